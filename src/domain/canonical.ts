@@ -1,0 +1,20 @@
+/**
+ * RFC 8785 (JSON Canonicalization Scheme) of plain data: keys sorted by UTF-16 code units, no spaces, numbers as
+ * ECMAScript writes them. Two writers get the same bytes; verifiers hash stored bytes and never rely on it.
+ */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** Throws a TypeError on NaN, infinities, and anything that JSON cannot hold. */
+export function canonicalJson(value: Json): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError('a number that JSON cannot hold')
+    return JSON.stringify(value)
+  }
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(',')}]`
+  if (typeof value !== 'object') throw new TypeError('a value that JSON cannot hold')
+  const entries = Object.entries(value as { readonly [key: string]: Json | undefined })
+    .filter((entry): entry is [string, Json] => entry[1] !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`
+}

@@ -1,0 +1,116 @@
+/**
+ * What one data holder's folder must offer. Adapters are pure: they see no socket, store or clock. The gateway hands
+ * them a request already proved canonical, and gets back the words of `domain/` or a refusal; later it gets the bytes
+ * to send, and a filter through which every byte of the answer goes.
+ */
+import type { Part } from '../domain/decision.ts'
+import type { Reason } from '../domain/errors.ts'
+import type { AccessRequest } from '../domain/request.ts'
+import type { Day, Millis } from '../domain/time.ts'
+
+/** A request as the listener hands it on: origin-form path without query, parameters decoded once, no duplicates. */
+export interface WireRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: ReadonlyMap<string, string>
+}
+
+export type Classified<Form> =
+  | { readonly is: 'access'; readonly access: AccessRequest; readonly form: Form }
+  /** `POST` of client credentials, answered by the gate itself. */
+  | { readonly is: 'token' }
+  | { readonly is: 'refused'; readonly reason: Reason; readonly form: Form | null; readonly flaw?: string }
+
+/** Chosen by the operator for each client: which status a refusal has in the client's own dialect. */
+export type DenialStyle = 'enedis' | 'domoticz'
+
+export interface Refusal {
+  readonly reason: Reason
+  /** What was wrong with a malformed request: a code of the adapter's own, never text of the request. */
+  readonly flaw?: string
+  readonly retryAfterSeconds?: number
+}
+
+/** An answer of the gate's own. `contentType` is always JSON of the dialect. */
+export interface Reply {
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string
+}
+
+/** What goes to the data holder; credentials and framing are added by the forward step. */
+export interface OutgoingCall {
+  readonly method: 'GET'
+  /** Path and query, built from the canonical request only. */
+  readonly target: string
+  readonly accept: string
+}
+
+/** What a data holder's non-200 answer means. `code` is the holder's own, cut to 64 characters of `[A-Za-z0-9_-]`. */
+export type HolderSays =
+  | { readonly means: 'no_data' }
+  /** The period begins before the meter was in service; `from` where the holder tells it. */
+  | { readonly means: 'before_activation' }
+  /** About the consent: marks the binding doubtful. */
+  | { readonly means: 'refused' }
+  /** About the period only (ADAM-DC-0009): passed on, says nothing about the consent. */
+  | { readonly means: 'period_refused' }
+  | { readonly means: 'bad_request' }
+  | { readonly means: 'token_refused' }
+  | { readonly means: 'quota'; readonly retryAfterSeconds?: number }
+  | { readonly means: 'down' }
+
+export interface HolderError {
+  readonly says: HolderSays
+  readonly code: string
+}
+
+export interface Counts {
+  readonly readings: number
+  readonly dropped: number
+  /** First and last stamp delivered, as the holder writes them. */
+  readonly first: string | null
+  readonly last: string | null
+}
+
+/** Takes one call's answer as it streams. After `unreadable` nothing more may be written. */
+export interface PartReader {
+  /** Output for the client, perhaps empty while what comes first is held. */
+  push(chunk: Uint8Array): Fed
+  /** The holder's body is complete. */
+  end(): Fed
+  readonly counts: Counts
+  /** Why all readings were dropped, if they were: the answer is then refused as `step_too_fine`. */
+  readonly allTooFine: boolean
+}
+
+export type Fed =
+  | { readonly ok: true; readonly out: readonly string[] }
+  | { readonly ok: false; readonly why: 'other_meter' | 'other_unit' | 'unreadable' | 'held_too_long' }
+
+/**
+ * The answer to one request, merged from one or several parts in the client's own dialect. Text is written as UTF-8.
+ * `open` is written with the first reading of the first part; `close` after the last part.
+ */
+export interface Answer {
+  readonly contentType: string
+  part(index: number): PartReader
+  /** A part without data (or clipped to nothing). Nothing is written for it. */
+  skip(index: number): void
+  close(): readonly string[]
+}
+
+export interface ProviderAdapter<Form> {
+  readonly id: AccessRequest['provider']
+  /** Lower case; a header of the client that is not named here is not looked at. */
+  readonly requestHeaders: readonly string[]
+  classify(request: WireRequest, today: Day): Classified<Form>
+  rewrite(form: Form, access: AccessRequest, part: Part): OutgoingCall
+  /** Not translatable between the client's dialect and the holder's: refused before anything is decided. */
+  canAnswer(form: Form): boolean
+  answer(form: Form, access: AccessRequest, parts: readonly Part[]): Answer
+  holderError(status: number, body: string, retryAfter: string | null, now: Millis): HolderError
+  /** The holder's own refusal in the client's dialect and style; free text of the holder never crosses. */
+  passError(form: Form, style: DenialStyle, status: number, error: HolderError): Reply
+  refuse(form: Form | null, style: DenialStyle, refusal: Refusal): Reply
+}
