@@ -49,7 +49,7 @@ export interface OutgoingCall {
 /** What a data holder's non-200 answer means. `code` is the holder's own, cut to 64 characters of `[A-Za-z0-9_-]`. */
 export type HolderSays =
   | { readonly means: 'no_data' }
-  /** The period begins before the meter was in service; `from` where the holder tells it. */
+  /** The period begins before the meter was in service. */
   | { readonly means: 'before_activation' }
   /** About the consent: marks the binding doubtful. */
   | { readonly means: 'refused' }
@@ -73,7 +73,7 @@ export interface Counts {
   readonly last: string | null
 }
 
-/** Takes one call's answer as it streams. After `unreadable` nothing more may be written. */
+/** Takes one call's answer as it streams. After a failure nothing more may be written: the answer is cut. */
 export interface PartReader {
   /** Output for the client, perhaps empty while what comes first is held. */
   push(chunk: Uint8Array): Fed
@@ -90,7 +90,8 @@ export type Fed =
 
 /**
  * The answer to one request, merged from one or several parts in the client's own dialect. Text is written as UTF-8.
- * `open` is written with the first reading of the first part; `close` after the last part.
+ * The parts are read one after the other, in their order. What opens the answer comes with the first reading that may
+ * leave; `close`, after the last part, gives nothing where there was none.
  */
 export interface Answer {
   readonly contentType: string
@@ -113,4 +114,6 @@ export interface ProviderAdapter<Form> {
   /** The holder's own refusal in the client's dialect and style; free text of the holder never crosses. */
   passError(form: Form, style: DenialStyle, status: number, error: HolderError): Reply
   refuse(form: Form | null, style: DenialStyle, refusal: Refusal): Reply
+  /** For a 200 of the holder's in which no reading was that may leave: `close` gave nothing. */
+  noData(form: Form, style: DenialStyle): Reply
 }

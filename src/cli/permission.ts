@@ -1,0 +1,105 @@
+/** `ecluse permission import FILE | list | show ID | withdraw ID`. */
+import { readFile } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import { INSTANCE_OPTIONS, withState } from './instance.ts'
+import type { Words } from './words.ts'
+import { CliError, print, wordsOf } from './words.ts'
+
+type Imported =
+  | { readonly ok: true; readonly created: readonly string[]; readonly unchanged: readonly string[] }
+  | { readonly ok: false; readonly mistakes: readonly { readonly where: string; readonly message: string }[] }
+
+export async function run(given: readonly string[]): Promise<number> {
+  const words = wordsOf(given, ['json', 'dry-run', 'unverified'], [...INSTANCE_OPTIONS, 'client', 'status', 'act', 'reason', 'channel'])
+  const [verb, what] = words.rest
+  if (verb === 'import' && what !== undefined) return importFile(words, what)
+  if (verb === 'list') return list(words)
+  if (verb === 'show' && what !== undefined) {
+    const record = await withState(words, (call) => call('permission show', { permission: what }))
+    print(words.flag('json'), record, () => JSON.stringify(record, null, 2))
+    return 0
+  }
+  if (verb === 'withdraw' && what !== undefined) {
+    const optional = Object.fromEntries(
+      Object.entries({ type: words.option('act'), reason: words.option('reason'), channel: words.option('channel') }).filter(
+        ([, v]) => v !== undefined,
+      ),
+    )
+    const act = await withState(words, (call) =>
+      call<{ status: string; entry: string }>('permission withdraw', { permission: what, ...optional }),
+    )
+    print(words.flag('json'), act, () => `${what} has ended (${act.entry}): no further read can start, reads under way are cut`)
+    return 0
+  }
+  throw new CliError(
+    'ecluse permission import FILE [--dry-run] [--unverified] | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C]',
+  )
+}
+
+async function importFile(words: Words, file: string): Promise<number> {
+  const text = await readFile(file, 'utf8')
+  const documents: Record<string, string> = {}
+  for (const name of documentsIn(text)) {
+    const path = isAbsolute(name) ? name : join(dirname(file), name)
+    documents[name] = (
+      await readFile(path).catch(() => {
+        throw new CliError(`the document ${name} cannot be read: it is looked for beside ${file}`, 1)
+      })
+    ).toString('base64')
+  }
+  const args = { text, documents, dryRun: words.flag('dry-run'), unverified: words.flag('unverified') }
+  const result = await withState(words, (call) => call<Imported>('permission import', args))
+  print(words.flag('json'), result, () =>
+    result.ok
+      ? `${result.created.length} ${args.dryRun ? 'would be created' : 'created'}, ${result.unchanged.length} unchanged`
+      : result.mistakes.map((m) => `${file}: ${m.where}: ${m.message}`).join('\n'),
+  )
+  return result.ok ? 0 : 1
+}
+
+/** Names of the documents, before the import itself is checked by the owner of the state. */
+function documentsIn(text: string): readonly string[] {
+  if (!text.trimStart().startsWith('{')) {
+    const [head = '', ...rows] = text.split(/\r?\n/)
+    const column = head.split(',').indexOf('attachment_file')
+    return column < 0
+      ? []
+      : [...new Set(rows.map((row) => row.split(',')[column]?.replaceAll('"', '') ?? '').filter((name) => name !== ''))]
+  }
+  const names = [...text.matchAll(/"file"\s*:\s*("(?:[^"\\]|\\.)*")/g)].map((m) => JSON.parse(m[1] ?? '""') as string)
+  return [...new Set(names)]
+}
+
+async function list(words: Words): Promise<number> {
+  const client = words.option('client')
+  const status = words.option('status')
+  const rows = await withState(words, async (call) => {
+    const all: {
+      readonly id: string
+      readonly client: string
+      readonly status: string
+      readonly endReason: string | null
+      readonly validUntil: string
+    }[] = []
+    for (let after = ''; ;) {
+      const page = await call<typeof all>('permission list', {
+        after,
+        limit: 1000,
+        ...(client !== undefined && { client }),
+        ...(status !== undefined && { status }),
+      })
+      all.push(...page)
+      if (page.length < 1000) return all
+      after = page.at(-1)?.id ?? ''
+    }
+  })
+  print(
+    words.flag('json'),
+    rows,
+    () =>
+      rows
+        .map((p) => `${p.id}  ${p.client}  ${p.status}${p.endReason === null ? '' : ` (${p.endReason})`}  until ${p.validUntil}`)
+        .join('\n') || 'no permissions',
+  )
+  return 0
+}

@@ -1,0 +1,204 @@
+/**
+ * The transaction on which the promises rest: an intent is recorded only if, at its own instant and in the registry
+ * itself, token and client are in force, the permission is active in the very version decided on, the generation of
+ * (client, meter) has not moved, and recurrence still holds. Else the caller is told `stale` and decides once more.
+ *
+ * All functions run inside the owner's transaction, one after the other: no act can come between check and record.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Json } from '../domain/canonical.ts'
+import type { ClientId, LineId, PermissionId } from '../domain/permission.ts'
+import type { Millis, Period } from '../domain/time.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { Fields } from './record.ts'
+
+export interface IntentArgs {
+  readonly fields: Fields
+  readonly now: Millis
+  readonly tokenHash: Uint8Array
+  readonly client: ClientId
+  readonly meterToken: Uint8Array
+  readonly generation: number
+  readonly permission: { readonly id: PermissionId; readonly version: number; readonly scopeHash: string }
+  readonly injection: boolean
+  readonly req: string
+  readonly call: number
+  /** For a line that recurs or is read once: the deliveries that the decision saw. */
+  readonly recurrence: { readonly line: LineId; readonly period: Period | null; readonly seen: readonly string[] } | null
+}
+export type IntentResult =
+  | { readonly is: 'recorded'; readonly n: number; readonly at: Millis }
+  | { readonly is: 'stale'; readonly why: 'token' | 'client' | 'permission' | 'generation' | 'recurrence' }
+
+export interface OutcomeArgs {
+  readonly intent: number
+  readonly fields: Fields
+  readonly now: Millis
+  /** Whether recurrence counts this as a delivery. */
+  readonly delivered: boolean
+}
+
+export interface RefusedArgs {
+  readonly fields: Fields
+  readonly now: Millis
+  readonly client: ClientId
+  readonly tokenHash: Uint8Array
+  /** False for what joins the minute's summary: it is confirmed like the others, and leaves no row. */
+  readonly record: boolean
+  /** Present where the refusal is about a meter; a refusal decided on another generation is `stale`. */
+  readonly meter: { readonly token: Uint8Array; readonly generation: number } | null
+}
+export type RefusedResult = { readonly is: 'recorded'; readonly n: number } | { readonly is: 'confirmed' } | { readonly is: 'stale' }
+
+export interface AccessLog {
+  intent(args: IntentArgs): IntentResult
+  outcome(args: OutcomeArgs): { readonly n: number }
+  refused(args: RefusedArgs): RefusedResult
+  /** After a crash: an `interrupted` outcome for each intent without one. Gives how many. */
+  interrupt(now: Millis): number
+}
+
+interface Kept {
+  readonly keyId: string
+  readonly tags: readonly string[]
+  readonly index: readonly string[]
+}
+
+export function accessLogOn(
+  db: DatabaseSync,
+  journal: Journal,
+  permissionToken: (id: string) => string,
+  keyExists: (id: string) => boolean,
+): AccessLog {
+  const sql = {
+    check: db.prepare(
+      `SELECT t.revoked_at AS revoked, t.expires_at AS expires, c.disabled, p.status, p.version, p.scope_hash, p.valid_from, p.valid_until, p.key_ids,
+              p.meter, g.value AS generation
+       FROM token t JOIN client c ON c.id = t.client
+       JOIN permission p ON p.id = ? AND p.client = t.client
+       JOIN generation g ON g.client = p.client AND g.meter = p.meter
+       WHERE t.hash = ? AND t.client = ?`,
+    ),
+    token: db.prepare(
+      `SELECT t.revoked_at AS revoked, t.expires_at AS expires, c.disabled FROM token t JOIN client c ON c.id = t.client
+       WHERE t.hash = ? AND t.client = ?`,
+    ),
+    generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
+    deliveries: db.prepare('SELECT entry FROM delivery WHERE permission = ? AND line = ? AND req <> ? ORDER BY intent'),
+    insertDelivery: db.prepare(
+      'INSERT INTO delivery (intent, permission, line, req, data_from, data_until, at, open, entry) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)',
+    ),
+    keepDelivery: db.prepare('UPDATE delivery SET open = 0, entry = ? WHERE intent = ?'),
+    dropDelivery: db.prepare('DELETE FROM delivery WHERE intent = ?'),
+    insertOpen: db.prepare('INSERT INTO open_intent (n, req, call, body) VALUES (?, ?, ?, ?)'),
+    takeOpen: db.prepare('DELETE FROM open_intent WHERE n = ? RETURNING req, call, body'),
+    allOpen: db.prepare('SELECT n FROM open_intent ORDER BY n'),
+    heldKeys: db.prepare('SELECT id, key_ids FROM permission WHERE client = ? AND meter = ?'),
+    clientKey: db.prepare('SELECT key_id FROM client WHERE id = ?'),
+  }
+  const clientKey = (client: string): string | undefined => {
+    const row = sql.clientKey.get(client)
+    return row === undefined ? undefined : String(row['key_id'])
+  }
+
+  const log: AccessLog = {
+    intent(args) {
+      const row = sql.check.get(args.permission.id, args.tokenHash, args.client)
+      if (!row) return { is: 'stale', why: 'token' }
+      const at = journal.instant(args.now)
+      if (row['revoked'] !== null || Number(row['expires']) <= at) return { is: 'stale', why: 'token' }
+      if (row['disabled'] !== 0) return { is: 'stale', why: 'client' }
+      if (Number(row['generation']) !== args.generation) return { is: 'stale', why: 'generation' }
+      const inForce =
+        row['status'] === 'active' &&
+        row['version'] === args.permission.version &&
+        row['scope_hash'] === args.permission.scopeHash &&
+        Number(row['valid_from']) <= at &&
+        at < Number(row['valid_until'])
+      if (!inForce || !Buffer.from(args.meterToken).equals(row['meter'] as Uint8Array)) return { is: 'stale', why: 'permission' }
+      if (args.recurrence) {
+        const counted = sql.deliveries.all(args.permission.id, args.recurrence.line, args.req).map((d) => String(d['entry']))
+        if (counted.join() !== args.recurrence.seen.join()) return { is: 'stale', why: 'recurrence' }
+      }
+      const keyIds = JSON.parse(String(row['key_ids'])) as string[]
+      const keyId = (args.injection ? keyIds.at(-1) : keyIds[0]) ?? ''
+      if (!keyExists(keyId)) return { is: 'stale', why: 'permission' }
+      const kept: Kept = {
+        keyId,
+        tags: [keyId],
+        index: [Buffer.from(args.meterToken).toString('hex'), permissionToken(args.permission.id)],
+      }
+      const { n, at: recordedAt } = journal.append({ ...args.fields, ...kept }, at)
+      sql.insertOpen.run(n, args.req, args.call, JSON.stringify(kept))
+      if (args.recurrence) {
+        const { line, period } = args.recurrence
+        sql.insertDelivery.run(
+          n,
+          args.permission.id,
+          line,
+          args.req,
+          period?.from ?? null,
+          period?.until ?? null,
+          at,
+          `${journal.origin}/${n}`,
+        )
+      }
+      return { is: 'recorded', n, at: recordedAt }
+    },
+    outcome(args) {
+      const open = sql.takeOpen.get(args.intent)
+      // One outcome for each intent: a second one is a fault of ours, and must not reach the log.
+      if (!open) throw new Error(`no open intent ${args.intent}`)
+      const kept = JSON.parse(String(open['body'])) as Kept
+      const { n } = journal.append(
+        {
+          clear: { ...args.fields.clear, intent: args.intent, req: String(open['req']), call: Number(open['call']) },
+          sealed: args.fields.sealed,
+          ...(keyExists(kept.keyId) ? kept : { index: kept.index }),
+        },
+        args.now,
+      )
+      if (args.delivered) sql.keepDelivery.run(`${journal.origin}/${n}`, args.intent)
+      else sql.dropDelivery.run(args.intent)
+      return { n }
+    },
+    refused(args) {
+      const token = sql.token.get(args.tokenHash, args.client)
+      if (!token || token['revoked'] !== null || Number(token['expires']) <= args.now || token['disabled'] !== 0) return { is: 'stale' }
+      const own = args.meter === null ? [] : sql.heldKeys.all(args.client, args.meter.token)
+      if (args.meter !== null) {
+        const generation = Number(sql.generation.get(args.client, args.meter.token)?.['value'] ?? 0)
+        if (generation !== args.meter.generation) return { is: 'stale' }
+      }
+      if (!args.record) return { is: 'confirmed' }
+      const subjects = [...new Set(own.flatMap((row) => JSON.parse(String(row['key_ids'])) as string[]))].filter(keyExists)
+      const keyId = subjects[0] ?? clientKey(args.client)
+      const meter = args.meter === null ? undefined : Buffer.from(args.meter.token).toString('hex')
+      const { n } = journal.append(
+        {
+          clear: args.fields.clear,
+          sealed: args.fields.sealed,
+          ...(keyId !== undefined && { keyId }),
+          ...(subjects.length > 0 && { tags: subjects }),
+          // On a meter where the caller holds nothing the log stays silent; only the local index may find it.
+          ...(meter !== undefined && (subjects.length > 0 ? { index: [meter] } : { refusedIndex: meter })),
+        },
+        args.now,
+      )
+      return { is: 'recorded', n }
+    },
+    interrupt(now) {
+      const open = sql.allOpen.all()
+      for (const row of open) {
+        log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false })
+      }
+      return open.length
+    },
+  }
+  return log
+}
+
+function interruptedFields(): Fields {
+  const clear: { readonly t: string; readonly [field: string]: Json } = { t: 'access.outcome', result: 'interrupted', status: null }
+  return { clear, sealed: {} }
+}

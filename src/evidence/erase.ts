@@ -1,0 +1,96 @@
+/**
+ * Erasure of one meter's people, in steps, because keys and registry share no transaction: (1) their permissions end;
+ * (2) `erasure.performed` and a pending row, one transaction; (3) once the journal is drained the keys are destroyed;
+ * (4) what they opened is deleted, with the pending row. A crash anywhere is taken up again at the next start.
+ * All proofs still verify afterwards. Source: GDPR art. 17; EDPB Guidelines 02/2025.
+ */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Millis } from '../domain/time.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { KeyStore } from '../storage/keys.ts'
+
+export interface Erasure {
+  /** Inside the owner's transaction, after the permissions have ended. Gives how many keys will go. */
+  order(args: { readonly meterToken: Uint8Array; readonly ground: string; readonly by: string; readonly now: Millis }): number
+  /** Outside a transaction, with an empty journal: destroys and deletes what is ordered. */
+  finish(): number
+  readonly pending: () => number
+  restrict(args: {
+    readonly meterToken: Uint8Array
+    readonly on: boolean
+    readonly ground: string
+    readonly by: string
+    readonly now: Millis
+  }): number
+}
+
+export function erasureOn(db: DatabaseSync, journal: Journal, keys: KeyStore, attachments: string): Erasure {
+  const sql = {
+    subjects: db.prepare('SELECT DISTINCT value AS key_id FROM permission, json_each(permission.key_ids) WHERE permission.meter = ?'),
+    restricted: db.prepare('SELECT restricted FROM subject WHERE key_id = ?'),
+    restrict: db.prepare('UPDATE subject SET restricted = ? WHERE key_id = ?'),
+    pend: db.prepare('INSERT OR REPLACE INTO erasure (key_id, body) VALUES (?, ?)'),
+    pending: db.prepare('SELECT key_id, body FROM erasure'),
+    entries: db.prepare('SELECT n FROM sealed WHERE key_id = ?'),
+    dropIndex: db.prepare('DELETE FROM entry_index WHERE n = ?'),
+    dropMeterIndex: db.prepare('DELETE FROM entry_index WHERE token = ?'),
+    dropRefusedIndex: db.prepare('DELETE FROM refused_index WHERE token = ?'),
+    dropSealed: db.prepare('DELETE FROM sealed WHERE key_id = ?'),
+    files: db.prepare('SELECT stored FROM attachment WHERE key_id = ?'),
+    dropAttachments: db.prepare('DELETE FROM attachment WHERE key_id = ?'),
+    blankActs: db.prepare("UPDATE act SET box = x'' WHERE box_key = ?"),
+    blankPermissions: db.prepare("UPDATE permission SET box = x'', meter = zeroblob(32) WHERE box_key = ?"),
+    dropGenerations: db.prepare('DELETE FROM generation WHERE meter = ?'),
+    dropSubject: db.prepare('DELETE FROM subject WHERE key_id = ?'),
+    done: db.prepare('DELETE FROM erasure WHERE key_id = ?'),
+  }
+  const keysOf = (meterToken: Uint8Array): string[] =>
+    sql.subjects
+      .all(meterToken)
+      .map((row) => String(row['key_id']))
+      .filter((id) => keys.get(id) !== undefined)
+
+  return {
+    pending: () => sql.pending.all().length,
+    order({ meterToken, ground, by, now }) {
+      const ids = keysOf(meterToken)
+      for (const id of ids) {
+        // No identity and no entry numbers: they would link a person's entries in the open log.
+        journal.append({ clear: { t: 'erasure.performed', key: id, ground, by } }, now)
+        sql.pend.run(id, Buffer.from(meterToken).toString('hex'))
+      }
+      return ids.length
+    },
+    finish() {
+      const rows = sql.pending.all()
+      for (const row of rows) {
+        const id = String(row['key_id'])
+        const meter = Buffer.from(String(row['body']), 'hex')
+        // From here on nothing sealed under this key can be opened, whatever else fails.
+        keys.destroy(id)
+        const files = sql.files.all(id).map((file) => String(file['stored']))
+        for (const file of files) rmSync(join(attachments, file), { force: true })
+        db.exec('BEGIN IMMEDIATE')
+        for (const entry of sql.entries.all(id)) sql.dropIndex.run(Number(entry['n']))
+        sql.dropMeterIndex.run(meter)
+        sql.dropRefusedIndex.run(meter)
+        for (const statement of [sql.dropSealed, sql.dropAttachments, sql.blankActs, sql.blankPermissions, sql.dropSubject, sql.done])
+          statement.run(id)
+        sql.dropGenerations.run(meter)
+        db.exec('COMMIT')
+      }
+      if (rows.length > 0) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      return rows.length
+    },
+    restrict({ meterToken, on, ground, by, now }) {
+      const ids = keysOf(meterToken).filter((id) => (sql.restricted.get(id)?.['restricted'] === 1) !== on)
+      for (const id of ids) {
+        sql.restrict.run(on ? 1 : 0, id)
+        journal.append({ clear: { t: on ? 'restriction.set' : 'restriction.lifted', key: id, ground, by } }, now)
+      }
+      return ids.length
+    },
+  }
+}

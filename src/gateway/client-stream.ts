@@ -1,0 +1,79 @@
+/**
+ * What the client gets, written once: held while it is small, so that a short answer goes out in one piece and a
+ * failure can still be told in a status; streamed beyond that. The digest is over the bytes handed over. The last
+ * bytes wait for `finish`, which is called only when the outcome is durable.
+ */
+import { createHash } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { Sink } from './forward.ts'
+
+export interface ClientStream extends Sink {
+  readonly bytes: number
+  readonly started: boolean
+  digest(): string
+  /** Adds to what `finish` will send, and counts it. */
+  last(out: readonly string[]): void
+  finish(): void
+  /** The connection is broken off: a cut answer never looks whole. */
+  cut(): void
+}
+
+const HELD_BYTES = 65_536
+
+export function clientStream(res: ServerResponse, headers: readonly (readonly [string, string])[]): ClientStream {
+  const hash = createHash('sha256')
+  let held: Buffer[] = []
+  let heldBytes = 0
+  let bytes = 0
+  let started = false
+  function take(out: readonly string[]): void {
+    for (const text of out) {
+      const chunk = Buffer.from(text)
+      hash.update(chunk)
+      bytes += chunk.byteLength
+      heldBytes += chunk.byteLength
+      held.push(chunk)
+    }
+  }
+  function flush(): void {
+    if (heldBytes === 0 || res.destroyed) return
+    if (!started) res.writeHead(200, headers.flat())
+    started = true
+    res.write(held.length === 1 ? held[0] : Buffer.concat(held))
+    held = []
+    heldBytes = 0
+  }
+  return {
+    get bytes() {
+      return bytes
+    },
+    get started() {
+      return started
+    },
+    get full() {
+      return started && res.writableNeedDrain
+    },
+    onDrain(resume) {
+      res.once('drain', resume)
+      res.once('close', resume)
+    },
+    push(out) {
+      take(out)
+      if (heldBytes > HELD_BYTES || started) flush()
+    },
+    last: take,
+    digest: () => hash.copy().digest('base64url'),
+    finish() {
+      if (res.destroyed) return
+      const rest = Buffer.concat(held)
+      if (started) res.end(rest)
+      else {
+        res.writeHead(200, [...headers.flat(), 'Content-Length', String(rest.byteLength)])
+        res.end(rest)
+      }
+    },
+    cut() {
+      res.destroy()
+    },
+  }
+}

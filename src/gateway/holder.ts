@@ -1,0 +1,130 @@
+/**
+ * One account at one data holder: its connection pool and its application token. The origin comes from the settings
+ * alone, and the token never leaves this file but as a header to that origin.
+ *
+ * The token call: one at a time (openid-client neither caches nor joins callers), refreshed at 80 % of its life with
+ * jitter, the old one used until it really expires, back-off after a failure, dropped once when the holder refuses it.
+ */
+import { readFileSync } from 'node:fs'
+import { allowInsecureRequests, clientCredentialsGrant, ClientSecretPost, Configuration, customFetch } from 'openid-client'
+import { Agent, fetch as undiciFetch, Pool } from 'undici'
+import type { AccountId } from '../domain/permission.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { errorFields } from '../runtime/logger.ts'
+
+export interface HolderSettings {
+  readonly url: string
+  readonly ca: string | undefined
+  readonly connections: number
+  readonly timeouts: {
+    readonly connectSeconds: number
+    readonly headersSeconds: number
+    readonly bodySeconds: number
+    readonly totalSeconds: number
+    readonly slowClientSeconds: number
+  }
+  readonly maxAnswerBytes: number
+}
+
+export interface Holder {
+  readonly account: AccountId
+  readonly pool: Pool
+  readonly settings: HolderSettings
+  /** Undefined while the holder gives none: the call is then not made. */
+  token(): Promise<string | undefined>
+  /** The holder refused this very token. */
+  dropToken(token: string): void
+  close(): Promise<void>
+}
+
+const MAX_TOKEN_ANSWER = 65_536
+
+export function holderAt(
+  account: { readonly id: AccountId; readonly clientId: string; readonly secret: string },
+  settings: HolderSettings,
+  tokenPath: string,
+  now: () => number,
+  log: Logger,
+): Holder {
+  const origin = new URL(settings.url).origin
+  const connect = {
+    timeout: settings.timeouts.connectSeconds * 1000,
+    ...(settings.ca !== undefined && { ca: readFileSync(settings.ca, 'utf8') }),
+  }
+  const pool = new Pool(origin, {
+    connections: settings.connections,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: settings.timeouts.headersSeconds * 1000,
+    bodyTimeout: settings.timeouts.bodySeconds * 1000,
+    keepAliveTimeout: 4000,
+    keepAliveMaxTimeout: 60_000,
+    connect,
+  })
+  const tokenAgent = new Agent({
+    connections: 1,
+    allowH2: false,
+    connect,
+    headersTimeout: 5000,
+    bodyTimeout: 5000,
+    maxResponseSize: MAX_TOKEN_ANSWER,
+  })
+  const config = new Configuration(
+    { issuer: origin, token_endpoint: `${origin}${tokenPath}` },
+    account.clientId,
+    { client_secret: account.secret },
+    ClientSecretPost(account.secret),
+  )
+  config.timeout = 5
+  if (origin.startsWith('http:')) allowInsecureRequests(config)
+  config[customFetch] = (url, options) =>
+    undiciFetch(url, { ...options, redirect: 'error', dispatcher: tokenAgent } as Parameters<
+      typeof undiciFetch
+    >[1]) as unknown as Promise<Response>
+
+  let current: { readonly value: string; readonly refreshAt: number; readonly expiresAt: number } | undefined
+  let running: Promise<void> | undefined
+  let failures = 0
+  let retryAt = 0
+
+  function refresh(): Promise<void> {
+    running ??= clientCredentialsGrant(config)
+      .then((grant) => {
+        if (!/^[\x21-\x7e]{1,8192}$/.test(grant.access_token)) throw new TypeError('the token of the holder is not printable ASCII')
+        // No word on its life: trusted for a minute.
+        const life = (grant.expiresIn() ?? 60) * 1000
+        current = { value: grant.access_token, refreshAt: now() + life * (0.75 + Math.random() * 0.1), expiresAt: now() + life }
+        failures = 0
+      })
+      .catch((error: unknown) => {
+        failures += 1
+        retryAt = now() + Math.min(60_000, 250 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random())
+        log.warn({ err: errorFields(error), account: account.id, failures }, 'the data holder gave no application token')
+      })
+      .finally(() => {
+        running = undefined
+      })
+    return running
+  }
+
+  return {
+    account: account.id,
+    pool,
+    settings,
+    async token() {
+      const known = current
+      if (known && now() < known.expiresAt) {
+        if (now() >= known.refreshAt && now() >= retryAt) void refresh()
+        return known.value
+      }
+      if (now() >= retryAt) await refresh()
+      return current && now() < current.expiresAt ? current.value : undefined
+    },
+    dropToken(token) {
+      if (current?.value === token) current = undefined
+    },
+    async close() {
+      await Promise.all([pool.destroy(), tokenAgent.destroy()])
+    },
+  }
+}

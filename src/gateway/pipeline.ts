@@ -1,0 +1,215 @@
+/**
+ * The way of a request, on one screen:
+ *
+ * listener → identify → classify → decide → quota → intent → rewrite → forward → filter → outcome
+ *
+ * What is cached makes this fast; the transactions behind `intent` and `refused` make it lawful: whatever was decided
+ * on something that has changed comes back `stale` and is decided once more from the registry.
+ */
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { decide } from '../decide/decide.ts'
+import type { Decision } from '../domain/decision.ts'
+import type { Reason } from '../domain/errors.ts'
+import type { AccessRequest, Caller } from '../domain/request.ts'
+import type { Millis } from '../domain/time.ts'
+import { parisDay } from '../domain/time.ts'
+import { refusedFields } from '../evidence/record.ts'
+import type { Stage } from '../evidence/record.ts'
+import type { Identity } from '../permissions/tokens.ts'
+import type { Refusal } from '../providers/adapter.ts'
+import { canonicalOf } from './canonical.ts'
+import type { ClientPolicy, Gate, Live, Seen } from './ports.ts'
+import { deliver } from './deliver.ts'
+import { corsHeaders, preflight, refuseStranger, send } from './respond.ts'
+import { answerTokenCall } from './token-call.ts'
+import { underWayKey } from './under-way.ts'
+
+/** One identified request, as every later step needs it. */
+export interface Exchange {
+  readonly req: string
+  readonly res: ServerResponse
+  readonly live: Live
+  readonly client: ClientPolicy
+  readonly caller: Caller
+  readonly identity: Identity
+  readonly tokenHash: Buffer
+  readonly form: unknown
+  readonly cors: readonly (readonly [string, string])[]
+  readonly signal: AbortSignal
+}
+
+const MOST_DECISIONS = 4
+
+export async function handle(gate: Gate, message: IncomingMessage, res: ServerResponse): Promise<void> {
+  const live = gate.live()
+  const canonical = canonicalOf(
+    { method: message.method ?? '', target: message.url ?? '', httpVersion: message.httpVersion, rawHeaders: message.rawHeaders },
+    gate.maxTarget,
+  )
+  if ('status' in canonical) return refuseStranger(gate, message, res, canonical.status, 'malformed', null)
+  if (canonical.preflight) return preflight(live, canonical, res)
+  const { adapter } = gate.route
+  const now = gate.now()
+  const classified = adapter.classify(canonical.wire, parisDay(now))
+  if (classified.is === 'token') return answerTokenCall(gate, live, canonical, message, res)
+
+  const form = classified.form
+  const hash = canonical.bearer === null ? undefined : createHash('sha256').update(canonical.bearer).digest()
+  if (hash === undefined) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
+  const identity = (await gate.state.identify(hash, false)) ?? (await gate.state.identify(hash, true))
+  if (!identity) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
+  if (identity.expiresAt <= now) return refuseStranger(gate, message, res, 401, 'token_expired', form)
+  const client = live.clients.get(identity.client)
+  if (!client || identity.disabled) return refuseStranger(gate, message, res, 401, 'client_disabled', form)
+
+  const abort = new AbortController()
+  const keys = [underWayKey.token(hash.toString('base64')), underWayKey.client(client.id)]
+  const leave = gate.underWay.add(keys, (why) => abort.abort(why))
+  res.once('close', () => {
+    leave()
+    if (!res.writableFinished) abort.abort('client_abort')
+  })
+  const exchange: Exchange = {
+    req: gate.newId(),
+    res,
+    live,
+    client,
+    caller: { client: client.id, purpose: identity.purpose, set: identity.set, refusesNarrowing: client.refusesNarrowing },
+    identity,
+    tokenHash: hash,
+    form,
+    cors: corsHeaders(client, canonical.origin),
+    signal: abort.signal,
+  }
+  if (identity.purpose !== client.purpose) return refuse(gate, exchange, null, 'token', { reason: 'purpose_mismatch' })
+  if (tooMany(gate, exchange)) return refuse(gate, exchange, null, 'quota', { reason: 'quota_gate', retryAfterSeconds: 1 })
+  if (classified.is === 'refused') {
+    return refuse(gate, exchange, null, 'route', {
+      reason: classified.reason,
+      ...(classified.flaw !== undefined && { flaw: classified.flaw }),
+    })
+  }
+  const { access } = classified
+  if (!adapter.canAnswer(form)) return refuse(gate, exchange, access, 'route', { reason: 'not_translatable' })
+  await decideAndServe(gate, exchange, access)
+}
+
+/** Decides, and once more from the registry whenever what was decided on has changed meanwhile. */
+async function decideAndServe(gate: Gate, exchange: Exchange, access: AccessRequest): Promise<void> {
+  for (let turn = 0; turn < MOST_DECISIONS; turn += 1) {
+    const now = gate.now()
+    const seen = await gate.state.views(exchange.client.id, access.meter, turn > 0)
+    if (turn > 0 && !(await stillIdentified(gate, exchange))) return
+    const decision = decide({ request: access, caller: exchange.caller, permissions: seen.permissions, policy: exchange.live.policy, now })
+    if (decision.result === 'deny') {
+      if ((await refuseDecided(gate, exchange, access, seen, decision, now)) === 'answered') return
+    } else if ((await deliver(gate, exchange, access, seen, decision, now)) === 'answered') return
+  }
+  // Four decisions, each overtaken by an act: whoever keeps changing this permission, it is not in force.
+  unavailable(gate, exchange)
+}
+
+/** Whether the token still identifies this client, by the registry itself. If not, the caller is a stranger. */
+async function stillIdentified(gate: Gate, exchange: Exchange): Promise<boolean> {
+  const identity = await gate.state.identify(exchange.tokenHash, true)
+  const reason: Reason | undefined = !identity
+    ? 'token_invalid'
+    : identity.expiresAt <= gate.now()
+      ? 'token_expired'
+      : identity.disabled
+        ? 'client_disabled'
+        : undefined
+  if (reason === undefined) return true
+  gate.refusals.stranger(reason)
+  gate.metrics.strangers.inc({ reason })
+  send(gate, exchange, gate.route.adapter.refuse(exchange.form, exchange.client.denialStyle, { reason }), reason, null)
+  return false
+}
+
+async function refuseDecided(
+  gate: Gate,
+  exchange: Exchange,
+  access: AccessRequest,
+  seen: Seen,
+  decision: Extract<Decision, { result: 'deny' }>,
+  now: Millis,
+): Promise<'answered' | 'stale'> {
+  const retry = decision.retryAt === undefined ? {} : { retryAfterSeconds: Math.max(1, Math.ceil((decision.retryAt - now) / 1000)) }
+  return refuseWith(gate, exchange, access, seen, 'decide', { reason: decision.reason, ...retry }, decision)
+}
+
+/** A refusal that no decision led to: recorded like the others, with what of the request is known. */
+export async function refuse(gate: Gate, exchange: Exchange, access: AccessRequest | null, stage: Stage, refusal: Refusal): Promise<void> {
+  const answered = await refuseWith(gate, exchange, access, null, stage, refusal, null)
+  if (answered === 'stale' && (await stillIdentified(gate, exchange))) unavailable(gate, exchange)
+}
+
+export async function refuseWith(
+  gate: Gate,
+  exchange: Exchange,
+  access: AccessRequest | null,
+  seen: Seen | null,
+  stage: Stage,
+  refusal: Refusal,
+  decision: Decision | null,
+): Promise<'answered' | 'stale'> {
+  const { client, live } = exchange
+  const reply = gate.route.adapter.refuse(exchange.form, client.denialStyle, refusal)
+  const record = gate.refusals.own(client.id, client.limits.refusalsPerMinute, refusal.reason)
+  const context = {
+    req: exchange.req,
+    request: access,
+    caller: exchange.caller,
+    account: null,
+    now: gate.now(),
+    policy: live.policyHash,
+  }
+  try {
+    const recorded = await gate.state.refused({
+      fields: refusedFields(context, stage, refusal.reason, decision, seen?.permissions ?? []),
+      now: context.now,
+      client: client.id,
+      tokenHash: exchange.tokenHash,
+      record,
+      meter: access === null || seen === null ? null : { token: gate.state.meterToken(access.meter), generation: seen.generation },
+    })
+    if (recorded.is === 'stale') return 'stale'
+    gate.metrics.decisions.inc({ result: 'deny', reason: refusal.reason })
+    send(gate, exchange, reply, refusal.reason, recorded.is === 'recorded' ? `${gate.state.origin}/${recorded.n}` : null)
+  } catch (error) {
+    gate.log.error({ err: error }, 'a refusal could not be recorded')
+    unavailable(gate, exchange)
+  }
+  return 'answered'
+}
+
+/** Evidence cannot be written: nobody is called, and the answer has no entry to name. */
+export function unavailable(gate: Gate, exchange: Exchange): void {
+  gate.metrics.decisions.inc({ result: 'deny', reason: 'evidence_unavailable' })
+  const reply = gate.route.adapter.refuse(exchange.form, exchange.client.denialStyle, {
+    reason: 'evidence_unavailable',
+    retryAfterSeconds: 5,
+  })
+  send(gate, exchange, reply, 'evidence_unavailable', null)
+}
+
+const inFlight = new WeakMap<Gate, Map<string, { now: number; second: number; inSecond: number }>>()
+
+function tooMany(gate: Gate, exchange: Exchange): boolean {
+  const table = inFlight.get(gate) ?? new Map<string, { now: number; second: number; inSecond: number }>()
+  inFlight.set(gate, table)
+  const { id, limits } = exchange.client
+  const use = table.get(id) ?? { now: 0, second: 0, inSecond: 0 }
+  table.set(id, use)
+  const second = Math.floor(gate.now() / 1000)
+  if (use.second !== second) Object.assign(use, { second, inSecond: 0 })
+  use.inSecond += 1
+  if (limits.requestsPerSecond !== undefined && use.inSecond > limits.requestsPerSecond) return true
+  if (use.now >= limits.concurrency) return true
+  use.now += 1
+  exchange.res.once('close', () => {
+    use.now -= 1
+  })
+  return false
+}

@@ -1,0 +1,80 @@
+/** What the request path is given: types only, so that it can be read and tested without a store, a clock or a file. */
+import type { AccountId, ClientId, PermissionView, PurposeCode } from '../domain/permission.ts'
+import type { MeterId } from '../domain/meter.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { Millis } from '../domain/time.ts'
+import type { ProviderId } from '../domain/vocabulary.ts'
+import type { IntentArgs, IntentResult, OutcomeArgs, RefusedArgs, RefusedResult } from '../evidence/access.ts'
+import type { Identity, IssuedToken } from '../permissions/tokens.ts'
+import type { DenialStyle, ProviderAdapter } from '../providers/adapter.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { Holder } from './holder.ts'
+import type { Quota } from './quota.ts'
+import type { RefusalBudget } from './refusals.ts'
+import type { UnderWay } from './under-way.ts'
+
+export interface ClientPolicy {
+  readonly id: ClientId
+  readonly purpose: PurposeCode
+  readonly denialStyle: DenialStyle
+  readonly refusesNarrowing: boolean
+  readonly corsOrigins: readonly string[]
+  readonly limits: { readonly concurrency: number; readonly refusalsPerMinute: number; readonly requestsPerSecond?: number | undefined }
+}
+
+/** Everything that a reload replaces, in one piece: a request reads it once and keeps it. */
+export interface Live {
+  readonly policy: Policy
+  readonly policyHash: string
+  readonly clients: ReadonlyMap<ClientId, ClientPolicy>
+  readonly tokenTtlSeconds: number
+  readonly tokensPerCredential: number
+}
+
+export interface Seen {
+  readonly generation: number
+  readonly permissions: readonly PermissionView[]
+}
+
+export interface GateState {
+  /** `fresh` asks the registry itself. */
+  identify(hash: Buffer, fresh: boolean): Promise<Identity | undefined>
+  views(client: ClientId, meter: MeterId, fresh: boolean): Promise<Seen>
+  meterToken(meter: MeterId): Buffer
+  intent(args: IntentArgs): Promise<IntentResult>
+  outcome(args: OutcomeArgs): Promise<{ readonly n: number }>
+  refused(args: RefusedArgs): Promise<RefusedResult>
+  exchange(args: {
+    readonly client: ClientId
+    readonly secret: string
+    readonly live: Live
+    readonly now: Millis
+  }): Promise<IssuedToken | undefined>
+  holderRefused(args: { readonly permission: string; readonly code: string; readonly now: Millis }): Promise<void>
+  /** Whether another request may be taken: queue, backlog, disk and clock are in bounds. */
+  readonly ready: boolean
+  readonly origin: string
+}
+
+/** A data holder as the pipeline meets it; what a `Form` is only its adapter knows. */
+export interface ProviderRoute {
+  readonly id: ProviderId
+  readonly adapter: ProviderAdapter<unknown>
+  readonly holders: ReadonlyMap<AccountId, Holder>
+  readonly quota: Quota
+}
+
+export interface Gate {
+  readonly live: () => Live
+  readonly state: GateState
+  readonly route: ProviderRoute
+  readonly refusals: RefusalBudget
+  readonly underWay: UnderWay
+  readonly metrics: Metrics
+  readonly log: Logger
+  readonly now: () => Millis
+  readonly newId: () => string
+  readonly draining: () => boolean
+  readonly maxTarget: number
+}

@@ -1,0 +1,90 @@
+/**
+ * What every answer of the gate carries, and the answers to those who are nobody yet: browsers asking first (CORS, off
+ * unless the client's settings name the origin) and strangers.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Reason } from '../domain/errors.ts'
+import { REASONS } from '../domain/errors.ts'
+import type { Period } from '../domain/time.ts'
+import type { Reply } from '../providers/adapter.ts'
+import type { Canonical } from './canonical.ts'
+import type { Exchange } from './pipeline.ts'
+import type { ClientPolicy, Gate, Live } from './ports.ts'
+
+type Headers = readonly (readonly [string, string])[]
+const NO_STORE: Headers = [['Cache-Control', 'no-store']]
+
+/** A whole answer of the gate's own, to an identified client. */
+export function send(gate: Gate, exchange: Exchange, reply: Reply, reason: Reason | null, entry: string | null): void {
+  const { res } = exchange
+  if (res.headersSent || res.destroyed) return
+  const headers: (readonly [string, string])[] = [...NO_STORE, ...exchange.cors, ...reply.headers]
+  if (reason !== null) headers.push(['Ecluse-Reason', reason], ['Ecluse-Refused-By', REASONS[reason].by])
+  if (entry !== null) headers.push(['Audit-Entry', entry])
+  write(gate, res, reply.status, headers, reply.body)
+}
+
+/** Headers of a granted answer; the rest is the stream's. */
+export function grantHeaders(exchange: Exchange, entry: string, narrowedTo: readonly Period[]): Headers {
+  const narrowed = narrowedTo.map((p) => `${p.from}/${p.until}`).join(', ')
+  return [...NO_STORE, ...exchange.cors, ['Audit-Entry', entry], ...(narrowed === '' ? [] : [['Ecluse-Narrowed', narrowed] as const])]
+}
+
+/** Not identified, or not parsed: counted, summed up once a minute, and told no more than the code. */
+export function refuseStranger(
+  gate: Gate,
+  message: IncomingMessage,
+  res: ServerResponse,
+  status: number,
+  reason: Reason,
+  form: unknown,
+): void {
+  gate.refusals.stranger(reason)
+  gate.metrics.strangers.inc({ reason })
+  const flood = gate.refusals.tooMany(message.socket.remoteAddress ?? '')
+  const reply = gate.route.adapter.refuse(form, 'enedis', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })
+  // What could not be parsed may be followed by what was hidden behind it: the connection ends here.
+  const close: Headers = reason === 'malformed' || flood ? [['Connection', 'close']] : []
+  const shown = reason === 'malformed' && !flood ? status : reply.status
+  write(gate, res, shown, [...NO_STORE, ...reply.headers, ['Ecluse-Reason', flood ? 'quota_gate' : reason], ...close], reply.body)
+  if (close.length > 0) message.socket.once('drain', () => message.socket.destroySoon())
+}
+
+export function corsHeaders(client: ClientPolicy, origin: string | null): Headers {
+  if (origin === null || !client.corsOrigins.includes(origin)) return []
+  return [
+    ['Access-Control-Allow-Origin', origin],
+    ['Access-Control-Expose-Headers', 'Audit-Entry, Ecluse-Reason, Ecluse-Narrowed, Retry-After'],
+    ['Vary', 'Origin'],
+  ]
+}
+
+/** A browser's question before a call: it bears no credential, so any client's origins count, and no more is told. */
+export function preflight(live: Live, canonical: Canonical, res: ServerResponse): void {
+  const { origin } = canonical
+  const known = origin !== null && [...live.clients.values()].some((client) => client.corsOrigins.includes(origin))
+  const headers: Headers = known
+    ? [
+        ['Access-Control-Allow-Origin', origin],
+        ['Access-Control-Allow-Methods', 'GET, POST'],
+        ['Access-Control-Allow-Headers', 'Authorization, Content-Type'],
+        ['Access-Control-Max-Age', '600'],
+        ['Vary', 'Origin'],
+      ]
+    : []
+  res.writeHead(
+    known ? 204 : 403,
+    [...NO_STORE, ...headers, ['Content-Length', '0']].filter(([name]) => !known || name !== 'Content-Length').flat(),
+  )
+  res.end()
+}
+
+export function write(gate: Gate, res: ServerResponse, status: number, headers: Headers, body: string): void {
+  if (res.headersSent || res.destroyed) return
+  const bytes = Buffer.from(body)
+  const all = [...headers, ['Content-Type', 'application/json'] as const, ['Content-Length', String(bytes.byteLength)] as const]
+  // A gate that is about to stop tells its clients to come back on another connection.
+  if (gate.draining()) all.push(['Connection', 'close'])
+  res.writeHead(status, all.flat())
+  res.end(bytes)
+}

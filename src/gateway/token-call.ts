@@ -1,0 +1,113 @@
+/**
+ * `POST /oauth2/v3/token`: the client's own credentials at the gate against a consent token, in the holder's own form,
+ * so that a client of Enedis changes its base URL only. RFC 6749 §§ 2.3.1, 4.4; credentials in the query are refused.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientId } from '../domain/permission.ts'
+import type { Canonical } from './canonical.ts'
+import type { Gate, Live } from './ports.ts'
+import { write } from './respond.ts'
+
+const MAX_BODY = 8192
+const BODY_MS = 5000
+const NO_STORE = [
+  ['Cache-Control', 'no-store'],
+  ['Pragma', 'no-cache'],
+] as const
+
+export async function answerTokenCall(
+  gate: Gate,
+  live: Live,
+  canonical: Canonical,
+  message: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const fail = (status: number, error: string, description: string): void => {
+    gate.refusals.stranger(`token_${error}`)
+    gate.metrics.strangers.inc({ reason: 'token_call' })
+    const challenge = status === 401 ? ([['WWW-Authenticate', 'Basic realm="ecluse"']] as const) : []
+    write(gate, res, status, [...NO_STORE, ...challenge], JSON.stringify({ error_description: description, error }))
+  }
+  if (canonical.wire.method !== 'POST') return fail(405, 'invalid_request', 'Only POST is allowed.')
+  if (canonical.wire.query.size > 0)
+    return fail(400, 'invalid_request', 'Credentials belong in the header or in the body, never in the address.')
+  if (!/^application\/x-www-form-urlencoded( *;.*)?$/i.test(canonical.contentType ?? '')) {
+    return fail(415, 'invalid_request', 'The content type must be application/x-www-form-urlencoded.')
+  }
+  if (canonical.contentLength > MAX_BODY) return fail(400, 'invalid_request', 'The body is too long.')
+  if (canonical.wantsContinue) res.writeContinue()
+  const body = await readBody(message)
+  const form = body === undefined ? undefined : parseForm(body)
+  if (!form) return fail(400, 'invalid_request', 'The body is not a form, or a parameter stands in it twice.')
+  if (form.get('grant_type') !== 'client_credentials')
+    return fail(400, 'unsupported_grant_type', 'The grant type must be client_credentials.')
+  const given = credentialsOf(canonical.basic, form)
+  if (!given) return fail(401, 'invalid_client', 'Client Authentication failed.')
+  if (!gate.state.ready) return fail(503, 'temporarily_unavailable', 'The gate cannot take requests now.')
+  const issued = await gate.state.exchange({ client: given.id as ClientId, secret: given.secret, live, now: gate.now() })
+  if (!issued) return fail(401, 'invalid_client', 'Client Authentication failed.')
+  write(
+    gate,
+    res,
+    200,
+    NO_STORE,
+    JSON.stringify({
+      access_token: issued.token,
+      scope: 'am_application_scope default',
+      token_type: 'Bearer',
+      expires_in: Math.floor((issued.expiresAt - gate.now()) / 1000),
+    }),
+  )
+}
+
+function readBody(message: IncomingMessage): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const timer = setTimeout(() => resolve(undefined), BODY_MS)
+    const done = (value: string | undefined): void => {
+      clearTimeout(timer)
+      resolve(value)
+    }
+    message.on('data', (chunk: Buffer) => {
+      size += chunk.byteLength
+      if (size > MAX_BODY) done(undefined)
+      else chunks.push(chunk)
+    })
+    message.once('end', () => done(Buffer.concat(chunks).toString('latin1')))
+    message.once('close', () => done(undefined))
+  })
+}
+
+function parseForm(body: string): Map<string, string> | undefined {
+  const form = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(body)) {
+    if (form.has(name)) return undefined
+    form.set(name, value)
+  }
+  return form
+}
+
+/** By header or by body, never by both. RFC 6749 percent-encodes both halves of Basic; clients that do not are understood too. */
+function credentialsOf(
+  basic: string | null,
+  form: ReadonlyMap<string, string>,
+): { readonly id: string; readonly secret: string } | undefined {
+  const id = form.get('client_id')
+  const secret = form.get('client_secret')
+  if (basic === null) return id !== undefined && secret !== undefined ? { id, secret } : undefined
+  if (secret !== undefined) return undefined
+  const decoded = Buffer.from(basic, 'base64').toString('utf8')
+  const colon = decoded.indexOf(':')
+  if (colon < 1) return undefined
+  return { id: unescapeOnce(decoded.slice(0, colon)), secret: unescapeOnce(decoded.slice(colon + 1)) }
+}
+
+function unescapeOnce(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    if (error instanceof URIError) return text
+    throw error
+  }
+}

@@ -1,0 +1,29 @@
+/** What makes an instance itself: its three keys and the name of its log. */
+import type { Millis } from './domain/time.ts'
+import { parisDay } from './domain/time.ts'
+import type { Environment } from './settings/secret.ts'
+import { secretOf } from './settings/secret.ts'
+import type { Settings } from './settings/shape.ts'
+
+export interface InstanceKeys {
+  readonly signing: Uint8Array
+  readonly master: Uint8Array
+  readonly index: Uint8Array
+}
+
+/** Keys are 32 bytes, written as 64 hexadecimal digits or in base64. */
+export async function instanceKeys(settings: Settings, env: Environment): Promise<InstanceKeys> {
+  const { signing, master, index } = settings.evidence.keys
+  const read = async (name: string, ref: typeof signing): Promise<Uint8Array> => {
+    const text = (await secretOf(ref, env)).trim()
+    const bytes = /^[0-9a-fA-F]{64}$/.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64')
+    if (bytes.byteLength !== 32) throw new Error(`the ${name} key does not have 32 bytes: make one with ecluse init`)
+    return bytes
+  }
+  return { signing: await read('signing', signing), master: await read('master', master), index: await read('index', index) }
+}
+
+/** The origin under which a log would be opened now; one that is open keeps its own. */
+export function originOf(settings: Settings, now: Millis): string {
+  return settings.evidence.origin ?? `${settings.instance.name}/journal/${parisDay(now).slice(0, 4)}`
+}

@@ -1,0 +1,414 @@
+/**
+ * Composition root of a running gate: builds everything, owns start and stop. Nothing is decided here.
+ *
+ * Start: secrets, state (lock, recovery), policy on record, caches, holders, control socket, ops, and only then the
+ * listener. Stop: `/readyz` goes red while the listener still answers, then requests under way finish, then the
+ * journal is drained, sealed and shown.
+ */
+import { statfs } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { X509Certificate, randomUUID } from 'node:crypto'
+import type { AccountId, ClientId } from './domain/permission.ts'
+import { canonicalJson } from './domain/canonical.ts'
+import type { Json } from './domain/canonical.ts'
+import type { Millis } from './domain/time.ts'
+import { handle } from './gateway/pipeline.ts'
+import type { Gate, GateState, Live } from './gateway/ports.ts'
+import { holderAt } from './gateway/holder.ts'
+import type { Holder } from './gateway/holder.ts'
+import { listen } from './gateway/listener.ts'
+import { quotaOf } from './gateway/quota.ts'
+import { refusalBudget } from './gateway/refusals.ts'
+import { underWay, underWayKey } from './gateway/under-way.ts'
+import { commandsOn } from './ops/commands.ts'
+import { serveControl } from './ops/control.ts'
+import { serveHealth } from './ops/health.ts'
+import type { Standing } from './ops/health.ts'
+import { lookups } from './permissions/cache.ts'
+import type { ActResult } from './permissions/registry.ts'
+import { meterTokenOf } from './permissions/registry.ts'
+import { redisCache } from './permissions/redis.ts'
+import type { Identity, IssuedToken } from './permissions/tokens.ts'
+import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
+import type { ProviderAdapter } from './providers/adapter.ts'
+import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
+import type { Logger } from './runtime/logger.ts'
+import { metricsOf } from './runtime/metrics.ts'
+import { diffSettings } from './settings/diff.ts'
+import { secretOf } from './settings/secret.ts'
+import type { Environment } from './settings/secret.ts'
+import { readSettings } from './settings/settings.ts'
+import type { ParsedSettings } from './settings/settings.ts'
+import { watchSettings } from './settings/watch.ts'
+import { instanceKeys, originOf } from './instance.ts'
+import { ownState } from './state-thread.ts'
+
+export type Accepted = Extract<ParsedSettings, { ok: true }>
+export interface RunningGate {
+  readonly url: string
+  readonly ops: string
+  readonly commands: ReturnType<typeof commandsOn>
+  /** Reads the settings file again, as SIGHUP does. Gives what keeps the new one from being taken, if anything does. */
+  reload(): Promise<readonly string[]>
+  stop(): Promise<void>
+}
+export interface StartOptions {
+  readonly accepted: Accepted
+  /** Watched and read again on change; absent for settings that are no file. */
+  readonly file?: string
+  readonly env: Environment
+  readonly log: Logger
+  /** The state is gone for good: the process should end with 1. */
+  readonly onFatal: (why: string) => void
+  /** How long `/readyz` is red before the listener stops taking connections. */
+  readonly drainMs?: number
+}
+
+const TOKEN_PATH = '/oauth2/v3/token'
+const CACHED = 20_000
+const QUOTA_WAIT_MS = 20_000
+const GRACE_MS = 60_000
+
+export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0 }: StartOptions): Promise<RunningGate> {
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
+    throw new Error('NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: unset it')
+  if (!(await waitForPlausibleTime(300_000))) throw new Error('the clock of this machine is not set: set it, or start its time service')
+  const { settings } = accepted
+  const clock = systemClock()
+  const metrics = metricsOf()
+  const keys = await instanceKeys(settings, env)
+  const state = await ownState(
+    {
+      folder: settings.instance.state,
+      node: settings.instance.node,
+      origin: originOf(settings, clock.now()),
+      keys,
+      checkpointMs: settings.evidence.checkpointSeconds * 1000,
+      now: clock.now(),
+    },
+    settings.evidence.queue.rows,
+    (why) => {
+      log.fatal({ why }, 'the state can no longer be written: the gate stops')
+      onFatal(why)
+    },
+  )
+  let current = accepted
+  let live = liveOf(accepted)
+  let stale = false
+  let draining = false
+  let diskLow = false
+  await state.client.call('policy', {
+    hash: accepted.policyHash,
+    body: canonicalJson(accepted.document as unknown as Json),
+    now: clock.now(),
+  })
+  await syncClients()
+
+  const shared =
+    settings.redis === undefined
+      ? undefined
+      : await redisCache(
+          settings.redis,
+          settings.redis.password && (await secretOf(settings.redis.password, env)),
+          keys.index,
+          log,
+          (result) => metrics.redis.inc({ result }),
+        )
+  const copies = lookups(
+    {
+      identify: (hash) => state.client.call<Identity | undefined>('identify', { hash }),
+      views: (client, meter) => state.client.call('views', { client, meter }),
+    },
+    shared,
+    CACHED,
+    (what, result) => metrics.cache.inc({ what, result }),
+  )
+  shared?.onGap(() => copies.flush())
+
+  const dc = settings.providers['enedis-data-connect']
+  const holders = new Map<AccountId, Holder>()
+  for (const account of dc.accounts) {
+    const secret = await secretOf(account.clientSecret, env)
+    holders.set(
+      account.id,
+      holderAt({ ...account, secret }, { ...dc, ca: dc.ca }, TOKEN_PATH, () => performance.now(), log),
+    )
+  }
+  const quota = quotaOf(
+    (account) => dc.accounts.find((a) => a.id === account)?.quota ?? { perSecond: 1, perHour: 1 },
+    () => Date.now(),
+    QUOTA_WAIT_MS,
+  )
+  for (const [key, at] of Map.groupBy(state.ready.recentCalls, (c) => `${c.dso}\n${c.api}`)) {
+    const [dso = '', api = ''] = key.split('\n')
+    quota.recall(
+      dso.slice(dso.indexOf('/') + 1) as AccountId,
+      api,
+      at.map((c) => c.at),
+    )
+  }
+
+  const underway = underWay()
+  const refusals = refusalBudget()
+  const called = new Map<string, number>()
+  const meterTokens = new Map<string, Buffer>()
+  const gateState: GateState = {
+    origin: state.ready.origin,
+    get ready() {
+      return why() === undefined
+    },
+    identify: (hash, fresh) => copies.identify(hash, fresh),
+    views: (client, meter, fresh) => copies.views(client, meter, fresh),
+    meterToken(meter) {
+      const known = meterTokens.get(meter)
+      if (known) return known
+      if (meterTokens.size >= 50_000) meterTokens.clear()
+      const token = meterTokenOf(keys.index, meter)
+      meterTokens.set(meter, token)
+      return token
+    },
+    intent(args) {
+      called.set(args.permission.id, args.now)
+      return state.client.call('intent', args)
+    },
+    outcome: (args) => state.client.call('outcome', args),
+    refused: (args) => state.client.call('refused', args),
+    exchange: ({ client, secret, live: now, now: at }) =>
+      state.client.call<IssuedToken | undefined>('exchange', {
+        client,
+        secret,
+        purpose: now.clients.get(client)?.purpose ?? '',
+        ttlSeconds: now.tokenTtlSeconds,
+        cap: now.tokensPerCredential,
+        now: at,
+      }),
+    async holderRefused({ permission, code, now }) {
+      for (const [id, at] of called) if (at < now - 3_600_000) called.delete(id)
+      const { suspended, badDay } = await state.client.call<{ suspended: ActResult | null; badDay: boolean }>('holderRefused', {
+        permission,
+        code,
+        now,
+        calledInHour: called.size,
+      })
+      if (badDay) log.error('the data holder refuses many permissions at once: nothing is suspended for it')
+      if (suspended) await onActs([suspended])
+    },
+  }
+  const gate: Gate = {
+    live: () => live,
+    state: gateState,
+    route: { id: 'enedis-data-connect', adapter: dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>, holders, quota },
+    refusals,
+    underWay: underway,
+    metrics,
+    log,
+    now: clock.now,
+    newId: randomUUID,
+    draining: () => draining,
+    maxTarget: settings.listeners.gate.limits.targetBytes,
+  }
+
+  /** Why no request may be taken now. */
+  function why(): 'evidence' | 'queue' | 'backlog' | 'disk' | 'clock' | undefined {
+    if (state.client.down !== undefined) return 'evidence'
+    if (state.client.queued >= settings.evidence.queue.rows) return 'queue'
+    if (state.client.gauges.journalRows >= settings.evidence.queue.backlog) return 'backlog'
+    if (diskLow) return 'disk'
+    return clock.jumped() === 0 ? undefined : 'clock'
+  }
+  async function onActs(acts: readonly ActResult[]): Promise<void> {
+    for (const act of acts) {
+      if (act.meter !== null) copies.dropViews(act.client, act.meter)
+      if (act.status !== 'active') underway.cut(underWayKey.permission(act.permission))
+    }
+    await shared?.tellActs(acts)
+  }
+  async function syncClients(): Promise<void> {
+    const clients = current.settings.clients.map(({ id, disabled }) => ({ id, disabled }))
+    const off = await state.client.call<readonly ClientId[]>('syncClients', { clients, now: clock.now() })
+    for (const id of off) await onClient(id)
+  }
+  function onClient(id: ClientId): Promise<void> {
+    copies.flush()
+    underway.cut(underWayKey.client(id))
+    return shared?.tellFlush() ?? Promise.resolve()
+  }
+
+  await syncClients()
+  const commands = commandsOn({
+    state: state.client,
+    now: clock.now,
+    operator: `uid:${process.getuid?.() ?? 'unknown'}`,
+    policy: () => current.policy,
+    clients: () => new Map(current.settings.clients.map((c) => [c.id, c.purpose])),
+    accounts: () => dc.accounts.map((a) => `enedis-data-connect/${a.id}`),
+    tokenTtlSeconds: () => current.settings.tokens.ttlSeconds,
+    onActs,
+    async onToken(hash) {
+      copies.dropIdentity(Buffer.from(hash))
+      underway.cut(underWayKey.token(Buffer.from(hash).toString('base64')))
+      await shared?.tellToken(Buffer.from(hash))
+    },
+    onClient,
+    status: () => ({ origin: state.ready.origin, vkey: state.ready.vkey, entries: state.client.gauges.entries, ...checks() }),
+  })
+  const control = await serveControl(settings.instance.state, {
+    ...commands,
+    reload: () => reload(),
+    'clock confirm': () => {
+      clock.confirm()
+      return Promise.resolve({ confirmed: true })
+    },
+  })
+  function checks(): Record<string, Standing> {
+    const fault = why()
+    return {
+      evidence: fault === 'evidence' || fault === 'queue' ? 'down' : 'ok',
+      sealing: fault === 'backlog' ? 'down' : 'ok',
+      disk: diskLow ? 'down' : 'ok',
+      clock: fault === 'clock' ? 'down' : 'ok',
+      redis: shared === undefined ? 'off' : shared.up ? 'ok' : 'slow',
+      config: stale ? 'stale' : 'ok',
+      listener: draining ? 'down' : 'ok',
+    }
+  }
+  const health = await serveHealth(
+    settings.listeners.ops,
+    () => ({ ready: !draining && why() === undefined, checks: checks() }),
+    metrics,
+    refreshMetrics,
+  )
+  async function refreshMetrics(): Promise<void> {
+    metrics.journalQueue.set(state.client.queued)
+    metrics.sealingBacklog.set(state.client.gauges.journalRows)
+    metrics.logSize.set(state.client.gauges.entries)
+    metrics.inFlight.set(underway.count)
+    metrics.configStale.set(stale ? 1 : 0)
+    for (const { account, api, calls } of quota.left()) metrics.quotaLeft.set({ account, api }, calls)
+    const { tls } = current.settings.listeners.gate
+    if (tls) metrics.certificateExpiry.set(Date.parse(new X509Certificate(readFileSync(tls.certificate)).validTo) / 1000)
+    if (state.client.down === undefined) {
+      metrics.permissionsExpiring.set(await state.client.call<number>('expiring', { before: (clock.now() + 30 * 86_400_000) as Millis }))
+    }
+  }
+
+  const listener = await listen(
+    settings.listeners.gate,
+    (message, res) => {
+      handle(gate, message, res).catch((error: unknown) => {
+        log.error({ err: error }, 'a request failed')
+        if (res.headersSent) res.destroy()
+        else res.writeHead(500, { 'Content-Length': '0', 'Cache-Control': 'no-store', Connection: 'close' }).end()
+      })
+    },
+    () => {
+      refusals.stranger('unparsed')
+      metrics.strangers.inc({ reason: 'unparsed' })
+    },
+  )
+
+  let reloading: Promise<readonly string[]> = Promise.resolve([])
+  /** One at a time, the last word last. */
+  function reload(): Promise<readonly string[]> {
+    reloading = reloading.then(reloadNow, reloadNow)
+    return reloading
+  }
+  async function reloadNow(): Promise<readonly string[]> {
+    if (file === undefined || draining) return []
+    listener.reloadCertificate()
+    const next = await readSettings(file, env)
+    const flaws = next.ok
+      ? diffSettings(current.settings, next.settings).needsRestart.map((path) => `${path}: needs restart`)
+      : next.mistakes.map((m) => `${m.line}:${m.column}: ${m.message}`)
+    stale = flaws.length > 0
+    metrics.configStale.set(stale ? 1 : 0)
+    if (!next.ok || flaws.length > 0) {
+      log.error({ mistakes: flaws.length }, 'the settings file is not taken: the policy in force stays')
+      return flaws
+    }
+    if (next.policyHash !== current.policyHash) {
+      await state.client.call('policy', { hash: next.policyHash, body: canonicalJson(next.document as unknown as Json), now: clock.now() })
+    }
+    // From here on new requests are decided on the new policy; those under way keep theirs.
+    current = next
+    live = liveOf(next)
+    await syncClients()
+    log.info({ policy: next.policyHash }, 'the settings were read again')
+    return []
+  }
+  const watch =
+    file === undefined
+      ? undefined
+      : watchSettings(
+          file,
+          () => void reload().catch((error: unknown) => log.error({ err: error }, 'the settings could not be read again')),
+        )
+
+  const timers = [
+    every(60_000, async () => {
+      const counts = refusals.takeSummary()
+      if (counts) await state.client.call('summary', { counts, now: clock.now() })
+    }),
+    every(5_000, async () => onActs(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
+    every(600_000, async () => void (await state.client.call('sweepTokens', { now: clock.now() }))),
+    every(1_000, async () => {
+      const { bavail, bsize } = await statfs(settings.instance.state)
+      diskLow = bavail * bsize < settings.evidence.lowWaterMb * 1_048_576
+    }),
+  ]
+  let wasJumped = 0
+  timers.push(
+    every(1_000, async () => {
+      const jumped = clock.jumped()
+      if (jumped !== 0 && wasJumped === 0) {
+        log.error({ stepMs: jumped }, 'the clock jumped: no request is taken until it is confirmed (ecluse clock confirm)')
+        await state.client.call('clock', { stepMs: jumped, now: clock.now() })
+      }
+      wasJumped = jumped
+    }),
+  )
+  function every(ms: number, work: () => Promise<void>): NodeJS.Timeout {
+    return setInterval(() => {
+      if (state.client.down !== undefined) return
+      work().catch((error: unknown) => log.error({ err: error }, 'a regular task failed'))
+    }, ms)
+  }
+  if (state.ready.interrupted > 0)
+    log.warn({ interrupted: state.ready.interrupted }, 'calls of the last run had no outcome: recorded as interrupted')
+  log.info({ url: listener.url, ops: health.url, policy: accepted.policyHash }, 'the gate is ready')
+
+  let stopped: Promise<void> | undefined
+  async function stopNow(): Promise<void> {
+    draining = true
+    watch?.close()
+    for (const timer of timers) clearInterval(timer)
+    // A load balancer reads /readyz; the listener answers until it has had the time to.
+    if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs))
+    await listener.stop(GRACE_MS)
+    const counts = refusals.takeSummary()
+    if (counts && state.client.down === undefined) await state.client.call('summary', { counts, now: clock.now() })
+    await control.close()
+    await shared?.close()
+    await Promise.all([...holders.values()].map((holder) => holder.close()))
+    if (state.client.down === undefined) await state.stop()
+    await health.close()
+    log.info('the gate has stopped')
+  }
+  return {
+    url: listener.url,
+    ops: health.url,
+    commands,
+    reload,
+    stop: () => (stopped ??= stopNow()),
+  }
+}
+
+function liveOf({ settings, policy, policyHash }: Accepted): Live {
+  return {
+    policy,
+    policyHash,
+    clients: new Map(settings.clients.map((client) => [client.id, client])),
+    tokenTtlSeconds: settings.tokens.ttlSeconds,
+    tokensPerCredential: settings.tokens.perCredentialCap,
+  }
+}

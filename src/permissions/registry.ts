@@ -1,0 +1,376 @@
+/**
+ * The registry of permissions on SQLite: what is given, by which acts, and what one client may know of one meter.
+ *
+ * Every act is a log entry in the same transaction and raises the generation of (client, meter), so that no stale
+ * cache narrows or denies. The meter's number, the holder and the scope lie encrypted under the subject's key and are
+ * found by a keyed hash; ids, days of validity and status stand in clear.
+ *
+ * All functions run inside the owner's transaction; they throw `Refused` with a sentence for the operator.
+ */
+import { createHash } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Json } from '../domain/canonical.ts'
+import { canonicalJson } from '../domain/canonical.ts'
+import type { MeterId } from '../domain/meter.ts'
+import { bareMeter } from '../domain/meter.ts'
+import type { ClientId, Delivery, LineId, PermissionId, PermissionView, Scope, SourceBinding } from '../domain/permission.ts'
+import type { Day, Millis } from '../domain/time.ts'
+import { rfc3339 } from '../domain/time.ts'
+import type { ActType, Direction, EndReason, Status, SuspendCause } from '../domain/vocabulary.ts'
+import type { Journal } from '../storage/journal.ts'
+import type { KeyStore } from '../storage/keys.ts'
+import { indexToken } from '../storage/keys.ts'
+import { Refused } from '../storage/rpc.ts'
+import type { Standing } from './lifecycle.ts'
+import { after } from './lifecycle.ts'
+
+/** What lies in the box of a permission, under the subject's key. */
+export interface PermissionContent {
+  readonly meter: MeterId
+  readonly holder: { readonly kind: 'natural' | 'legal'; readonly reference: string; readonly name?: string }
+  readonly scope: Scope
+  readonly bindings: readonly SourceBinding[]
+  readonly notice: { readonly id: string; readonly version: string; readonly sha256: string; readonly language: string }
+  readonly identity: { readonly method: string; readonly strength: string }
+  readonly holderMatch: { readonly method: string; readonly result: string }
+  readonly bundleId: string
+  readonly arrangementId: string
+  readonly unverified: boolean
+}
+
+export interface ActDetails {
+  readonly actorRole: string
+  readonly actor?: string
+  readonly channel: string
+  readonly occurredAt?: Millis
+  readonly reason?: string
+  readonly cause?: SuspendCause
+  readonly attachments?: readonly string[]
+  readonly unverified?: boolean
+}
+
+export interface Views {
+  readonly generation: number
+  readonly permissions: readonly PermissionView[]
+}
+
+export interface Registry {
+  views(args: { readonly client: ClientId; readonly meter: MeterId }): Views
+  act(args: { readonly permission: PermissionId; readonly type: ActType; readonly details: ActDetails; readonly now: Millis }): ActResult
+  create(id: PermissionId, version: number, content: PermissionContent, contentHash: string, details: ActDetails, now: Millis): void
+  /** Ends what is past its `validUntil`; gives the client and meter of each, so that caches can be told. */
+  expire(args: { readonly now: Millis; readonly most: number }): readonly ActResult[]
+  list(args: {
+    readonly client?: string
+    readonly status?: string
+    readonly limit: number
+    readonly after?: string
+  }): readonly PermissionSummary[]
+  show(args: { readonly permission: string }): PermissionRecord
+  contentHash(id: string): string | undefined
+  meterToken(meter: MeterId): Buffer
+}
+
+export interface ActResult {
+  readonly permission: PermissionId
+  readonly client: ClientId
+  readonly meter: MeterId | null
+  readonly status: Status
+  readonly endReason?: EndReason
+  readonly entry: string
+  readonly generation: number
+}
+export interface PermissionSummary {
+  readonly id: string
+  readonly version: number
+  readonly client: string
+  readonly status: string
+  readonly endReason: string | null
+  readonly validFrom: string
+  readonly validUntil: string
+}
+export interface PermissionRecord extends PermissionSummary {
+  readonly content: PermissionContent | null
+  readonly acts: readonly {
+    readonly type: string
+    readonly at: string
+    readonly status: string
+    readonly entry: string
+    readonly details: unknown
+  }[]
+  readonly attachments: readonly { readonly sha256: string; readonly kind: string; readonly mediaType: string; readonly bytes: number }[]
+}
+
+export function scopeHashOf(scope: Scope): string {
+  return `sha256:${createHash('sha256')
+    .update(canonicalJson(scope as unknown as Json))
+    .digest('hex')}`
+}
+
+/** Gas and electricity number their meters apart: the data holder is part of what is hashed. */
+export function meterTokenOf(index: Uint8Array, meter: MeterId): Buffer {
+  return indexToken(index, meter.startsWith('prm:') ? 'enedis' : 'grdf', 'meter', bareMeter(meter))
+}
+
+export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, index: Uint8Array): Registry {
+  const sql = {
+    byMeter: db.prepare('SELECT * FROM permission WHERE client = ? AND meter = ?'),
+    byId: db.prepare('SELECT * FROM permission WHERE id = ?'),
+    generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
+    raise: db.prepare(
+      'INSERT INTO generation (client, meter, value) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value',
+    ),
+    deliveries: db.prepare('SELECT line, data_from, data_until, at, entry FROM delivery WHERE permission = ? ORDER BY intent'),
+    insert: db.prepare(
+      `INSERT INTO permission (id, version, client, meter, key_ids, scope_hash, valid_from, valid_until, status, head, content_hash, box_key, box)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'draft', '', ?, ?, ?)`,
+    ),
+    stand: db.prepare('UPDATE permission SET status = ?, end_reason = ?, suspend_cause = ?, void = ?, head = ? WHERE id = ?'),
+    insertAct: db.prepare('INSERT INTO act (n, permission, type, at, status, box_key, box) VALUES (?, ?, ?, ?, ?, ?, ?)'),
+    acts: db.prepare('SELECT * FROM act WHERE permission = ? ORDER BY n'),
+    attachments: db.prepare('SELECT sha256, kind, media_type, bytes FROM attachment WHERE permission = ? ORDER BY sha256'),
+    overdue: db.prepare("SELECT id FROM permission WHERE status IN ('active', 'suspended') AND valid_until <= ? LIMIT ?"),
+    list: db.prepare(
+      `SELECT * FROM permission WHERE id > :after AND (:client IS NULL OR client = :client) AND (:status IS NULL OR status = :status) ORDER BY id LIMIT :limit`,
+    ),
+    subject: db.prepare('SELECT key_id FROM subject WHERE token = ?'),
+    newSubject: db.prepare('INSERT INTO subject (token, key_id) VALUES (?, ?)'),
+  }
+
+  function keyOfSubject(content: PermissionContent, direction: Direction, now: Millis): string {
+    const value = `${content.holder.kind}\0${content.holder.reference}\0${content.meter}\0${direction}`
+    const token = indexToken(index, 'ecluse', 'subject', value)
+    const known = sql.subject.get(token)
+    if (known) return String(known['key_id'])
+    const id = keys.create(now)
+    sql.newSubject.run(token, id)
+    return id
+  }
+
+  function view(row: Row): PermissionView | undefined {
+    const text = keys.unbox(row.box_key, row.box, row.id)
+    if (text === undefined) return undefined
+    const content = JSON.parse(text) as PermissionContent
+    const recurring = content.scope.lines.some((l) => l.recurrence !== 'on_demand')
+    return {
+      id: row.id as PermissionId,
+      version: row.version,
+      meter: content.meter,
+      scope: content.scope,
+      scopeHash: row.scope_hash,
+      status: row.status as Status,
+      ...(row.end_reason !== null && { endReason: row.end_reason as EndReason }),
+      ...(row.suspend_cause !== null && { suspendCause: row.suspend_cause as SuspendCause }),
+      head: row.head,
+      bindings: content.bindings,
+      deliveries: recurring ? sql.deliveries.all(row.id).map(deliveryOf) : [],
+    }
+  }
+
+  function perform(row: Row, type: ActType, details: ActDetails, now: Millis): ActResult {
+    const before: Standing | undefined =
+      type === 'create'
+        ? undefined
+        : {
+            status: row.status as Status,
+            void: row.void === 1,
+            ...(row.end_reason !== null && { endReason: row.end_reason as EndReason }),
+            ...(row.suspend_cause !== null && { suspendCause: row.suspend_cause as SuspendCause }),
+          }
+    const next = after(before, type, details.cause)
+    if (!next) throw new Refused(`permission ${row.id} is ${row.status}: the act ${type} is not possible`)
+    const text = keys.unbox(row.box_key, row.box, row.id)
+    const content = text === undefined ? undefined : (JSON.parse(text) as PermissionContent)
+    const keyIds = JSON.parse(row.key_ids) as string[]
+    const living = keyIds.filter((id) => keys.get(id) !== undefined)
+    const { n, at } = journal.append(
+      {
+        clear: {
+          t: `consent.${type}`,
+          act: type,
+          status: next.status,
+          client: row.client,
+          ...(details.unverified && { unverified: true }),
+        },
+        ...(content && {
+          sealed: {
+            subject: { meter: content.meter, holder: content.holder },
+            permissions: [
+              {
+                id: row.id,
+                version: row.version,
+                scopeHash: row.scope_hash,
+                scope: content.scope,
+                bindings: content.bindings,
+              } as unknown as Json,
+            ],
+            attachments: details.attachments ?? [],
+            actor: actorOf(details),
+          },
+          keyId: row.box_key,
+        }),
+        tags: living,
+        index: [Buffer.from(row.meter).toString('hex'), permissionToken(index, row.id)],
+      },
+      now,
+    )
+    const head = `${journal.origin}/${n}`
+    sql.stand.run(next.status, next.endReason ?? null, next.suspendCause ?? null, next.void ? 1 : 0, head, row.id)
+    if (content)
+      sql.insertAct.run(
+        n,
+        row.id,
+        type,
+        at,
+        next.status,
+        row.box_key,
+        keys.box(row.box_key, JSON.stringify(actorOf(details)), `act ${row.id}`),
+      )
+    const generation = Number(sql.raise.get(row.client, row.meter)?.['value'])
+    return {
+      permission: row.id as PermissionId,
+      client: row.client as ClientId,
+      meter: content?.meter ?? null,
+      status: next.status,
+      ...(next.endReason !== undefined && { endReason: next.endReason }),
+      entry: head,
+      generation,
+    }
+  }
+
+  function rowOf(id: string): Row {
+    const row = sql.byId.get(id)
+    if (!row) throw new Refused(`there is no permission ${id}`)
+    return row as unknown as Row
+  }
+
+  const tokens = new Map<MeterId, Buffer>()
+  const registry: Registry = {
+    meterToken(meter) {
+      const known = tokens.get(meter)
+      if (known) return known
+      if (tokens.size >= 50_000) tokens.clear()
+      const token = meterTokenOf(index, meter)
+      tokens.set(meter, token)
+      return token
+    },
+    views({ client, meter }) {
+      const token = registry.meterToken(meter)
+      const permissions = (sql.byMeter.all(client, token) as unknown as Row[]).flatMap((row) => view(row) ?? [])
+      return { generation: Number(sql.generation.get(client, token)?.['value'] ?? 0), permissions }
+    },
+    create(id, version, content, contentHash, details, now) {
+      // Daily and finer readings of one person share one subject; each direction of flow has its own holder.
+      const directions = [...new Set(content.scope.lines.map((l) => (l.direction === 'injection' ? 'injection' : 'withdrawal')))]
+        .toSorted()
+        .toReversed()
+      const keyIds = directions.map((direction) => keyOfSubject(content, direction as Direction, now))
+      const boxKey = keyIds[0]
+      if (boxKey === undefined) throw new Refused(`permission ${id} has no line`)
+      const { scope } = content
+      const box = keys.box(boxKey, JSON.stringify(content), id)
+      const meter = registry.meterToken(content.meter)
+      sql.insert.run(
+        id,
+        version,
+        scope.recipient,
+        meter,
+        JSON.stringify(keyIds),
+        scopeHashOf(scope),
+        scope.validFrom,
+        scope.validUntil,
+        contentHash,
+        boxKey,
+        box,
+      )
+      perform(rowOf(id), 'create', details, now)
+    },
+    act: ({ permission, type, details, now }) => perform(rowOf(permission), type, details, now),
+    expire({ now, most }) {
+      return sql.overdue
+        .all(now, most)
+        .map((row) => perform(rowOf(String(row['id'])), 'expired', { actorRole: 'gate', channel: 'clock' }, now))
+    },
+    list({ client, status, limit, after: from }) {
+      const rows = sql.list.all({ after: from ?? '', client: client ?? null, status: status ?? null, limit }) as unknown as Row[]
+      return rows.map(summaryOf)
+    },
+    show({ permission }) {
+      const row = rowOf(permission)
+      const text = keys.unbox(row.box_key, row.box, row.id)
+      const acts = sql.acts.all(permission).map((act) => ({
+        type: String(act['type']),
+        at: rfc3339(Number(act['at']) as Millis),
+        status: String(act['status']),
+        entry: `${journal.origin}/${String(act['n'])}`,
+        details: JSON.parse(keys.unbox(String(act['box_key']), act['box'] as Uint8Array, `act ${row.id}`) ?? 'null') as unknown,
+      }))
+      const attachments = sql.attachments.all(permission).map((a) => ({
+        sha256: String(a['sha256']),
+        kind: String(a['kind']),
+        mediaType: String(a['media_type']),
+        bytes: Number(a['bytes']),
+      }))
+      return { ...summaryOf(row), content: text === undefined ? null : (JSON.parse(text) as PermissionContent), acts, attachments }
+    },
+    contentHash(id) {
+      const row = sql.byId.get(id)
+      return row === undefined ? undefined : String(row['content_hash'])
+    },
+  }
+  return registry
+}
+
+export function permissionToken(index: Uint8Array, id: string): string {
+  return indexToken(index, 'ecluse', 'permission', id).toString('hex')
+}
+
+function actorOf(details: ActDetails): { readonly [key: string]: Json | undefined } {
+  return {
+    role: details.actorRole,
+    channel: details.channel,
+    ...(details.actor !== undefined && { id: details.actor }),
+    ...(details.occurredAt !== undefined && { occurredAt: rfc3339(details.occurredAt) }),
+    ...(details.reason !== undefined && { reason: details.reason }),
+  }
+}
+
+interface Row {
+  readonly id: string
+  readonly version: number
+  readonly client: string
+  readonly meter: Uint8Array
+  readonly key_ids: string
+  readonly scope_hash: string
+  readonly valid_from: number
+  readonly valid_until: number
+  readonly status: string
+  readonly end_reason: string | null
+  readonly suspend_cause: string | null
+  readonly void: number
+  readonly head: string
+  readonly box_key: string
+  readonly box: Uint8Array
+}
+
+function summaryOf(row: Row): PermissionSummary {
+  return {
+    id: row.id,
+    version: row.version,
+    client: row.client,
+    status: row.status,
+    endReason: row.end_reason,
+    validFrom: rfc3339(row.valid_from as Millis),
+    validUntil: rfc3339(row.valid_until as Millis),
+  }
+}
+
+function deliveryOf(row: Record<string, unknown>): Delivery {
+  const from = row['data_from']
+  return {
+    line: row['line'] as LineId,
+    data: from === null ? null : { from: from as Day, until: row['data_until'] as Day },
+    at: Number(row['at']) as Millis,
+    entry: String(row['entry']),
+  }
+}

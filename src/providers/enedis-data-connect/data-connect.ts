@@ -1,0 +1,47 @@
+/**
+ * The adapter of Enedis Data Connect. Clients may speak either generation, v5 or 2026; Enedis is called in the one that
+ * the operator sets, and measures are translated both ways without loss. Pure: no socket, no clock, no store.
+ */
+import type { AccessRequest } from '../../domain/request.ts'
+import type { Part } from '../../domain/decision.ts'
+import type { Answer, ProviderAdapter } from '../adapter.ts'
+import { classify } from './classify.ts'
+import { contractAnswer } from './contract-answer.ts'
+import { holderError } from './holder-error.ts'
+import { indexAnswer } from './index-answer.ts'
+import { measureAnswer } from './measure-answer.ts'
+import { noData, passError, refuse } from './refusals.ts'
+import { canAnswer, rewrite } from './rewrite.ts'
+import type { DataConnectForm, Generation, RecordId } from './series.ts'
+import { SERIES } from './series.ts'
+
+export type { DataConnectForm } from './series.ts'
+export { SERVED_PATHS } from './series.ts'
+
+export function dataConnect(options: { readonly upstream: Generation }): ProviderAdapter<DataConnectForm> {
+  const { upstream } = options
+  return {
+    id: 'enedis-data-connect',
+    requestHeaders: ['authorization'],
+    classify: (request, today) => classify(request, today, upstream),
+    canAnswer: (form) => canAnswer(form, upstream),
+    rewrite: (form, access, part) => rewrite(form, access, part, upstream),
+    answer: (form, access, parts) => answer(form, access, parts, upstream),
+    holderError,
+    passError,
+    refuse,
+    noData,
+  }
+}
+
+function answer(form: DataConnectForm, access: AccessRequest, parts: readonly Part[], upstream: Generation): Answer {
+  const series = SERIES[form.series]
+  switch (series.is) {
+    case 'measure':
+      return measureAnswer(form, series, access, parts, upstream)
+    case 'index':
+      return indexAnswer(series, access, parts)
+    case 'record':
+      return contractAnswer(form.series as RecordId, access, parts) // `is` is what makes an id a RecordId
+  }
+}

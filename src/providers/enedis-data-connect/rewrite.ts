@@ -1,0 +1,39 @@
+/**
+ * The call to Enedis, built from the canonical request and nothing else: the path of the series in the generation that
+ * Enedis speaks, the days of one part, in a fixed order of parameters. No text of the client's request is in it.
+ */
+import { bareMeter } from '../../domain/meter.ts'
+import type { Part } from '../../domain/decision.ts'
+import type { AccessRequest } from '../../domain/request.ts'
+import type { OutgoingCall } from '../adapter.ts'
+import { PARAMETERS } from './classify.ts'
+import type { DataConnectForm, Generation, SeriesId } from './series.ts'
+import { curveOf, pathOf, SERIES } from './series.ts'
+
+/** Whether what the client asks for has a path at Enedis, and contract data, which is not translated, stays in its generation. */
+export function canAnswer(form: DataConnectForm, upstream: Generation): boolean {
+  return pathOf(form.series, upstream) !== undefined
+}
+
+/** The series that is called for a part: under `derive` the load curve in place of the daily energy. */
+export function calledSeries(form: DataConnectForm, part: Part): SeriesId {
+  return part.how === 'derive' ? curveOf(form.series) : form.series
+}
+
+/** Throws a RangeError where `canAnswer` is false or the part has no days: neither comes out of a decision. */
+export function rewrite(form: DataConnectForm, access: AccessRequest, part: Part, upstream: Generation): OutgoingCall {
+  const called = calledSeries(form, part)
+  const path = pathOf(called, upstream)
+  if (path === undefined) throw new RangeError('no such series in the generation of the data holder')
+  const names = PARAMETERS[upstream]
+  const meter = bareMeter(access.meter)
+  const parameters: string[] = path.endsWith('/{prm}') ? [] : [`${names.meter}=${meter}`]
+  const series = SERIES[called]
+  if (series.is !== 'record') {
+    if (part.period === null) throw new RangeError('a part without days for a series that has days')
+    parameters.push(`${names.start}=${part.period.from}`, `${names.end}=${part.period.until}`)
+    if (upstream === '2026' && series.kind === 'max_power') parameters.push(`mesuresPas=${series.step}`, 'grandeurPhysique=PMA')
+  }
+  const target = path.replace('{prm}', meter)
+  return { method: 'GET', target: parameters.length > 0 ? `${target}?${parameters.join('&')}` : target, accept: 'application/json' }
+}

@@ -1,0 +1,63 @@
+/** Every number that the gate tells of itself, with a closed set of labels: no meter, client text or path is ever one. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+export type Metrics = ReturnType<typeof metricsOf>
+
+export function metricsOf() {
+  const registers = [new Registry()]
+  const registry = registers[0] as Registry
+  return {
+    registry,
+    decisions: new Counter({
+      name: 'ecluse_decisions_total',
+      help: 'Requests by result and reason',
+      labelNames: ['result', 'reason'] as const,
+      registers,
+    }),
+    strangers: new Counter({
+      name: 'ecluse_strangers_total',
+      help: 'Requests that could not be identified or parsed, by reason',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    calls: new Counter({
+      name: 'ecluse_holder_calls_total',
+      help: 'Calls to the data holder by result',
+      labelNames: ['provider', 'result'] as const,
+      registers,
+    }),
+    holderSeconds: new Histogram({
+      name: 'ecluse_holder_seconds',
+      help: 'From the call to the last byte of its answer',
+      labelNames: ['provider'] as const,
+      buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120],
+      registers,
+    }),
+    quotaLeft: new Gauge({ name: 'ecluse_quota_left', help: 'Calls left in the hour', labelNames: ['account', 'api'] as const, registers }),
+    journalQueue: new Gauge({ name: 'ecluse_journal_queue', help: 'Calls that wait for the journal', registers }),
+    commitSeconds: new Histogram({
+      name: 'ecluse_journal_commit_seconds',
+      help: 'Duration of a commit of the journal',
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1],
+      registers,
+    }),
+    sealingBacklog: new Gauge({ name: 'ecluse_sealing_backlog_rows', help: 'Journal rows that wait to be sealed', registers }),
+    logSize: new Gauge({ name: 'ecluse_log_entries', help: 'Entries of the evidence log', registers }),
+    evidenceLost: new Counter({ name: 'ecluse_evidence_lost_total', help: 'Accesses without evidence; stays 0', registers }),
+    permissionsExpiring: new Gauge({ name: 'ecluse_permissions_expiring', help: 'Active permissions that end within 30 days', registers }),
+    certificateExpiry: new Gauge({
+      name: 'ecluse_certificate_not_after_seconds',
+      help: 'End of validity of the certificate of the listener, POSIX seconds',
+      registers,
+    }),
+    configStale: new Gauge({ name: 'ecluse_config_stale', help: '1 while the settings file on disk is not the one in force', registers }),
+    inFlight: new Gauge({ name: 'ecluse_requests_in_flight', help: 'Requests under way', registers }),
+    redis: new Counter({ name: 'ecluse_redis_total', help: 'Look-ups in Redis by result', labelNames: ['result'] as const, registers }),
+    cache: new Counter({
+      name: 'ecluse_cache_total',
+      help: 'Look-ups in the local cache',
+      labelNames: ['what', 'result'] as const,
+      registers,
+    }),
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * What a settings file may hold: the one place where its keys, bounds and defaults are written. The check before start,
+ * the check at reload and the published JSON Schema all come from here. Keys are `snake_case` in the file; `shape.ts`
+ * gives the `camelCase` types that the rest of the gate reads.
+ *
+ * Every object is strict, so a misspelt key is a mistake and never a silent default. A secret has no key that could hold
+ * it: only where it lies (`file`) or what carries it (`env`) can be written.
+ */
+import * as z from 'zod'
+import type { AccountId, ClientId, PurposeCode } from '../domain/permission.ts'
+import { COARSER, DATA_KINDS, GDPR_BASES, PROVIDERS, STEPS } from '../domain/vocabulary.ts'
+import { isLoopback } from './network.ts'
+
+export const SECRET_SENTENCE = 'a secret is never written in this file: write {file: PATH} (a file with mode 0600) or {env: NAME}'
+
+const whole = (min: number, max: number) => z.int().min(min).max(max)
+const count = (byDefault: number, min: number, max: number, what: string) => whole(min, max).default(byDefault).describe(what)
+const text = (max = 200) => z.string().min(1).max(max)
+const path = (what: string) => text(4096).describe(what)
+
+const id = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected an identifier: letters, digits, dot, dash and underscore, at most 64')
+const clientId = id.transform((value) => value as ClientId)
+const accountId = id.transform((value) => value as AccountId)
+const purposeCode = z
+  .string()
+  .max(64)
+  .regex(/^[a-z][a-z0-9_]*$/, 'expected the code of a purpose: small letters, digits and underscore, at most 64')
+  .transform((value) => value as PurposeCode)
+
+const secret = z
+  .union(
+    [
+      z.strictObject({ file: path('file that holds the secret, readable by its owner only') }),
+      z.strictObject({
+        env: z
+          .string()
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+          .describe('environment variable that holds the secret'),
+      }),
+    ],
+    { error: SECRET_SENTENCE },
+  )
+  .describe('where a secret is found; never the secret itself')
+export type SecretRef = z.output<typeof secret>
+
+/** One value, a list of values, or `*` for all. */
+function match<T extends z.ZodType>(one: T, what: string) {
+  return z.union([z.literal('*'), one, z.array(one).min(1)]).describe(what)
+}
+
+const port = (byDefault: number, what: string) => count(byDefault, 0, 65_535, `${what}; 0 picks a free one`)
+const address = (what: string) =>
+  z
+    .union([z.ipv4(), z.ipv6(), z.literal('localhost')], { error: 'expected an IP address, such as 127.0.0.1 or ::, or localhost' })
+    .default('127.0.0.1')
+    .describe(what)
+
+const holderUrl = z
+  .string()
+  .superRefine((value, ctx) => {
+    const flaw = originFlaw(value)
+    if (flaw) ctx.addIssue({ code: 'custom', message: flaw })
+  })
+  .describe("origin of the data holder's API: https, or http on loopback; no path, no user name")
+
+const corsOrigin = z.string().superRefine((value, ctx) => {
+  const flaw = originFlaw(value)
+  if (flaw) ctx.addIssue({ code: 'custom', message: flaw })
+  else if (new URL(value).origin !== value)
+    ctx.addIssue({ code: 'custom', message: 'expected an origin as browsers send it: no final slash' })
+})
+
+const redisUrl = z
+  .string()
+  .superRefine((value, ctx) => {
+    const url = URL.parse(value)
+    if (!url || (url.protocol !== 'redis:' && url.protocol !== 'rediss:') || url.hostname === '' || !/^(\/\d{0,2})?$/.test(url.pathname)) {
+      ctx.addIssue({ code: 'custom', message: 'expected redis://HOST:PORT or rediss://HOST:PORT, with /N for a database' })
+    } else if (url.search !== '' || url.hash !== '') ctx.addIssue({ code: 'custom', message: 'expected no query and no fragment' })
+  })
+  .describe('redis:// or rediss:// (TLS); no user name or password inside')
+
+const instance = z
+  .strictObject({
+    name: z
+      .string()
+      .max(120)
+      .regex(
+        /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/,
+        'expected a name like that of a host: gate.example.fr, in small letters',
+      )
+      .describe('identity of this gate, like a host name; the evidence log takes it as prefix and keeps it for ever'),
+    node: id.default('gate-1').describe('which process of the instance this is, in logs and metrics'),
+    state: path('folder of registry, evidence and control socket; one gate owns it'),
+  })
+  .describe('who this gate is, and where it keeps its state')
+
+const listeners = z
+  .strictObject({
+    gate: z
+      .strictObject({
+        address: address('where clients reach the gate'),
+        port: port(8080, 'port for clients'),
+        tls: z
+          .strictObject({ certificate: path('certificate chain, PEM'), key: path('private key, PEM, mode 0600') })
+          .describe('the gate ends TLS itself; without it, something before it must')
+          .optional(),
+        idle_seconds: count(75, 75, 3600, 'how long an idle connection is kept; clients reuse theirs for 60 s'),
+        limits: z
+          .strictObject({
+            header_bytes: count(16_384, 4096, 65_536, 'all headers of one request'),
+            target_bytes: count(4096, 256, 16_384, 'path and query of one request'),
+            headers_seconds: count(10, 1, 120, 'to receive the headers'),
+            request_seconds: count(30, 1, 600, 'to receive the whole request'),
+            max_connections: count(2000, 1, 1_000_000, 'open at once, all clients together'),
+          })
+          .describe('what a stranger can use up before anything is known of it')
+          .prefault({}),
+      })
+      .describe('for clients')
+      .prefault({}),
+    ops: z
+      .strictObject({
+        address: address('where health and metrics are read'),
+        port: port(9090, 'port for health and metrics'),
+        beyond_loopback: z
+          .boolean()
+          .default(false)
+          .describe('allow an address that other machines reach; nothing here asks for a credential'),
+      })
+      .describe('for health and metrics')
+      .prefault({}),
+  })
+  .describe('where the gate listens')
+  .prefault({})
+
+const holderLimit = z.strictObject({
+  kind: z.enum(DATA_KINDS).describe('kind of data'),
+  call_days: whole(1, 3660).describe('longest period of one call; a longer request is split'),
+  history: z
+    .strictObject({ months: whole(0, 600).describe('whole months'), days: whole(0, 366).default(0).describe('and days') })
+    .describe('how far back the data holder keeps data'),
+})
+const DATA_CONNECT_LIMITS = [
+  { kind: 'load_curve' as const, call_days: 7, history: { months: 24, days: 15 } },
+  { kind: 'daily_energy' as const, call_days: 365, history: { months: 36, days: 15 } },
+  { kind: 'max_power' as const, call_days: 365, history: { months: 36, days: 15 } },
+]
+
+const dataConnect = z
+  .strictObject({
+    generation: z.enum(['2026', 'v5']).default('2026').describe('which generation is spoken to Enedis; clients may speak either'),
+    url: holderUrl,
+    ca: path('certificate authority of the data holder, PEM, instead of the public ones').optional(),
+    allow_private: z.boolean().default(false).describe('allow a private or loopback address: simulators only'),
+    timeouts: z
+      .strictObject({
+        connect_seconds: count(5, 1, 60, 'to connect, TLS included'),
+        headers_seconds: count(30, 1, 300, 'from the request to the first byte'),
+        body_seconds: count(30, 1, 300, 'between two pieces of an answer'),
+        total_seconds: count(300, 1, 3600, 'for the whole call'),
+        slow_client_seconds: count(60, 1, 600, 'how long a client may read nothing before it is cut'),
+      })
+      .describe('when to give a call up')
+      .prefault({}),
+    max_answer_bytes: count(33_554_432, 65_536, 1_073_741_824, 'largest answer; beyond it the call is cut'),
+    connections: count(32, 1, 1024, 'to the data holder at once, for each account'),
+    accounts: z
+      .array(
+        z.strictObject({
+          id: accountId.describe('name of the account; permissions are bound to it'),
+          client_id: text().describe('identifier of the application at the data holder; not a secret'),
+          client_secret: secret,
+          quota: z
+            .strictObject({
+              per_second: count(5, 1, 10_000, 'calls in a second'),
+              per_hour: count(1000, 1, 10_000_000, 'calls in an hour; 2026 counts per API'),
+            })
+            .describe('what the data holder allows this account; clients share it fairly')
+            .prefault({}),
+        }),
+      )
+      .min(1)
+      .describe("the operator's applications at the data holder"),
+    limits: z.array(holderLimit).default(DATA_CONNECT_LIMITS).describe('what the data holder answers to, for each kind'),
+  })
+  .describe('Enedis Data Connect')
+
+const providers = z.strictObject({ 'enedis-data-connect': dataConnect }).describe('the data holders')
+
+const perClient = {
+  concurrency: whole(1, 10_000).describe('requests of one client at once'),
+  refusals_per_minute: whole(1, 100_000).describe('refusals recorded one by one; beyond it they join a summary'),
+  requests_per_second: whole(1, 100_000).describe('requests in a second; absent, no limit of its own').optional(),
+}
+const clientLimits = z
+  .strictObject({
+    ...perClient,
+    concurrency: perClient.concurrency.default(16),
+    refusals_per_minute: perClient.refusals_per_minute.default(60),
+  })
+  .describe('limits of each client that has none of its own')
+  .prefault({})
+
+export const clientSchema = z.strictObject({
+  id: clientId.describe('stable identifier; permissions name it as their recipient'),
+  name: text().describe('name that people read'),
+  purpose: purposeCode.describe('the one purpose of this client: a credential proves a client, hence a purpose'),
+  denial_style: z
+    .enum(['enedis', 'domoticz'])
+    .default('enedis')
+    .describe('shape of refusals: 403 as Enedis answers, or 404 for clients that erase their token on a 403'),
+  refuses_narrowing: z.boolean().default(false).describe('prefers a refusal to a part of what it asked for'),
+  disabled: z.boolean().default(false).describe('refused at once, its permissions kept'),
+  cors_origins: z.array(corsOrigin).default([]).describe('web pages that may call with this client'),
+  limits: z
+    .strictObject({
+      concurrency: perClient.concurrency.optional(),
+      refusals_per_minute: perClient.refusals_per_minute.optional(),
+      requests_per_second: perClient.requests_per_second,
+    })
+    .describe('instead of client_limits')
+    .prefault({}),
+})
+
+export const purposeSchema = z.strictObject({
+  code: purposeCode.describe('stable code'),
+  version: whole(1, 1_000_000).describe('raised whenever the row changes: notices name it'),
+  label: z.strictObject({ fr: text().describe('in French'), en: text().describe('in English') }).describe('what people read'),
+  grounds: z.array(z.enum(GDPR_BASES)).describe('legal bases that a permission for this purpose may have; empty: none is accepted'),
+  kinds: z.array(z.enum(DATA_KINDS)).describe('kinds of data that this purpose may read'),
+  finest: z.enum(STEPS).describe('finest step that this purpose may read'),
+})
+
+export const ruleSchema = z.strictObject({
+  id: id.describe('stable identifier; decisions name it'),
+  purpose: match(purposeCode, 'purposes it speaks of'),
+  kind: match(z.enum(DATA_KINDS), 'kinds of data it speaks of'),
+  provider: match(z.enum(PROVIDERS), 'data holders it speaks of'),
+  on_overrun: z
+    .enum(['refuse', 'narrow'])
+    .describe('when more is asked for than is granted; absent: narrow for measures, refuse for the rest')
+    .optional(),
+  coarser: z
+    .enum(COARSER)
+    .default('fetch')
+    .describe("a coarser series than granted: none, the holder's own call (fetch), or also a sum made here (derive)"),
+  longest_days: whole(1, 36_600).describe('longest period of one request').optional(),
+  oldest_days: whole(1, 36_600).describe('how many days before today may be asked for').optional(),
+  calls_per_hour: whole(1, 10_000_000).describe('calls to the data holder that one client may cause in an hour under this rule').optional(),
+})
+
+const evidence = z
+  .strictObject({
+    origin: z
+      .string()
+      .max(200)
+      .regex(
+        /^[a-z0-9.-]+(\/[A-Za-z0-9._-]+)+$/,
+        'expected the origin of a log, without scheme: audit.example.fr/journal/2027, at most 200 characters',
+      )
+      .describe('identity of the log; absent: NAME/journal/YEAR, of the year in which it is opened')
+      .optional(),
+    keys: z
+      .strictObject({ signing: secret, master: secret, index: secret })
+      .describe('keys: signing (checkpoints), master (sealed fields), index (keyed hashes of meters)'),
+    checkpoint_seconds: count(1, 1, 60, 'how often a checkpoint is signed, if there is something new'),
+    queue: z
+      .strictObject({
+        rows: count(10_000, 10, 1_000_000, 'entries that wait for the disk'),
+        bytes: count(16_777_216, 65_536, 1_073_741_824, 'their size'),
+        backlog: count(100_000, 100, 10_000_000, 'durable rows that wait to be sealed'),
+      })
+      .describe('beyond any of these the gate answers 503 and calls nobody')
+      .prefault({}),
+    low_water_mb: count(512, 16, 1_048_576, 'free space on the disk under which no new request is taken'),
+  })
+  .describe('what proves each access')
+
+const redis = z
+  .strictObject({
+    url: redisUrl,
+    username: text().describe('user of the ACL').optional(),
+    password: secret.optional(),
+    ttl_seconds: count(300, 1, 86_400, 'how long a cached value lives'),
+    tls: z
+      .strictObject({ ca: path('certificate authority, PEM') })
+      .describe('own authority of a rediss:// server')
+      .optional(),
+    command_timeout_ms: count(50, 5, 5000, 'after which the registry is asked instead'),
+  })
+  .describe('cache shared by several gates; lost, the gate is slower and answers the same')
+
+const tokens = z
+  .strictObject({
+    ttl_seconds: count(12_600, 60, 86_400, 'life of a consent token'),
+    per_credential_cap: count(20, 1, 10_000, 'tokens alive at once for one credential; the oldest goes'),
+  })
+  .describe('consent tokens')
+  .prefault({})
+
+const logging = z
+  .strictObject({
+    level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info').describe('least level that is written'),
+  })
+  .describe('operational log; it holds no personal data at any level')
+  .prefault({})
+
+export const settingsSchema = z
+  .strictObject({
+    instance,
+    listeners,
+    providers,
+    client_limits: clientLimits,
+    clients: z.array(clientSchema).describe('who may ask; credentials are made by `ecluse client add`'),
+    purposes: z.array(purposeSchema).describe('the register of purposes'),
+    rules: z.array(ruleSchema).describe('the policy: the first rule that fits speaks, and without one the answer is no'),
+    evidence,
+    redis: redis.optional(),
+    tokens,
+    logging,
+  })
+  .describe('Settings of Écluse, a consent gate for French energy data')
+
+/** What is wrong with `value` as an origin, or undefined. Plain http is for loopback only. */
+function originFlaw(value: string): string | undefined {
+  const url = URL.parse(value)
+  if (!url || url.hostname === '' || (url.protocol !== 'https:' && url.protocol !== 'http:'))
+    return 'expected https://HOST, with :PORT where needed'
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) return 'expected https: plain http is for loopback addresses only'
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return 'expected an origin: no path, no query, no fragment'
+  return undefined
+}

@@ -1,0 +1,366 @@
+/**
+ * Composition root of the thread that owns the state folder. Registry, tokens and evidence live on one connection, so
+ * that an act, an intent and its checks share one order. Everything slow that no request waits for (sealing, tiles,
+ * checkpoints, erasure) runs here too, between batches.
+ *
+ * On the first error of a commit, a file or an fsync it reports and does nothing more: the process ends, and the next
+ * start recovers from what is on disk.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { MeterId } from './domain/meter.ts'
+import type { ClientId } from './domain/permission.ts'
+import type { Policy } from './domain/policy.ts'
+import type { Millis } from './domain/time.ts'
+import { rfc3339 } from './domain/time.ts'
+import { accessLogOn } from './evidence/access.ts'
+import { disclosuresOn } from './evidence/disclose.ts'
+import { erasureOn } from './evidence/erase.ts'
+import { openNote, parseCheckpoint, signerOf, vkeyOf } from './evidence/log/note.ts'
+import { publisherOn, writeDurably } from './evidence/publish.ts'
+import { sealerOn } from './evidence/sealer.ts'
+import { admit } from './permissions/admit.ts'
+import { attachmentsOn } from './permissions/attachments.ts'
+import { parseImport } from './permissions/import.ts'
+import { permissionToken, registryOn } from './permissions/registry.ts'
+import type { ActDetails } from './permissions/registry.ts'
+import { doubtsOn } from './permissions/doubts.ts'
+import { tokensOn } from './permissions/tokens.ts'
+import { journalOf } from './storage/journal.ts'
+import type { JournalRow } from './storage/journal.ts'
+import { keyStore } from './storage/keys.ts'
+import type { Procedures } from './storage/rpc.ts'
+import { Refused, serveCalls } from './storage/rpc.ts'
+import { openState } from './storage/sqlite.ts'
+
+export interface StateOptions {
+  readonly folder: string
+  readonly node: string
+  /** Origin of the log, where none is opened yet. */
+  readonly origin: string
+  readonly keys: { readonly signing: Uint8Array; readonly master: Uint8Array; readonly index: Uint8Array }
+  readonly checkpointMs: number
+  readonly now: number
+}
+
+interface ImportArgs {
+  readonly text: string
+  readonly context: {
+    readonly unverified: boolean
+    readonly policy: Policy
+    readonly clients: readonly [string, string][]
+    readonly accounts: readonly string[]
+  }
+  /** Bytes of the documents, by the name that the import gives them. */
+  readonly documents: Readonly<Record<string, Uint8Array>>
+  readonly dryRun: boolean
+  readonly now: Millis
+}
+
+/** What the owner tells once it is ready. */
+export interface StateReady {
+  readonly origin: string
+  readonly vkey: string
+  readonly interrupted: number
+  /** Calls to data holders of the last hour, for the quotas. */
+  readonly recentCalls: readonly { readonly dso: string; readonly api: string; readonly at: number }[]
+}
+
+const CLOCK_TOLERANCE_MS = 600_000
+const SEAL_ROWS = 128
+const SEAL_WAIT_MS = 15
+
+function start(port: MessagePort, options: StateOptions): void {
+  const state = openState(options.folder)
+  const { db } = state
+  const keys = keyStore(state.keys, options.keys.master)
+  const origin = originOf(options)
+  const signer = signerOf(origin, options.keys.signing)
+  const vkey = vkeyOf(signer)
+  const journal = journalOf(db, origin)
+  const log = join(options.folder, 'log', origin.slice(origin.lastIndexOf('/') + 1))
+  const keyExists = (id: string): boolean => keys.get(id) !== undefined
+  const tokenOfPermission = (id: string): string => permissionToken(options.keys.index, id)
+
+  const registry = registryOn(db, journal, keys, options.keys.index)
+  const tokens = tokensOn(db, journal, keys)
+  const attachmentFolder = join(options.folder, 'attachments')
+  const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
+  const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
+  const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
+  const erasure = erasureOn(db, journal, keys, attachmentFolder)
+  const disclosures = disclosuresOn(db, (id) => keys.get(id), options.keys.index, origin)
+  const doubts = doubtsOn(db, registry)
+  const publisher = publisherOn(db, log, signer)
+
+  function originOf({ origin: wanted }: StateOptions): string {
+    const row = db.prepare("SELECT value FROM meta WHERE key = 'origin'").get()
+    if (row) return String(row['value'])
+    db.prepare("INSERT INTO meta (key, value) VALUES ('origin', ?)").run(wanted)
+    return wanted
+  }
+  function atomically(work: () => void): void {
+    db.exec('BEGIN IMMEDIATE')
+    work()
+    db.exec('COMMIT')
+  }
+  const sealAll = (): void => {
+    while (sealer.seal(512) > 0);
+  }
+
+  /** What must be true before a request is taken. Throws with the sentence that the operator reads. */
+  function recover(): number {
+    const now = options.now as Millis
+    sealAll()
+    const latest = db.prepare('SELECT n, at FROM entry ORDER BY n DESC LIMIT 1').get()
+    if (latest && now < Number(latest['at']) - CLOCK_TOLERANCE_MS) {
+      throw new Error(
+        `the clock says ${rfc3339(now)}, the last entry was written at ${rfc3339(Number(latest['at']) as Millis)}: set the clock and start again`,
+      )
+    }
+    checkCheckpoints(latest ? Number(latest['n']) + 1 : 0)
+    let interrupted = 0
+    atomically(() => {
+      if (!latest && journal.next === 0) {
+        journal.append({ clear: { t: 'log.opened', format: 'ecluse-evidence/v1', vkey, previous: null } }, now)
+      } else {
+        interrupted = access.interrupt(now)
+        journal.append({ clear: { t: 'log.recovered', interrupted } }, now)
+      }
+    })
+    sealAll()
+    while (erasure.pending() > 0) erasure.finish()
+    writeDurably(join(log, 'vkey.txt'), Buffer.from(`${vkey}\n`), 0o644)
+    writeDurably(join(log, 'policy.txt'), Buffer.from(`log ${vkey}\nquorum none\n`), 0o644)
+    publisher.publish()
+    return interrupted
+  }
+
+  /** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. */
+  function checkCheckpoints(size: number): void {
+    const row = db.prepare('SELECT body FROM checkpoint WHERE only = 1').get()
+    const stored = row && readCheckpoint(String(row['body']), 'the checkpoint in ecluse.db')
+    const file = join(log, 'checkpoint')
+    const shown = existsSync(file) ? readCheckpoint(readFileSync(file, 'utf8'), `the file ${file}`) : undefined
+    if (shown && shown.size > (stored?.size ?? 0)) {
+      throw new Error(
+        `the log was shown with ${shown.size} entries and the database knows ${stored?.size ?? 0}: an older copy of ecluse.db was restored. Signing on would fork the log: restore the newer database, or start a new state folder and keep this one as evidence`,
+      )
+    }
+    if (stored && (stored.size > size || !publisher.root(stored.size).equals(stored.root))) {
+      throw new Error(
+        'the entries in ecluse.db are not those of its signed checkpoint: the database was changed or is damaged. Restore it from a backup; keep this folder as evidence',
+      )
+    }
+  }
+  function readCheckpoint(text: string, where: string): { readonly size: number; readonly root: Buffer } {
+    const note = openNote(text, [vkey])
+    const checkpoint = note.ok ? parseCheckpoint(note.text) : undefined
+    if (!checkpoint || checkpoint.origin !== origin)
+      throw new Error(`${where} does not carry this instance's signature: the signing key is another one, or it was changed`)
+    return { size: checkpoint.size, root: Buffer.from(checkpoint.root) }
+  }
+
+  const rowKeyOf = db.prepare('SELECT box_key FROM permission WHERE id = ?')
+  const procedures = {
+    identify: tokens.identify,
+    views: registry.views,
+    intent: access.intent,
+    outcome: access.outcome,
+    refused: access.refused,
+    exchange: tokens.exchange,
+    syncClients: tokens.syncClients,
+    addCredential: tokens.addCredential,
+    issueToken: tokens.issue,
+    listTokens: tokens.list,
+    revokeToken: tokens.revoke,
+    sweepTokens: tokens.sweep,
+    act: registry.act,
+    expire: registry.expire,
+    listPermissions: registry.list,
+    showPermission: registry.show,
+    holderRefused: doubts.refused,
+    importPermissions: ({ text, context, ...rest }: ImportArgs) => {
+      const parsed = parseImport(text, { ...context, clients: new Map(context.clients), accounts: new Set(context.accounts) })
+      return parsed.ok
+        ? { ok: true, ...admit(registry, attachments, (id) => String(rowKeyOf.get(id)?.['box_key']), { ...rest, drafts: parsed.drafts }) }
+        : parsed
+    },
+    summary: (args: { readonly counts: Readonly<Record<string, number>>; readonly now: Millis }) =>
+      journal.append({ clear: { t: 'access.summary', counts: args.counts } }, args.now).n,
+    clock: (args: { readonly stepMs: number; readonly now: Millis }) =>
+      journal.append({ clear: { t: 'log.clock', step: args.stepMs } }, args.now).n,
+    policy: (args: { readonly hash: string; readonly body: string; readonly now: Millis }) => {
+      const known = db.prepare('SELECT hash FROM policy WHERE hash = ?').get(args.hash)
+      if (!known) db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?)').run(args.hash, args.body, args.now)
+      return journal.append({ clear: { t: 'log.config', policy: args.hash } }, args.now).n
+    },
+    subjectMeter: (args: { readonly meter: MeterId }) => ({ permissions: permissionsOf(args.meter) }),
+    erase: (args: { readonly meter: MeterId; readonly ground: string; readonly by: string; readonly now: Millis }) => {
+      const restricted = db
+        .prepare(
+          'SELECT 1 FROM subject s, permission p, json_each(p.key_ids) k WHERE p.meter = ? AND k.value = s.key_id AND s.restricted = 1',
+        )
+        .get(registry.meterToken(args.meter))
+      if (restricted) throw new Refused('this subject is under restriction: lift it first (subject restrict --lift)')
+      const details: ActDetails = { actorRole: 'operator', actor: args.by, channel: 'api', reason: 'erasure' }
+      const ended = permissionsOf(args.meter)
+        .filter((p) => p.live)
+        .map((p) => registry.act({ permission: p.id as never, type: 'withdrawn_by_subject', details, now: args.now }))
+      return { keys: erasure.order({ ...args, meterToken: registry.meterToken(args.meter) }), ended }
+    },
+    restrict: (args: {
+      readonly meter: MeterId
+      readonly on: boolean
+      readonly ground: string
+      readonly by: string
+      readonly now: Millis
+    }) => {
+      const details: ActDetails = { actorRole: 'operator', actor: args.by, channel: 'api', cause: 'restriction', reason: 'restriction' }
+      const type = args.on ? 'suspend' : 'resume'
+      const moved = permissionsOf(args.meter)
+        .filter((p) => p.status === (args.on ? 'active' : 'suspended') && (args.on || p.cause === 'restriction'))
+        .map((p) => registry.act({ permission: p.id as never, type, details, now: args.now }))
+      return { keys: erasure.restrict({ ...args, meterToken: registry.meterToken(args.meter) }), moved }
+    },
+    erasuresPending: () => erasure.pending(),
+    /** Whether every row is an entry and shown in a checkpoint; if not, it soon will be. */
+    drained: () => {
+      wantsPublish = true
+      return journal.next === sealedUpTo && publisher.shown === sealedUpTo
+    },
+    tagKeys: (args: { readonly entries: readonly number[] }) => disclosures.tagKeys(args.entries),
+    disclose: disclosures.open,
+    exportRows: disclosures.entries,
+    policies: () =>
+      db
+        .prepare('SELECT hash, body FROM policy ORDER BY at')
+        .all()
+        .map((row) => ({ hash: String(row['hash']), body: String(row['body']) })),
+    readAttachment: (args: { readonly permission: string; readonly sha256: string }) => attachments.read(args.permission, args.sha256),
+    note: (args: { readonly row: JournalRow; readonly now: Millis }) => ({ entry: `${origin}/${journal.append(args.row, args.now).n}` }),
+    sign: (args: { readonly text: string }) => signer.note(args.text),
+    expiring: (args: { readonly before: Millis }) =>
+      Number(db.prepare("SELECT count(*) AS n FROM permission WHERE status = 'active' AND valid_until < ?").get(args.before)?.['n'] ?? 0),
+  } satisfies Procedures
+
+  function permissionsOf(
+    meter: MeterId,
+  ): { readonly id: string; readonly client: ClientId; readonly status: string; readonly cause: string; readonly live: boolean }[] {
+    return db
+      .prepare('SELECT id, client, status, suspend_cause FROM permission WHERE meter = ?')
+      .all(registry.meterToken(meter))
+      .map((row) => ({
+        id: String(row['id']),
+        client: row['client'] as ClientId,
+        status: String(row['status']),
+        cause: String(row['suspend_cause']),
+        live: !['ended', 'refused', 'draft'].includes(String(row['status'])),
+      }))
+  }
+
+  let stopped = false
+  function fatal(error: unknown): void {
+    if (stopped) return
+    stopped = true
+    clearInterval(checkpoints)
+    clearTimeout(sealing)
+    // The disk is not to be trusted any more: nothing is closed tidily, nothing is retried.
+    port.postMessage({ fatal: error instanceof Error ? error.message : 'unknown' })
+  }
+  let sealing: NodeJS.Timeout | undefined
+  function guarded(work: () => void): () => void {
+    return () => {
+      if (stopped) return
+      try {
+        work()
+      } catch (error) {
+        fatal(error)
+      }
+    }
+  }
+  function afterBatch(): void {
+    // Files are written between transactions, never inside one.
+    if (wantsPublish) publisher.publish()
+    wantsPublish = false
+    const rows = journal.next - sealedUpTo
+    if (rows >= SEAL_ROWS) setImmediate(sealSome)
+    else sealing ??= setTimeout(sealSome, SEAL_WAIT_MS)
+  }
+  let wantsPublish = false
+  const sealSome = guarded(() => {
+    clearTimeout(sealing)
+    sealing = undefined
+    sealedUpTo += sealer.seal(SEAL_ROWS)
+    if (sealedUpTo < journal.next) sealing = setTimeout(sealSome, journal.next - sealedUpTo >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
+    else if (erasure.pending() > 0) erasure.finish()
+  })
+  const interrupted = recover()
+  let sealedUpTo = journal.next
+  const checkpoints = setInterval(
+    guarded(() => void publisher.publish()),
+    options.checkpointMs,
+  )
+
+  port.on('message', (message: unknown) => {
+    if (message !== 'stop' || stopped) return
+    guarded(() => {
+      clearInterval(checkpoints)
+      clearTimeout(sealing)
+      sealAll()
+      while (erasure.pending() > 0) erasure.finish()
+      publisher.publish()
+      stopped = true
+      state.close()
+      port.postMessage({ stopped: true })
+      port.close()
+    })()
+  })
+  serveCalls(
+    port,
+    procedures,
+    {
+      begin: () => db.exec('BEGIN IMMEDIATE'),
+      commit: () => db.exec('COMMIT'),
+      savepoint: () => db.exec('SAVEPOINT one'),
+      release: () => db.exec('RELEASE one'),
+      rollbackTo: () => {
+        db.exec('ROLLBACK TO one; RELEASE one')
+        journal.reload()
+      },
+    },
+    {
+      after: guarded(afterBatch),
+      fatal,
+      gauges: (commitMs) => ({ journalRows: journal.next - sealedUpTo, entries: sealedUpTo, commitMs }),
+    },
+  )
+  port.postMessage({ ready: { origin, vkey, interrupted, recentCalls: recentCalls(options.now - 3_600_000) } satisfies StateReady })
+
+  function recentCalls(since: number): StateReady['recentCalls'] {
+    const calls: { dso: string; api: string; at: number }[] = []
+    for (const row of db.prepare('SELECT at, bytes FROM entry ORDER BY n DESC').iterate()) {
+      if (Number(row['at']) < since) break
+      const entry = JSON.parse(Buffer.from(row['bytes'] as Uint8Array).toString()) as {
+        readonly t: string
+        readonly dso?: string
+        readonly api?: string
+      }
+      if (entry.t === 'access.intent' && entry.dso !== undefined)
+        calls.push({ dso: entry.dso, api: entry.api ?? '', at: Number(row['at']) })
+    }
+    return calls
+  }
+}
+
+if (parentPort) {
+  const port = parentPort
+  try {
+    start(port, workerData as StateOptions)
+  } catch (error) {
+    port.postMessage({ fatal: error instanceof Error ? error.message : 'unknown' })
+    port.close()
+  }
+}

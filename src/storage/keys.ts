@@ -1,0 +1,96 @@
+/**
+ * Subject keys: one 32-byte key for each person or body × meter × direction (and one for each client), wrapped under
+ * the master key, which is not on this disk. What identifies a person lies encrypted under that person's key, so that
+ * destroying the key erases it everywhere at once. A key is committed in `keys.db` before its first use.
+ *
+ * Each use of a key has a key of its own, derived with a label (HKDF-SHA256, RFC 5869).
+ */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+
+export interface KeyStore {
+  /** Commits a new key and gives its random id. */
+  create(now: number): string
+  /** Undefined once the key is destroyed. */
+  get(id: string): Buffer | undefined
+  destroy(id: string): void
+  /** Undefined if the key is destroyed; throws if the box was tampered with. */
+  unbox(id: string, box: Uint8Array, context: string): string | undefined
+  box(id: string, text: string, context: string): Buffer
+}
+
+export class KeyGone extends Error {
+  override readonly name = 'KeyGone'
+}
+
+export function keyStore(keys: DatabaseSync, master: Uint8Array): KeyStore {
+  if (master.byteLength !== 32) throw new RangeError('the master key must have 32 bytes')
+  const wrapping = derive(master, 'ecluse master/wrap/v1')
+  const insert = keys.prepare('INSERT INTO subject_key (id, wrapped, created_at) VALUES (?, ?, ?)')
+  const select = keys.prepare('SELECT wrapped FROM subject_key WHERE id = ?')
+  const remove = keys.prepare('DELETE FROM subject_key WHERE id = ?')
+  const cache = new Map<string, { readonly key: Buffer; readonly boxing: Buffer }>()
+
+  function load(id: string): { readonly key: Buffer; readonly boxing: Buffer } | undefined {
+    const known = cache.get(id)
+    if (known) return known
+    const row = select.get(id)
+    if (!row) return undefined
+    const key = decrypt(wrapping, row['wrapped'] as Uint8Array, id)
+    const entry = { key, boxing: derive(key, 'ecluse registry/box/v1') }
+    if (cache.size >= 10_000) cache.delete(cache.keys().next().value ?? '')
+    cache.set(id, entry)
+    return entry
+  }
+  return {
+    create(now) {
+      const id = randomBytes(16).toString('base64url')
+      const key = randomBytes(32)
+      insert.run(id, encrypt(wrapping, key, id), now)
+      return id
+    },
+    get: (id) => load(id)?.key,
+    destroy(id) {
+      cache.delete(id)
+      remove.run(id)
+      keys.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    },
+    box(id, text, context) {
+      const entry = load(id)
+      if (!entry) throw new KeyGone('the key of this subject was destroyed')
+      return encrypt(entry.boxing, Buffer.from(text), `${id}\0${context}`)
+    },
+    unbox(id, box, context) {
+      const entry = load(id)
+      return entry && decrypt(entry.boxing, box, `${id}\0${context}`).toString()
+    },
+  }
+}
+
+export function derive(key: Uint8Array, label: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', key, Buffer.alloc(0), label, 32))
+}
+
+/** AES-256-GCM: nonce (12) ‖ ciphertext ‖ tag (16). */
+export function encrypt(key: Uint8Array, plain: Uint8Array, context: string | Uint8Array): Buffer {
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  cipher.setAAD(typeof context === 'string' ? Buffer.from(context) : context)
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+}
+
+/** Throws if a byte of box or context differs. */
+export function decrypt(key: Uint8Array, box: Uint8Array, context: string | Uint8Array): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, box.subarray(0, 12))
+  decipher.setAAD(typeof context === 'string' ? Buffer.from(context) : context)
+  decipher.setAuthTag(box.subarray(box.byteLength - 16))
+  return Buffer.concat([decipher.update(box.subarray(12, box.byteLength - 16)), decipher.final()])
+}
+
+/**
+ * Where a person's rows are found without their number standing anywhere: a keyed hash, because 14 digits are guessed
+ * in seconds. `HMAC-SHA-256(K_index, "subject-index/v1" ‖ 00 ‖ dso ‖ 00 ‖ type ‖ 00 ‖ value)`.
+ */
+export function indexToken(index: Uint8Array, dso: string, type: string, value: string): Buffer {
+  return createHmac('sha256', index).update(`subject-index/v1\0${dso}\0${type}\0${value}`).digest()
+}

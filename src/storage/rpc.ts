@@ -1,0 +1,163 @@
+/**
+ * Calls from the event loop to the thread that owns the state, with group commit and no timer: whatever came during
+ * the last commit is the next batch. A batch is one transaction; its answers are posted after COMMIT has returned, so
+ * an answer in hand means that what it tells of is on disk.
+ */
+import type { MessagePort, Worker } from 'node:worker_threads'
+
+/** Why a call could not be done: the caller's mistake (`refused`), or the state is gone for good (`down`). */
+export type CallFault = 'refused' | 'down' | 'full'
+export class CallError extends Error {
+  override readonly name = 'CallError'
+  readonly fault: CallFault
+  constructor(fault: CallFault, message: string) {
+    super(message)
+    this.fault = fault
+  }
+}
+
+/** A procedure refuses with this; its changes, and only its, are rolled back. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+}
+
+export type Procedures = Readonly<Record<string, (args: never) => unknown>>
+type Call = readonly [id: number, name: string, args: unknown]
+type Answered = readonly [id: number, ok: boolean, value: unknown]
+export interface Gauges {
+  readonly journalRows: number
+  readonly entries: number
+  readonly commitMs: number
+}
+type FromOwner =
+  | { readonly answers: readonly Answered[]; readonly gauges: Gauges }
+  | { readonly fatal: string }
+  | { readonly ready: unknown }
+  | { readonly stopped: true }
+
+/** One transaction around a batch, as the owner's thread runs it. */
+export interface Unit {
+  begin(): void
+  commit(): void
+  savepoint(): void
+  release(): void
+  rollbackTo(): void
+}
+
+/** The owner's side: runs batches in the order received. A failing commit is final: the thread says so and stops. */
+export function serveCalls(
+  port: MessagePort,
+  procedures: Procedures,
+  unit: Unit,
+  hooks: { readonly after: () => void; readonly gauges: (commitMs: number) => Gauges; readonly fatal: (error: unknown) => void },
+): void {
+  port.on('message', (calls: readonly Call[] | 'stop') => {
+    if (calls === 'stop') return
+    const started = performance.now()
+    try {
+      unit.begin()
+      const answers = calls.map((call) => runOne(call, procedures, unit))
+      unit.commit()
+      port.postMessage({ answers, gauges: hooks.gauges(performance.now() - started) } satisfies FromOwner)
+    } catch (error) {
+      // After a failed commit or fsync a later success would be a lie: never retried, the process ends.
+      hooks.fatal(error)
+      return
+    }
+    hooks.after()
+  })
+}
+
+function runOne([id, name, args]: Call, procedures: Procedures, unit: Unit): Answered {
+  const procedure = Object.hasOwn(procedures, name) ? procedures[name] : undefined
+  if (!procedure) return [id, false, `no procedure ${name}`]
+  // Hot procedures check before they write and never refuse by throwing; only the others pay for a savepoint.
+  const guarded = !HOT.has(name)
+  if (guarded) unit.savepoint()
+  try {
+    const value = procedure(args as never)
+    if (guarded) unit.release()
+    return [id, true, value]
+  } catch (error) {
+    if (!(error instanceof Refused) || !guarded) throw error
+    unit.rollbackTo()
+    return [id, false, error.message]
+  }
+}
+
+export const HOT: ReadonlySet<string> = new Set(['identify', 'views', 'intent', 'outcome', 'refused'])
+
+export interface StateClient {
+  call<T>(name: string, args: unknown): Promise<T>
+  readonly gauges: Gauges
+  readonly queued: number
+  readonly down: string | undefined
+}
+
+/** The event loop's side. `limit`: calls that may wait; beyond it a call is refused at once (`full`) unless it is `urgent`. */
+export function stateClient(port: Worker, limit: number, urgent: ReadonlySet<string>, onFatal: (why: string) => void): StateClient {
+  const waiting = new Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (error: CallError) => void }>()
+  let queue: Call[] = []
+  let inFlight = false
+  let scheduled = false
+  let nextId = 1
+  let down: string | undefined
+  let gauges: Gauges = { journalRows: 0, entries: 0, commitMs: 0 }
+
+  function flush(): void {
+    scheduled = false
+    if (inFlight || queue.length === 0) return
+    inFlight = true
+    const batch = queue
+    queue = []
+    port.postMessage(batch)
+  }
+  function fail(why: string): void {
+    if (down !== undefined) return
+    down = why
+    for (const { reject } of waiting.values()) reject(new CallError('down', why))
+    waiting.clear()
+    queue = []
+    onFatal(why)
+  }
+  port.on('message', (message: FromOwner) => {
+    if ('fatal' in message) return fail(message.fatal)
+    if (!('answers' in message)) return
+    gauges = message.gauges
+    inFlight = false
+    for (const [id, ok, value] of message.answers) {
+      const waiter = waiting.get(id)
+      waiting.delete(id)
+      if (ok) waiter?.resolve(value)
+      else waiter?.reject(new CallError('refused', String(value)))
+    }
+    flush()
+  })
+  port.on('exit', () => fail('the thread that owns the state has ended'))
+  port.on('error', (error) => fail(error instanceof Error ? error.message : 'the thread that owns the state failed'))
+
+  return {
+    get gauges() {
+      return gauges
+    },
+    get queued() {
+      return queue.length
+    },
+    get down() {
+      return down
+    },
+    call<T>(name: string, args: unknown): Promise<T> {
+      if (down !== undefined) return Promise.reject(new CallError('down', down))
+      if (queue.length >= limit && !urgent.has(name)) return Promise.reject(new CallError('full', 'too many calls wait for the state'))
+      return new Promise<T>((resolve, reject) => {
+        const id = nextId++
+        waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+        queue.push([id, name, args])
+        if (!scheduled) {
+          scheduled = true
+          queueMicrotask(flush)
+        }
+      })
+    },
+  }
+}

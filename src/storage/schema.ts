@@ -1,0 +1,67 @@
+/**
+ * The tables of one instance, as migrations in order. `ecluse.db` holds what must change together (registry, acts,
+ * tokens, journal, entries, sealed fields); `keys.db` holds subject keys alone, because destroying one must not wait
+ * for anything else. A migration is never edited once released.
+ */
+export const STATE_MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+  CREATE TABLE client (
+    id TEXT PRIMARY KEY, key_id TEXT NOT NULL, disabled INTEGER NOT NULL DEFAULT 0, declared INTEGER NOT NULL DEFAULT 1
+  ) STRICT;
+  CREATE TABLE credential (
+    id TEXT PRIMARY KEY, client TEXT NOT NULL REFERENCES client(id), secret_hash BLOB NOT NULL,
+    created_at INTEGER NOT NULL, revoked_at INTEGER
+  ) STRICT;
+  CREATE INDEX credential_by_client ON credential(client);
+  CREATE TABLE token (
+    hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, client TEXT NOT NULL REFERENCES client(id), credential TEXT,
+    purpose TEXT NOT NULL, permissions TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX token_by_credential ON token(client, credential, expires_at);
+  CREATE INDEX token_by_expiry ON token(expires_at);
+
+  CREATE TABLE subject (token BLOB PRIMARY KEY, key_id TEXT NOT NULL, restricted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+  CREATE INDEX subject_by_key ON subject(key_id);
+  CREATE TABLE permission (
+    id TEXT PRIMARY KEY, version INTEGER NOT NULL, client TEXT NOT NULL, meter BLOB NOT NULL, key_ids TEXT NOT NULL,
+    scope_hash TEXT NOT NULL, valid_from INTEGER NOT NULL, valid_until INTEGER NOT NULL,
+    status TEXT NOT NULL, end_reason TEXT, suspend_cause TEXT, void INTEGER NOT NULL DEFAULT 0,
+    head TEXT NOT NULL, content_hash TEXT NOT NULL, box_key TEXT NOT NULL, box BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX permission_by_meter ON permission(client, meter);
+  CREATE INDEX permission_by_expiry ON permission(status, valid_until);
+  CREATE TABLE act (
+    n INTEGER PRIMARY KEY, permission TEXT NOT NULL REFERENCES permission(id), type TEXT NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL,
+    box_key TEXT NOT NULL, box BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX act_by_permission ON act(permission);
+  CREATE TABLE attachment (sha256 TEXT NOT NULL, permission TEXT NOT NULL REFERENCES permission(id), kind TEXT NOT NULL, media_type TEXT NOT NULL,
+    bytes INTEGER NOT NULL, stored TEXT NOT NULL, key_id TEXT NOT NULL, PRIMARY KEY (permission, sha256)) STRICT, WITHOUT ROWID;
+  CREATE TABLE generation (client TEXT NOT NULL, meter BLOB NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (client, meter)) STRICT, WITHOUT ROWID;
+  CREATE TABLE delivery (
+    intent INTEGER PRIMARY KEY, permission TEXT NOT NULL, line TEXT NOT NULL, req TEXT NOT NULL,
+    data_from TEXT, data_until TEXT, at INTEGER NOT NULL, open INTEGER NOT NULL, entry TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX delivery_by_permission ON delivery(permission);
+  CREATE TABLE holder_refusal (permission TEXT NOT NULL, at INTEGER NOT NULL, code TEXT NOT NULL) STRICT;
+  CREATE INDEX holder_refusal_by_permission ON holder_refusal(permission, at);
+
+  CREATE TABLE journal (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE TABLE open_intent (n INTEGER PRIMARY KEY, req TEXT NOT NULL, call INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE TABLE entry (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT;
+  CREATE TABLE sealed (n INTEGER PRIMARY KEY, key_id TEXT NOT NULL, box BLOB NOT NULL) STRICT;
+  CREATE INDEX sealed_by_key ON sealed(key_id);
+  CREATE TABLE entry_index (token BLOB NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (token, n)) STRICT, WITHOUT ROWID;
+  CREATE TABLE refused_index (token BLOB NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (token, n)) STRICT, WITHOUT ROWID;
+  CREATE TABLE tile_hash (level INTEGER NOT NULL, i INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, i)) STRICT, WITHOUT ROWID;
+  CREATE TABLE checkpoint (only INTEGER PRIMARY KEY CHECK (only = 1), body TEXT NOT NULL) STRICT;
+  CREATE TABLE policy (hash TEXT PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE erasure (key_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+]
+
+export const KEYS_MIGRATIONS: readonly string[] = [
+  `CREATE TABLE subject_key (id TEXT PRIMARY KEY, wrapped BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+]
