@@ -35,7 +35,7 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
     endWithTheLauncher()
   }
   // No `catch`: an error in the program shall stop the process with its own stack, as it would without the launcher.
-  import(pathToFileURL(entry()).href)
+  void import(pathToFileURL(entry()).href)
 } else {
   standIn()
 }

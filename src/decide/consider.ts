@@ -34,7 +34,7 @@ export type Stage = (typeof STAGES)[number]
 interface ByLine {
   readonly permission: PermissionId
   readonly line: LineId
-  /** Days asked for that its data period holds, whatever recurrence has used up. */
+  /** Days asked for that its data period holds, whether or not they may be read now. */
   readonly granted: readonly Period[]
   /** When it opens, or opens more, by itself. */
   readonly retryAt?: Millis
@@ -109,28 +109,21 @@ function verdictOf(
   if (force?.stage === 'over') return closed(force)
   const reading = readingOf(asked, rule, purpose, wanted, line)
   if ('why' in reading) return closed(reading)
-  if (force) return closed(force)
-
-  const spent = spentBy(line, permission.deliveries, now)
-  if (wanted === null || line.data === null) {
-    if (wanted !== null || line.data !== null) return closed(OUTSIDE)
-    if (spent.all) return closed(spent.all)
-    return { permission: permission.id, line: line.id, stage: 'open', granted: [], days: [], ...reading }
-  }
-  const inside = intersect(wanted, line.data)
+  const inside = wanted && line.data ? intersect(wanted, line.data) : undefined
   const whole = inside && wholeIn(inside, request.step)
-  if (!whole) return closed(OUTSIDE)
-  const granted = [whole]
-  if (spent.all) return closed(spent.all)
-  if (spent.days.length === 0) return { permission: permission.id, line: line.id, stage: 'open', granted, days: granted, ...reading }
+  const granted = whole ? [whole] : []
+  if (force) return closed(force, granted)
+  const spent = spentBy(line, permission.deliveries, now)
+  const open = { permission: permission.id, line: line.id, stage: 'open', granted, days: granted, ...reading } as const
+  if (whole === undefined && (wanted !== null || line.data !== null)) return closed({ stage: 'days', why: 'period_outside' })
+  if (spent.all) return closed(spent.all, granted)
+  if (whole === undefined || spent.days.length === 0) return open
   const days = subtract(whole, spent.days).flatMap((run) => wholeIn(run, request.step) ?? [])
   const { retryAt } = spent
-  if (days.length === 0) return closed({ stage: 'recurrence', why: 'too_often', retryAt }, granted)
-  return { permission: permission.id, line: line.id, stage: 'open', granted, days, retryAt, ...reading }
+  return days.length > 0 ? { ...open, days, retryAt } : closed({ stage: 'recurrence', why: 'too_often', retryAt }, granted)
 }
 
 type Closing = Pick<ClosedLine, 'stage' | 'why' | 'retryAt'>
-const OUTSIDE: Closing = { stage: 'days', why: 'period_outside' }
 
 /** Why no call may be made under the permission at `now`, or undefined. */
 function inForce(permission: PermissionView, { now, request }: Asked, purpose: Purpose): Closing | undefined {

@@ -40,27 +40,24 @@ export function weigh(asked: Asked): Weighed {
   const purpose = policy.purposes.find((p) => p.code === caller.purpose)
   if (!rule || !purpose?.kinds.includes(request.kind))
     return { decision: { result: 'deny', reason: 'rule_missing' }, rule: undefined, lines: [] }
-  if (isDated(request.kind) !== (request.period !== null))
+  const { period } = request
+  if (isDated(request.kind) !== (period !== null))
     return { decision: { result: 'deny', reason: 'malformed', rule: rule.id }, rule, lines: [] }
 
-  const readable = request.period && readableDays(request.period, request, rule, policy, todayOf(now))
+  const readable = period && readableDays(period, request, rule, policy, todayOf(now))
   const unreadable = typeof readable === 'string' ? readable : undefined
-  const wanted = typeof readable === 'string' ? request.period : readable
+  const wanted = typeof readable === 'string' ? period : readable
   const lines = consider(asked, rule, purpose, wanted)
   // That the days cannot be read is worth saying only where a permission would otherwise be used.
-  if (unreadable !== undefined && lines.some((l) => reaches(l, 'days')))
+  if (unreadable !== undefined && lines.some((l) => STAGES.indexOf(l.stage) >= STAGES.indexOf('days')))
     return { decision: { result: 'deny', reason: unreadable, rule: rule.id }, rule, lines }
   const open = lines.filter((l) => l.stage === 'open')
   if (open.length === 0) return { decision: refusal(lines, rule), rule, lines }
-  const decision = wanted === null ? undated(asked, open, purpose, rule) : dated(asked, open, wanted, lines, rule)
+  const decision = period && wanted ? dated(asked, open, { period, wanted }, lines, rule) : undated(asked, open, purpose, rule)
   return { decision, rule, lines }
 }
 
 const NO_PERMISSION: Decision = { result: 'deny', reason: 'no_permission' }
-
-function reaches(line: LineVerdict, stage: (typeof STAGES)[number]): boolean {
-  return STAGES.indexOf(line.stage) >= STAGES.indexOf(stage)
-}
 
 /** Of lines that go equally far, the one whose reason stands first here is told. */
 const TELLING: readonly Reason[] = [
@@ -97,28 +94,35 @@ export function nearest(lines: readonly LineVerdict[]): ClosedLine | undefined {
   )[0]
 }
 
-function dated(asked: Asked, open: readonly OpenLine[], wanted: Period, lines: readonly LineVerdict[], rule: Rule): Decision {
-  const { request, caller } = asked
-  const parts = datedParts(asked, open, wanted)
+/** Of the days asked for (`period`), those that the data holder can have are `wanted`. */
+interface Days {
+  readonly period: Period
+  readonly wanted: Period
+}
+
+function dated(asked: Asked, open: readonly OpenLine[], days: Days, lines: readonly LineVerdict[], rule: Rule): Decision {
+  const parts = datedParts(asked, open, days.wanted)
   const covered = coveredRuns(parts)
-  const whole = request.period !== null && holds(covered, request.period)
-  if (!whole && (rule.onOverrun === 'refuse' || caller.refusesNarrowing)) {
-    return { result: 'deny', ...shortfall(asked, wanted, covered, lines), rule: rule.id, permitted: covered }
+  const whole = holds(covered, days.period)
+  if (!whole && (rule.onOverrun === 'refuse' || asked.caller.refusesNarrowing)) {
+    return { result: 'deny', ...shortfall(days, covered, lines), rule: rule.id, permitted: covered }
   }
   return { result: whole ? 'allow' : 'narrow', rule: rule.id, parts, obligations: obligationsOf(parts, whole ? [] : covered) }
 }
 
-/** Why not all of what was asked for can be given, where a part of it is not wanted. */
+/** Why not all that was asked for can be given, where a part of it is not wanted. */
 function shortfall(
-  { request }: Asked,
-  wanted: Period,
+  { period, wanted }: Days,
   covered: readonly Period[],
   lines: readonly LineVerdict[],
 ): { readonly reason: Reason; readonly retryAt?: Millis } {
+  if (holds(covered, wanted)) return { reason: period.from < wanted.from ? 'too_old' : 'period_outside' }
   if (!holds(union(lines.flatMap((l) => l.granted)), wanted)) return { reason: 'period_outside' }
-  if (holds(covered, wanted)) return { reason: request.period !== null && request.period.from < wanted.from ? 'too_old' : 'period_outside' }
-  const retries = lines.flatMap((l) => l.retryAt ?? []).toSorted((a, b) => a - b)
-  return { reason: 'too_often', ...(retries[0] !== undefined && { retryAt: retries[0] }) }
+  // Every day is granted; some are kept back by recurrence, or by what keeps a permission from being used now.
+  const kept = lines.filter((l) => l.granted.length > 0)
+  const partly = kept.find((l) => l.stage === 'open' && l.retryAt !== undefined)
+  const told = partly ? { why: 'too_often' as const, retryAt: partly.retryAt } : nearest(kept)
+  return { reason: told?.why ?? 'period_outside', ...(told?.retryAt !== undefined && { retryAt: told.retryAt }) }
 }
 
 function holds(runs: readonly Period[], wanted: Period): boolean {
