@@ -18,7 +18,7 @@ import { rfc3339 } from './domain/time.ts'
 import { accessLogOn } from './evidence/access.ts'
 import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
-import { openNote, parseCheckpoint, signerOf, vkeyOf } from './evidence/log/note.ts'
+import { openNote, parseCheckpoint, signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
 import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import { admit } from './permissions/admit.ts'
@@ -241,7 +241,7 @@ function start(port: MessagePort, options: StateOptions): void {
         .map((row) => ({ hash: String(row['hash']), body: String(row['body']) })),
     readAttachment: (args: { readonly permission: string; readonly sha256: string }) => attachments.read(args.permission, args.sha256),
     note: (args: { readonly row: JournalRow; readonly now: Millis }) => ({ entry: `${origin}/${journal.append(args.row, args.now).n}` }),
-    sign: (args: { readonly text: string }) => signer.note(args.text),
+    sign: (args: { readonly text: string }) => signNote(args.text, [signer]),
     expiring: (args: { readonly before: Millis }) =>
       Number(db.prepare("SELECT count(*) AS n FROM permission WHERE status = 'active' AND valid_until < ?").get(args.before)?.['n'] ?? 0),
   } satisfies Procedures

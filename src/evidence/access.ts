@@ -10,7 +10,7 @@ import type { Json } from '../domain/canonical.ts'
 import type { ClientId, LineId, PermissionId } from '../domain/permission.ts'
 import type { Millis, Period } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { Fields } from './record.ts'
+import type { Fields } from '../domain/record.ts'
 
 export interface IntentArgs {
   readonly fields: Fields

@@ -54,7 +54,8 @@ export async function redisCache(
   const prefix = `ecluse:${createHmac('sha256', naming).update('instance').digest('base64url').slice(0, 12)}`
   const channel = `${prefix}:acts`
   const url = new URL(settings.url)
-  const options: RedisOptions = {
+  const options: RedisOptions & { readonly replyMapping: 'legacy' } = {
+    replyMapping: 'legacy',
     host: url.hostname,
     port: Number(url.port || 6379),
     db: Number(url.pathname.slice(1) || 0),

@@ -3,13 +3,13 @@
  * decision cases state answer and evidence side by side. In clear stand codes, days, steps and kinds only; whatever
  * names a meter, a person or a reference is sealed.
  */
-import type { Json } from '../domain/canonical.ts'
-import type { Decision, Part } from '../domain/decision.ts'
-import type { Reason } from '../domain/errors.ts'
-import type { AccountId, PermissionView } from '../domain/permission.ts'
-import type { AccessRequest, Caller } from '../domain/request.ts'
-import type { Millis, Period } from '../domain/time.ts'
-import { rfc3339 } from '../domain/time.ts'
+import type { Json } from './canonical.ts'
+import type { Decision, Part } from './decision.ts'
+import type { Reason } from './errors.ts'
+import type { AccountId, PermissionView } from './permission.ts'
+import type { AccessRequest, Caller } from './request.ts'
+import type { Millis, Period } from './time.ts'
+import { rfc3339 } from './time.ts'
 
 /** What settled a request that `decide` was not asked about, or could not settle. */
 export type Stage = 'decide' | 'token' | 'route' | 'quota' | 'holder'
