@@ -26,9 +26,10 @@ export interface Asked {
 
 /**
  * How far a line goes with the request; a refusal speaks of the line that went furthest. `over` comes before the kind:
- * of a permission that has ended nothing else is worth saying, but one in force that lacks the kind says more.
+ * of a permission that has ended nothing else is worth saying, but one in force that lacks the kind says more. From
+ * `state` on the line grants what was asked for, and only the moment is wrong.
  */
-export const STAGES = ['set', 'purpose', 'over', 'kind', 'direction', 'step', 'state', 'days', 'recurrence', 'open'] as const
+export const STAGES = ['set', 'purpose', 'over', 'kind', 'direction', 'step', 'days', 'state', 'recurrence', 'open'] as const
 export type Stage = (typeof STAGES)[number]
 
 interface ByLine {
@@ -111,11 +112,11 @@ function verdictOf(
   if ('why' in reading) return closed(reading)
   const inside = wanted && line.data ? intersect(wanted, line.data) : undefined
   const whole = inside && wholeIn(inside, request.step)
+  if (whole === undefined && (wanted !== null || line.data !== null)) return closed({ stage: 'days', why: 'period_outside' })
   const granted = whole ? [whole] : []
   if (force) return closed(force, granted)
   const spent = spentBy(line, permission.deliveries, now)
   const open = { permission: permission.id, line: line.id, stage: 'open', granted, days: granted, ...reading } as const
-  if (whole === undefined && (wanted !== null || line.data !== null)) return closed({ stage: 'days', why: 'period_outside' })
   if (spent.all) return closed(spent.all, granted)
   if (whole === undefined || spent.days.length === 0) return open
   const days = subtract(whole, spent.days).flatMap((run) => wholeIn(run, request.step) ?? [])
@@ -168,8 +169,9 @@ function suspendedBecause(cause: PermissionView['suspendCause']): Reason {
 /** How a line of this kind and step would serve the request, or why not. A coarser line never serves a finer request. */
 function readingOf(asked: Asked, rule: Rule, purpose: Purpose, wanted: Period | null, line: ScopeLine): Reading | Closing {
   const { request, policy, now } = asked
-  // A load curve opens the daily energy of its own direction; nothing else opens another kind.
-  const fromCurve = line.kind === 'load_curve' && request.kind === 'daily_energy'
+  // A load curve opens the daily energy of its own direction, by days and longer; nothing else opens another kind.
+  const byDays = request.step !== 'recorded' && isAtLeast(request.step, 'P1D')
+  const fromCurve = line.kind === 'load_curve' && request.kind === 'daily_energy' && byDays
   if (line.kind !== request.kind && !fromCurve) return { stage: 'kind', why: 'kind_not_covered' }
   if (line.direction !== request.direction) return { stage: 'direction', why: 'direction_not_covered' }
   const finest = isAtLeast(line.finest, purpose.finest) ? line.finest : purpose.finest
@@ -201,16 +203,20 @@ interface Spent {
 const UNSPENT: Spent = { days: [], retryAt: 0 as Millis }
 
 /**
- * What recurrence has used up. Only deliveries count. A day given under `P1D` (`P1M`) is not given again on the same
- * day (in the same month) of Paris; a line read `once` ends when what was given covers all of it.
+ * What recurrence has used up. Only deliveries count, and calls under way as if they were. A day given under `P1D` (`P1M`)
+ * is not given again on the same day (in the same month) of Paris; a line read `once` ends when what was given covers all
+ * of it. While a call that would complete it is under way it is only too early to ask: the call may fail.
  */
 function spentBy(line: ScopeLine, deliveries: readonly Delivery[], now: Millis): Spent {
   if (line.recurrence === 'on_demand') return UNSPENT
   const own = deliveries.filter((d) => d.line === line.id)
   if (line.recurrence === 'once') {
-    const { data } = line
-    const over = data === null ? own.length > 0 : union(own.flatMap((d) => d.data ?? [])).some((run) => contains(run, data))
-    return over ? { ...UNSPENT, all: { stage: 'recurrence', why: 'not_active' } } : UNSPENT
+    if (!covers(own, line)) return UNSPENT
+    const over = covers(
+      own.filter((d) => !d.open),
+      line,
+    )
+    return { ...UNSPENT, all: { stage: 'recurrence', why: over ? 'not_active' : 'too_often' } }
   }
   const daily = line.recurrence === 'P1D'
   const today = todayOf(now)
@@ -221,4 +227,9 @@ function spentBy(line: ScopeLine, deliveries: readonly Delivery[], now: Millis):
   const retryAt = startOfDay(daily ? addDays(first, 1) : addMonths(first, 1))
   if (line.data === null) return { days: [], all: { stage: 'recurrence', why: 'too_often', retryAt }, retryAt }
   return { days: recent.flatMap((d) => d.data ?? []), retryAt }
+}
+
+function covers(deliveries: readonly Delivery[], { data }: ScopeLine): boolean {
+  if (data === null) return deliveries.length > 0
+  return union(deliveries.flatMap((d) => d.data ?? [])).some((run) => contains(run, data))
 }

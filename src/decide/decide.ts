@@ -8,6 +8,7 @@
  */
 import type { Decision, Obligation, Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
+import { isTemporary } from '../domain/errors.ts'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Purpose, Rule } from '../domain/policy.ts'
 import type { Millis, Period } from '../domain/time.ts'
@@ -49,7 +50,7 @@ export function weigh(asked: Asked): Weighed {
   const wanted = typeof readable === 'string' ? period : readable
   const lines = consider(asked, rule, purpose, wanted)
   // That the days cannot be read is worth saying only where a permission would otherwise be used.
-  if (unreadable !== undefined && lines.some((l) => STAGES.indexOf(l.stage) >= STAGES.indexOf('days')))
+  if (unreadable !== undefined && lines.some((l) => l.stage !== 'state' && STAGES.indexOf(l.stage) >= STAGES.indexOf('days')))
     return { decision: { result: 'deny', reason: unreadable, rule: rule.id }, rule, lines }
   const open = lines.filter((l) => l.stage === 'open')
   if (open.length === 0) return { decision: refusal(lines, rule), rule, lines }
@@ -69,6 +70,7 @@ const TELLING: readonly Reason[] = [
   'holder_unverified',
   'suspended',
   'step_too_fine',
+  'kind_not_covered',
   'withdrawn',
   'holder_changed',
   'expired',
@@ -83,11 +85,15 @@ function refusal(lines: readonly LineVerdict[], rule: Rule): Decision {
   return { result: 'deny', reason: told.why, rule: rule.id, ...(told.retryAt !== undefined && { retryAt: told.retryAt }) }
 }
 
-/** The line that a refusal speaks of. */
+/**
+ * The line that a refusal speaks of. What passes by itself comes first: a client that hears a final no about days that
+ * another permission of its own opens tomorrow would give its token up.
+ */
 export function nearest(lines: readonly LineVerdict[]): ClosedLine | undefined {
   const closed = lines.filter((l) => l.stage !== 'open')
   return closed.toSorted(
     (a, b) =>
+      Number(isTemporary(b.why)) - Number(isTemporary(a.why)) ||
       STAGES.indexOf(b.stage) - STAGES.indexOf(a.stage) ||
       TELLING.indexOf(a.why) - TELLING.indexOf(b.why) ||
       (a.retryAt ?? 0) - (b.retryAt ?? 0),
@@ -129,13 +135,16 @@ function holds(runs: readonly Period[], wanted: Period): boolean {
   return runs.some((run) => contains(run, wanted))
 }
 
-/** Lines in order of preference take what no better line took. The order is fixed: equal requests leave equal evidence. */
+/**
+ * Lines in order of preference take what no better line took: the finest first (it drops least of the answer), then the
+ * one that needs no other. The order is fixed: equal requests leave equal evidence.
+ */
 function datedParts({ request, policy }: Asked, open: readonly OpenLine[], wanted: Period): Part[] {
   const ordered = open.toSorted(
     (a, b) =>
+      STEPS.indexOf(a.finest) - STEPS.indexOf(b.finest) ||
       Number(holds(b.days, wanted)) - Number(holds(a.days, wanted)) ||
-      HOW.indexOf(a.how) - HOW.indexOf(b.how) ||
-      STEPS.indexOf(a.finest) - STEPS.indexOf(b.finest),
+      HOW.indexOf(a.how) - HOW.indexOf(b.how),
   )
   let left: readonly Period[] = [wanted]
   const parts: (Part & { readonly period: Period })[] = []

@@ -69,6 +69,8 @@ export interface Delivery {
   readonly at: Millis
   /** `origin/n` of the outcome, or of the intent that is still open. */
   readonly entry: string
+  /** The call is under way: it counts, but may still fail. */
+  readonly open: boolean
 }
 
 /** All that `decide` may know of one permission. Plain data, also what evidence seals so that a decision can be recomputed. */

@@ -120,7 +120,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
     raise: db.prepare(
       'INSERT INTO generation (client, meter, value) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value',
     ),
-    deliveries: db.prepare('SELECT line, data_from, data_until, at, entry FROM delivery WHERE permission = ? ORDER BY intent'),
+    deliveries: db.prepare('SELECT line, data_from, data_until, at, entry, open FROM delivery WHERE permission = ? ORDER BY intent'),
     insert: db.prepare(
       `INSERT INTO permission (id, version, client, meter, key_ids, scope_hash, valid_from, valid_until, status, head, content_hash, box_key, box)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'draft', '', ?, ?, ?)`,
@@ -372,5 +372,6 @@ function deliveryOf(row: Record<string, unknown>): Delivery {
     data: from === null ? null : { from: from as Day, until: row['data_until'] as Day },
     at: Number(row['at']) as Millis,
     entry: String(row['entry']),
+    open: row['open'] !== 0,
   }
 }
