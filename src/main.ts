@@ -62,14 +62,15 @@ export interface StartOptions {
   readonly onFatal: (why: string) => void
   /** How long `/readyz` is red before the listener stops taking connections. */
   readonly drainMs?: number
+  /** How long requests under way may then go on. */
+  readonly graceMs?: number
 }
 
 const TOKEN_PATH = '/oauth2/v3/token'
 const CACHED = 20_000
 const QUOTA_WAIT_MS = 20_000
-const GRACE_MS = 60_000
 
-export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0 }: StartOptions): Promise<RunningGate> {
+export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0, graceMs = 60_000 }: StartOptions): Promise<RunningGate> {
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     throw new Error('NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: unset it')
   if (!(await waitForPlausibleTime(300_000))) throw new Error('the clock of this machine is not set: set it, or start its time service')
@@ -310,21 +311,23 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   let reloading: Promise<readonly string[]> = Promise.resolve([])
   /** One at a time, the last word last. */
   function reload(): Promise<readonly string[]> {
-    reloading = reloading.then(reloadNow, reloadNow)
+    reloading = reloading.then(reloadNow, reloadNow).catch((error: unknown) => {
+      stale = true
+      log.error({ err: error }, 'the settings could not be read again')
+      throw error
+    })
     return reloading
   }
   async function reloadNow(): Promise<readonly string[]> {
     if (file === undefined || draining) return []
     listener.reloadCertificate()
     const next = await readSettings(file, env)
-    const flaws = next.ok
-      ? diffSettings(current.settings, next.settings).needsRestart.map((path) => `${path}: needs restart`)
-      : next.mistakes.map((m) => `${m.line}:${m.column}: ${m.message}`)
-    stale = flaws.length > 0
-    metrics.configStale.set(stale ? 1 : 0)
-    if (!next.ok || flaws.length > 0) {
-      log.error({ mistakes: flaws.length }, 'the settings file is not taken: the policy in force stays')
-      return flaws
+    const mistakes = next.ok ? [] : next.mistakes
+    const needsRestart = next.ok ? diffSettings(current.settings, next.settings).needsRestart : []
+    stale = mistakes.length > 0 || needsRestart.length > 0
+    if (!next.ok || stale) {
+      log.error({ mistakes, needsRestart }, 'the settings file is not taken: the policy in force stays')
+      return [...mistakes.map((m) => `${m.line}:${m.column}: ${m.message}`), ...needsRestart.map((path) => `${path}: needs restart`)]
     }
     if (next.policyHash !== current.policyHash) {
       await state.client.call('policy', { hash: next.policyHash, body: canonicalJson(next.document as unknown as Json), now: clock.now() })
@@ -339,10 +342,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const watch =
     file === undefined
       ? undefined
-      : watchSettings(
-          file,
-          () => void reload().catch((error: unknown) => log.error({ err: error }, 'the settings could not be read again')),
-        )
+      : // What kept them from being taken is in the log.
+        watchSettings(file, () => void reload().catch(() => undefined))
 
   const timers = [
     every(60_000, async () => {
@@ -384,7 +385,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     for (const timer of timers) clearInterval(timer)
     // A load balancer reads /readyz; the listener answers until it has had the time to.
     if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs))
-    await listener.stop(GRACE_MS)
+    await listener.stop(graceMs)
     const counts = refusals.takeSummary()
     if (counts && state.client.down === undefined) await state.client.call('summary', { counts, now: clock.now() })
     await control.close()

@@ -6,31 +6,36 @@ import { wordsOf } from './words.ts'
 
 /** A load balancer that asks every few seconds has seen `/readyz` red by then. */
 const DRAIN_MS = 5000
+/** Then requests under way have this long to end by themselves. */
+const GRACE_MS = 60_000
+const LAST_WORDS_MS = 2000
 
 export async function run(given: readonly string[]): Promise<number> {
-  const words = wordsOf(given, [], ['config', 'drain-ms'])
+  const words = wordsOf(given, [], ['config', 'drain-ms', 'grace-ms'])
   const { file, accepted } = await settingsOf(words)
   const log = loggerTo(accepted.settings.logging.level, accepted.settings.instance.node)
-  return new Promise((resolve, reject) => {
-    startGate({
-      accepted,
-      file,
-      env: process.env,
-      log,
-      drainMs: words.number('drain-ms', DRAIN_MS),
-      // Nothing more may be written, so nothing is closed tidily: the next start recovers from what is on disk.
-      onFatal: (why) => {
-        process.stderr.write(`ecluse: the gate stops, because its evidence can no longer be written: ${why}\n`)
-        process.exit(1)
-      },
-    }).then((gate) => {
-      const stop = (): void => void gate.stop().then(() => resolve(0), reject)
-      process.on('SIGTERM', stop)
-      process.on('SIGINT', stop)
-      process.on(
-        'SIGHUP',
-        () => void gate.reload().catch((error: unknown) => log.error({ err: error }, 'the settings could not be read again')),
-      )
-    }, reject)
+  const starting = startGate({
+    accepted,
+    file,
+    env: process.env,
+    log,
+    drainMs: words.number('drain-ms', DRAIN_MS),
+    graceMs: words.number('grace-ms', GRACE_MS),
+    // Nothing more may be written, so nothing is closed tidily: the next start recovers from what is on disk.
+    onFatal: (why) => {
+      process.stderr.write(`ecluse: the gate stops, because its evidence can no longer be written: ${why}\n`)
+      process.exit(1)
+    },
   })
+  // From the first moment: a SIGHUP that comes before the gate is ready must not end it. Why a reading failed is in the log.
+  process.on('SIGHUP', () => void starting.then((gate) => gate.reload()).catch(() => undefined))
+  const gate = await starting
+  await new Promise<void>((resolve) => {
+    process.on('SIGTERM', resolve)
+    process.on('SIGINT', resolve)
+  })
+  await gate.stop()
+  // Whoever reads our output may have stopped reading: what it never takes must not keep the process.
+  setTimeout(() => process.exit(0), LAST_WORDS_MS).unref()
+  return 0
 }

@@ -10,7 +10,6 @@ import { allowInsecureRequests, clientCredentialsGrant, ClientSecretPost, Config
 import { Agent, fetch as undiciFetch, Pool } from 'undici'
 import type { AccountId } from '../domain/permission.ts'
 import type { Logger } from '../runtime/logger.ts'
-import { errorFields } from '../runtime/logger.ts'
 
 export interface HolderSettings {
   readonly url: string
@@ -99,7 +98,7 @@ export function holderAt(
       .catch((error: unknown) => {
         failures += 1
         retryAt = now() + Math.min(60_000, 250 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random())
-        log.warn({ err: errorFields(error), account: account.id, failures }, 'the data holder gave no application token')
+        log.warn({ err: error, account: account.id, failures }, 'the data holder gave no application token')
       })
       .finally(() => {
         running = undefined

@@ -1,28 +1,183 @@
 /**
- * The operational log: fixed sentences and allow-listed fields, for operators. It is not evidence (lines can be lost)
- * and holds no meter, token, name or text of a request. An error is written as name and code, never with its own
- * properties: those carry headers.
+ * The operational log: fixed sentences and allow-listed fields, for operators. It is not evidence (lines can be lost,
+ * and are then counted) and holds no meter, token, name or text of a request.
+ *
+ * Guarantees: a field that is not in `FIELDS`, or is of another type, is not written, so that no caller can add a second
+ * `level`, `time` or `msg`; text is cut and rid of every character at which some reader breaks a line (pino leaves C1 and
+ * U+2028/2029); an error is written as name, code and place, never with its message or its own properties: those carry
+ * headers and URLs. A reader that stops or goes away stops nothing here.
  */
-import type { Logger } from 'pino'
+import { fstatSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import pino from 'pino'
 
-export type { Logger } from 'pino'
+export interface LogFields {
+  readonly err?: unknown
+  /** Of the settings: the account at a data holder. */
+  readonly account?: string
+  readonly failures?: number
+  readonly interrupted?: number
+  readonly stepMs?: number
+  readonly policy?: string
+  readonly url?: string
+  readonly ops?: string
+  /** A sentence of our own, or of SQLite. */
+  readonly why?: string
+  /** What keeps a settings file from being taken: places and sentences, in which no value of the file is echoed. */
+  readonly mistakes?: readonly { readonly line: number; readonly column: number; readonly path: string; readonly message: string }[]
+  /** Keys that a running gate cannot take over. */
+  readonly needsRestart?: readonly string[]
+}
+type Say = { (fields: LogFields, sentence: string): void; (sentence: string): void }
+export interface Logger {
+  readonly fatal: Say
+  readonly error: Say
+  readonly warn: Say
+  readonly info: Say
+  readonly debug: Say
+  /** Lines that could not be written. */
+  readonly dropped: number
+}
 
-export function loggerTo(level: string, node: string, destination?: pino.DestinationStream): Logger {
-  const out = destination ?? pino.destination({ dest: 1, sync: true })
-  return pino(
-    {
-      level,
-      base: { node },
-      timestamp: pino.stdTimeFunctions.isoTime,
-      serializers: { err: errorFields },
+export interface LogOutput {
+  write(line: string): void
+  readonly dropped?: number
+}
+
+const MAX_TEXT = 500
+const MAX_ITEMS = 100
+/** Lines that wait for a slow reader of standard output; beyond it they are dropped. */
+const MAX_PENDING_BYTES = 1_048_576
+
+const FIELDS: Readonly<Record<keyof LogFields, (value: unknown) => unknown>> = {
+  err: errorFields,
+  account: text,
+  failures: number,
+  interrupted: number,
+  stepMs: number,
+  policy: text,
+  url: text,
+  ops: text,
+  why: text,
+  mistakes: (value) =>
+    list(value, (item) => {
+      const { line, column, path, message } = item as Readonly<Record<string, unknown>>
+      return { line: number(line), column: number(column), path: text(path), message: text(message) }
+    }),
+  needsRestart: (value) => list(value, text),
+}
+
+export function loggerTo(level: string, node: string, output: LogOutput = standardOutput()): Logger {
+  const logger = pino(
+    { level, base: { node: text(node) }, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: (kept: unknown) => kept } },
+    output,
+  )
+  const say =
+    (at: 'fatal' | 'error' | 'warn' | 'info' | 'debug'): Say =>
+    (first: LogFields | string, sentence?: string) => {
+      if (typeof first === 'string') logger[at](first)
+      else logger[at](picked(first), sentence)
+    }
+  return {
+    fatal: say('fatal'),
+    error: say('error'),
+    warn: say('warn'),
+    info: say('info'),
+    debug: say('debug'),
+    get dropped() {
+      return output.dropped ?? 0
     },
-    out,
+  }
+}
+
+function picked(fields: LogFields): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(FIELDS).flatMap(([name, of]) => {
+      const value = Object.hasOwn(fields, name) ? of(fields[name as keyof LogFields]) : undefined
+      return value === undefined ? [] : [[name, value]]
+    }),
   )
 }
 
-export function errorFields(error: unknown): { readonly name: string; readonly code?: string } {
+/** What may be told of an error: its class, its code, an HTTP status, and where in our own source it was made. */
+export function errorFields(error: unknown): {
+  readonly name: string
+  readonly code?: string
+  readonly status?: number
+  readonly at?: string
+} {
   if (!(error instanceof Error)) return { name: typeof error }
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
-  return { name: error.name, ...(code !== undefined && { code }) }
+  const name = /^[A-Za-z]\w{0,59}$/.test(error.name) ? error.name : 'Error'
+  const code = 'code' in error && typeof error.code === 'string' && /^\w{1,60}$/.test(error.code) ? error.code : undefined
+  const status = 'status' in error && Number.isSafeInteger(error.status) ? (error.status as number) : undefined
+  const at = placeOf(error)
+  return { name, ...(code !== undefined && { code }), ...(status !== undefined && { status }), ...(at !== undefined && { at }) }
+}
+
+/** The first line of the stack that lies in our source. The message stands before it, and may say anything: it is skipped whole. */
+function placeOf({ stack, message }: Error): string | undefined {
+  const end = stack?.indexOf(message) ?? -1
+  if (stack === undefined || end < 0) return undefined
+  return /\n {4}at .*\/((?:src|dist)\/[\w/-]+\.[jt]s:\d+:\d+)\)?$/m.exec(stack.slice(end + message.length))?.[1]
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value.slice(0, MAX_TEXT).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd') : undefined
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
+}
+
+function list(value: unknown, each: (item: unknown) => unknown): unknown[] | undefined {
+  return Array.isArray(value) ? value.slice(0, MAX_ITEMS).map(each) : undefined
+}
+
+/**
+ * Standard output that never waits. A pipe goes through the event loop: a write that blocks would stop the gate with its
+ * reader. Into a file each line is written at once, so that kill -9 loses none of them.
+ */
+function standardOutput(): LogOutput {
+  const stats = fstatSync(1)
+  return stats.isFIFO() || stats.isSocket() || isatty(1) ? outputToStream(process.stdout, MAX_PENDING_BYTES) : outputToFile(1)
+}
+
+export function outputToStream(stream: NodeJS.WritableStream & { readonly writableLength: number }, maxPending: number): LogOutput {
+  let dropped = 0
+  let gone = false
+  // Without a listener a reader that went away (EPIPE) would end the process.
+  stream.on('error', () => {
+    gone = true
+  })
+  return {
+    write(line) {
+      if (gone || stream.writableLength + line.length > maxPending) dropped += 1
+      else stream.write(line)
+    },
+    get dropped() {
+      return dropped
+    },
+  }
+}
+
+export function outputToFile(fd: number): LogOutput {
+  let dropped = 0
+  let torn = false
+  return {
+    write(line) {
+      // What a full disk cut off must not run into the next line.
+      const bytes = Buffer.from(torn ? `\n${line}` : line)
+      let written = 0
+      try {
+        written = writeSync(fd, bytes)
+      } catch {
+        // Counted below: the log is not evidence, and a gate with a full log disk goes on.
+      }
+      if (written > 0) torn = written < bytes.byteLength
+      if (written < bytes.byteLength) dropped += 1
+    },
+    get dropped() {
+      return dropped
+    },
+  }
 }
