@@ -137,17 +137,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   }
   const quota = quotaOf(
     (account) => dc.accounts.find((a) => a.id === account)?.quota ?? { perSecond: 1, perHour: 1 },
-    () => Date.now(),
+    () => performance.timeOrigin + performance.now(),
     QUOTA_WAIT_MS,
   )
-  for (const [key, at] of Map.groupBy(state.ready.recentCalls, (c) => `${c.dso}\n${c.api}`)) {
-    const [dso = '', api = ''] = key.split('\n')
-    quota.recall(
-      dso.slice(dso.indexOf('/') + 1) as AccountId,
-      api,
-      at.map((c) => c.at),
-    )
-  }
+  quota.recall(state.ready.recentCalls)
 
   const underway = underWay()
   const refusals = refusalBudget()

@@ -59,13 +59,23 @@ interface ImportArgs {
   readonly now: Millis
 }
 
+export interface RecentCall {
+  readonly client: string
+  /** Of the data holder whose account it is. */
+  readonly provider: string
+  readonly account: string
+  readonly api: string
+  readonly rule: string
+  readonly at: number
+}
+
 /** What the owner tells once it is ready. */
 export interface StateReady {
   readonly origin: string
   readonly vkey: string
   readonly interrupted: number
   /** Calls to data holders of the last hour, for the quotas. */
-  readonly recentCalls: readonly { readonly dso: string; readonly api: string; readonly at: number }[]
+  readonly recentCalls: readonly RecentCall[]
 }
 
 const CLOCK_TOLERANCE_MS = 600_000
@@ -339,17 +349,21 @@ function start(port: MessagePort, options: StateOptions): void {
   )
   port.postMessage({ ready: { origin, vkey, interrupted, recentCalls: recentCalls(options.now - 3_600_000) } satisfies StateReady })
 
-  function recentCalls(since: number): StateReady['recentCalls'] {
-    const calls: { dso: string; api: string; at: number }[] = []
+  function recentCalls(since: number): readonly RecentCall[] {
+    const calls: RecentCall[] = []
     for (const row of db.prepare('SELECT at, bytes FROM entry ORDER BY n DESC').iterate()) {
-      if (Number(row['at']) < since) break
+      const at = Number(row['at'])
+      if (at < since) break
       const entry = JSON.parse(Buffer.from(row['bytes'] as Uint8Array).toString()) as {
         readonly t: string
-        readonly dso?: string
-        readonly api?: string
+        readonly client: string
+        readonly dso: string
+        readonly api: string
+        readonly dec: { readonly rules: readonly string[] }
       }
-      if (entry.t === 'access.intent' && entry.dso !== undefined)
-        calls.push({ dso: entry.dso, api: entry.api ?? '', at: Number(row['at']) })
+      if (entry.t !== 'access.intent') continue
+      const [provider = '', account = ''] = entry.dso.split('/')
+      calls.push({ client: entry.client, provider, account, api: entry.api, rule: entry.dec.rules[0] ?? '', at })
     }
     return calls
   }

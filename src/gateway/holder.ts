@@ -10,6 +10,8 @@ import { allowInsecureRequests, clientCredentialsGrant, ClientSecretPost, Config
 import { Agent, fetch as undiciFetch, Pool } from 'undici'
 import type { AccountId } from '../domain/permission.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { Slots } from './slots.ts'
+import { slotsOf } from './slots.ts'
 
 export interface HolderSettings {
   readonly url: string
@@ -28,6 +30,8 @@ export interface HolderSettings {
 export interface Holder {
   readonly account: AccountId
   readonly pool: Pool
+  /** One for each connection of the pool. */
+  readonly slots: Slots
   readonly settings: HolderSettings
   /** Undefined while the holder gives none: the call is then not made. */
   token(): Promise<string | undefined>
@@ -109,6 +113,7 @@ export function holderAt(
   return {
     account: account.id,
     pool,
+    slots: slotsOf(settings.connections),
     settings,
     async token() {
       const known = current

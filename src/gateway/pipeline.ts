@@ -57,7 +57,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   const form = classified.form
   const hash = canonical.bearer === null ? undefined : createHash('sha256').update(canonical.bearer).digest()
   if (hash === undefined) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
-  const identity = (await gate.state.identify(hash, false)) ?? (await gate.state.identify(hash, true))
+  const identity = await gate.state.identify(hash, false)
   if (!identity) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
   if (identity.expiresAt <= now) return refuseStranger(gate, message, res, 401, 'token_expired', form)
   const client = live.clients.get(identity.client)
@@ -104,7 +104,7 @@ async function decideAndServe(gate: Gate, exchange: Exchange, access: AccessRequ
     const decision = decide({ request: access, caller: exchange.caller, permissions: seen.permissions, policy: exchange.live.policy, now })
     if (decision.result === 'deny') {
       if ((await refuseDecided(gate, exchange, access, seen, decision, now)) === 'answered') return
-    } else if ((await deliver(gate, exchange, access, seen, decision, now)) === 'answered') return
+    } else if ((await deliver(gate, exchange, access, { seen, decision, now })) === 'answered') return
   }
   // Four decisions, each overtaken by an act: whoever keeps changing this permission, it is not in force.
   unavailable(gate, exchange)

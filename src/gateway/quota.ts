@@ -1,7 +1,11 @@
 /**
- * The data holder's budget: calls in a second and in an hour, for each account and API, shared fairly. A request
- * reserves all its calls of the hour before anything is answered; each call then waits for a slot of the second, and
- * waiting clients take turns, so that one who asks for a thousand does not keep another waiting who asks for one.
+ * Budgets of calls: what the data holder allows in a second and in an hour, for each account and API, shared fairly;
+ * and what the policy's rule allows one client in an hour. A request reserves all its calls of the hour before anything
+ * is answered; each call then waits for a slot of the second, and waiting clients take turns, so that one who asks for a
+ * thousand does not keep another waiting who asks for one.
+ *
+ * Calls under one limit are counted by the moments at which they were granted. All moments are milliseconds of one
+ * clock that never goes back.
  */
 import type { AccountId, ClientId } from '../domain/permission.ts'
 
@@ -10,32 +14,59 @@ export interface QuotaLimits {
   readonly perHour: number
 }
 
+/** What one request will call. */
+export interface Wish {
+  readonly client: ClientId
+  readonly account: AccountId
+  readonly api: string
+  readonly calls: number
+  /** Of the rule that granted the request; null where it sets no limit. */
+  readonly rule: { readonly id: string; readonly callsPerHour: number } | null
+}
+
 export type Reservation =
-  | { readonly ok: true; readonly take: (signal: AbortSignal) => Promise<boolean>; readonly release: () => void }
-  | { readonly ok: false; readonly retryAfterSeconds: number }
+  | {
+      readonly ok: true
+      /** Waits for the turn of one call. False if `signal` was aborted first, or if a retry finds the hour used up. */
+      readonly take: (signal: AbortSignal) => Promise<boolean>
+      /** Gives back what was not taken. */
+      readonly release: () => void
+    }
+  | { readonly ok: false; readonly whose: 'rule' | 'holder'; readonly retryAfterSeconds: number }
+
+/** A call that was made, as the evidence tells it. */
+export interface PastCall {
+  readonly client: string
+  readonly account: string
+  readonly api: string
+  readonly rule: string
+  readonly at: number
+}
 
 export interface Quota {
-  reserve(client: ClientId, account: AccountId, api: string, calls: number): Reservation
+  reserve(wish: Wish): Reservation
   /** Calls of the last hour, told from evidence at start. */
-  recall(account: AccountId, api: string, at: readonly number[]): void
+  recall(calls: readonly PastCall[]): void
   left(): readonly { readonly account: string; readonly api: string; readonly calls: number }[]
-  /** What the holder itself says: no call before this moment. */
-  hold(account: AccountId, api: string, untilMillis: number): void
+  /** What the holder itself says: no call before so many seconds have passed. */
+  hold(account: AccountId, api: string, seconds: number): void
 }
 
 const HOUR = 3_600_000
 /** One second and a little: the holder's clock and the way there are not ours. */
 const SECOND = 1_050
 
+/** Calls of the last hour, the oldest first, and those that are promised. */
+interface Hour {
+  readonly made: number[]
+  reserved: number
+}
 interface Waiter {
   readonly go: (granted: boolean) => void
   readonly signal: AbortSignal
 }
-interface Bucket {
-  /** Moments of calls of the last hour, oldest first. */
-  readonly hour: number[]
+interface Bucket extends Hour {
   readonly second: number[]
-  reserved: number
   readonly queues: Map<ClientId, Waiter[]>
   timer: NodeJS.Timeout | undefined
   heldUntil: number
@@ -43,19 +74,34 @@ interface Bucket {
 
 export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => number, maxWaitMs: number): Quota {
   const buckets = new Map<string, Bucket>()
-  function bucketOf(account: AccountId, api: string): Bucket {
-    const key = `${account}\n${api}`
-    const known = buckets.get(key)
-    if (known) return known
-    const bucket: Bucket = { hour: [], second: [], reserved: 0, queues: new Map(), timer: undefined, heldUntil: 0 }
-    buckets.set(key, bucket)
-    return bucket
+  const rules = new Map<string, Hour>()
+  function bucketOf(account: string, api: string): Bucket {
+    return known(buckets, `${account}\n${api}`, () => ({
+      made: [],
+      reserved: 0,
+      second: [],
+      queues: new Map(),
+      timer: undefined,
+      heldUntil: 0,
+    }))
+  }
+  function ruleOf(rule: string, client: string): Hour {
+    return known(rules, `${client}\n${rule}`, () => ({ made: [], reserved: 0 }))
   }
   function forget(list: number[], age: number): void {
     const limit = now() - age
     let gone = 0
     while ((list[gone] ?? Infinity) <= limit) gone += 1
     if (gone > 0) list.splice(0, gone)
+  }
+  function freeIn(hour: Hour, most: number): number {
+    forget(hour.made, HOUR)
+    return most - hour.made.length - hour.reserved
+  }
+  /** Seconds until `calls` fit, if nothing else is called meanwhile. */
+  function waitFor(hour: Hour, most: number, calls: number): number {
+    const frees = hour.made[Math.max(0, calls - freeIn(hour, most) - 1)] ?? now()
+    return Math.max(1, Math.ceil((frees + HOUR - now()) / 1000))
   }
 
   /** Gives slots to waiting clients in turn, as long as the second has some. */
@@ -78,65 +124,85 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
     const wait = (bucket.second[0] ?? now()) + SECOND - now()
     bucket.timer = setTimeout(() => pump(bucket, perSecond), Math.max(1, wait))
   }
+  function turnOf(bucket: Bucket, client: ClientId, perSecond: number, signal: AbortSignal): Promise<boolean> {
+    forget(bucket.second, SECOND)
+    if (bucket.queues.size === 0 && bucket.second.length < perSecond) {
+      bucket.second.push(now())
+      return Promise.resolve(true)
+    }
+    return new Promise((resolve) => {
+      const leave = (): void => resolve(false)
+      const waiter: Waiter = {
+        signal,
+        go(granted) {
+          signal.removeEventListener('abort', leave)
+          resolve(granted)
+        },
+      }
+      signal.addEventListener('abort', leave, { once: true })
+      known(bucket.queues, client, () => []).push(waiter)
+      if (!bucket.timer) pump(bucket, perSecond)
+    })
+  }
 
   return {
-    reserve(client, account, api, calls) {
+    reserve({ client, account, api, calls, rule }) {
       const limit = limits(account)
       const bucket = bucketOf(account, api)
-      forget(bucket.hour, HOUR)
-      if (now() < bucket.heldUntil) return { ok: false, retryAfterSeconds: Math.ceil((bucket.heldUntil - now()) / 1000) }
-      const free = limit.perHour - bucket.hour.length - bucket.reserved
-      if (free < calls) {
-        const frees = bucket.hour[Math.max(0, calls - free - 1)] ?? now()
-        return { ok: false, retryAfterSeconds: Math.max(1, Math.ceil((frees + HOUR - now()) / 1000)) }
-      }
+      const own = rule && ruleOf(rule.id, client)
+      if (own && freeIn(own, rule.callsPerHour) < calls)
+        return { ok: false, whose: 'rule', retryAfterSeconds: waitFor(own, rule.callsPerHour, calls) }
+      if (now() < bucket.heldUntil) return { ok: false, whose: 'holder', retryAfterSeconds: Math.ceil((bucket.heldUntil - now()) / 1000) }
+      if (freeIn(bucket, limit.perHour) < calls)
+        return { ok: false, whose: 'holder', retryAfterSeconds: waitFor(bucket, limit.perHour, calls) }
       const waiting = bucket.queues.get(client)?.length ?? 0
-      const turns = Math.max(1, bucket.queues.size)
-      const expected = ((waiting * turns) / limit.perSecond) * SECOND
-      if (expected > maxWaitMs) return { ok: false, retryAfterSeconds: Math.max(1, Math.ceil(expected / 1000)) }
+      const expected = ((waiting * Math.max(1, bucket.queues.size)) / limit.perSecond) * SECOND
+      if (expected > maxWaitMs) return { ok: false, whose: 'holder', retryAfterSeconds: Math.max(1, Math.ceil(expected / 1000)) }
+
+      const hours = own ? [bucket, own] : [bucket]
       let left = calls
-      bucket.reserved += calls
+      for (const hour of hours) hour.reserved += calls
       return {
         ok: true,
         release() {
-          bucket.reserved -= left
+          for (const hour of hours) hour.reserved -= left
           left = 0
         },
-        take(signal) {
-          if (left > 0) {
-            left -= 1
-            bucket.reserved -= 1
+        async take(signal) {
+          // A retry was not reserved: it needs a call that is free now.
+          const reserved = left > 0
+          if (!reserved && (freeIn(bucket, limit.perHour) < 1 || (own && rule && freeIn(own, rule.callsPerHour) < 1))) return false
+          if (!(await turnOf(bucket, client, limit.perSecond, signal))) return false
+          for (const hour of hours) {
+            if (reserved) hour.reserved -= 1
+            hour.made.push(now())
           }
-          bucket.hour.push(now())
-          forget(bucket.second, SECOND)
-          if (bucket.queues.size === 0 && bucket.second.length < limit.perSecond) {
-            bucket.second.push(now())
-            return Promise.resolve(true)
-          }
-          return new Promise((resolve) => {
-            const waiter: Waiter = { go: resolve, signal }
-            signal.addEventListener('abort', () => resolve(false), { once: true })
-            const queue = bucket.queues.get(client)
-            if (queue) queue.push(waiter)
-            else bucket.queues.set(client, [waiter])
-            if (!bucket.timer) pump(bucket, limit.perSecond)
-          })
+          if (reserved) left -= 1
+          return true
         },
       }
     },
-    recall(account, api, at) {
-      bucketOf(account, api).hour.push(...at.toSorted((a, b) => a - b))
+    recall(calls) {
+      for (const { client, account, api, rule, at } of calls.toSorted((a, b) => a.at - b.at)) {
+        bucketOf(account, api).made.push(at)
+        ruleOf(rule, client).made.push(at)
+      }
     },
-    hold(account, api, untilMillis) {
+    hold(account, api, seconds) {
       const bucket = bucketOf(account, api)
-      bucket.heldUntil = Math.max(bucket.heldUntil, untilMillis)
+      bucket.heldUntil = Math.max(bucket.heldUntil, now() + seconds * 1000)
     },
     left() {
       return [...buckets].map(([key, bucket]) => {
-        forget(bucket.hour, HOUR)
         const [account = '', api = ''] = key.split('\n')
-        return { account, api, calls: limits(account as AccountId).perHour - bucket.hour.length - bucket.reserved }
+        return { account, api, calls: freeIn(bucket, limits(account as AccountId).perHour) }
       })
     },
   }
+}
+
+function known<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const value = map.get(key) ?? make()
+  map.set(key, value)
+  return value
 }

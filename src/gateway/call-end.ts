@@ -1,0 +1,156 @@
+/**
+ * How one call to the data holder ended: what the client is told of it, what the log says of it, and whether it is made
+ * once more. Nothing is sent here; the outcome is durable before the caller sends anything.
+ */
+import type { Part } from '../domain/decision.ts'
+import type { Reason } from '../domain/errors.ts'
+import type { AccountId } from '../domain/permission.ts'
+import type { OutcomeResult } from '../domain/record.ts'
+import { outcomeFields } from '../domain/record.ts'
+import type { HolderError, PartReader, Reply } from '../providers/adapter.ts'
+import type { Run } from './deliver.ts'
+import type { Forwarded } from './forward.ts'
+import type { Holder } from './holder.ts'
+
+/** A call that is done, and what the client is told if nothing was sent yet. */
+export type Done =
+  | { readonly is: 'data' }
+  | { readonly is: 'empty' }
+  | { readonly is: 'cut' }
+  | { readonly is: 'refuse'; readonly reason: Reason; readonly retryAfterSeconds?: number }
+  | { readonly is: 'reply'; readonly reply: Reply; readonly reason: Reason }
+
+interface Ended {
+  readonly part: Part
+  readonly account: AccountId
+  readonly last: boolean
+  readonly result: Forwarded
+  readonly reader: PartReader
+}
+
+/** A socket that died unused, or an application token that the holder no longer takes: once, before any byte came. */
+export function mayRetry(run: Run, result: Forwarded, token: string, holder: Holder): boolean {
+  if (result.is === 'broken') return result.retryable
+  if (result.is !== 'error' || errorOf(run, result).says.means !== 'token_refused') return false
+  holder.dropToken(token)
+  return true
+}
+
+export async function conclude(run: Run, ended: Ended): Promise<Done> {
+  const { part, last, result, reader } = ended
+  if (result.is === 'broken') return broken(result.why)
+  if (result.is === 'error') return holderSaid(run, ended, result)
+  if (reader.counts.readings === 0 && part.period !== null) {
+    if (reader.allTooFine && run.basis.decision.parts.length === 1) return { is: 'refuse', reason: 'step_too_fine' }
+    return emptyPart(run, part, last)
+  }
+  if (last) run.stream.last(run.answer.close())
+  return { is: 'data' }
+}
+
+/** Nothing in this part. If it is the last one and others gave something, their answer ends here. */
+function emptyPart(run: Run, part: Part, last: boolean): Done {
+  run.answer.skip(run.basis.decision.parts.indexOf(part))
+  if (!last || run.stream.bytes === 0) return { is: 'empty' }
+  run.stream.last(run.answer.close())
+  return { is: 'data' }
+}
+
+function broken(why: Extract<Forwarded, { is: 'broken' }>['why']): Done {
+  switch (why) {
+    case 'client_abort':
+      return { is: 'cut' }
+    case 'withdrawn':
+      return { is: 'refuse', reason: 'withdrawn' }
+    default:
+      return { is: 'refuse', reason: 'holder_down', retryAfterSeconds: 30 }
+  }
+}
+
+async function holderSaid(run: Run, { part, account, last }: Ended, result: Extract<Forwarded, { is: 'error' }>): Promise<Done> {
+  const { gate, exchange, access } = run
+  const error = errorOf(run, result)
+  switch (error.says.means) {
+    case 'no_data':
+    case 'before_activation':
+      // Of several parts one may have nothing, or lie before the meter was in service: the answer goes on with the next.
+      if (run.basis.decision.parts.length > 1) return emptyPart(run, part, last)
+      break
+    case 'refused':
+      await gate.state.holderRefused({ permission: part.permission, code: error.code, now: gate.now() })
+      return { is: 'refuse', reason: 'holder_refused', retryAfterSeconds: 3600 }
+    case 'quota': {
+      const seconds = error.says.retryAfterSeconds ?? 60
+      gate.route.quota.hold(account, access.api, seconds)
+      return { is: 'refuse', reason: 'quota_holder', retryAfterSeconds: seconds }
+    }
+    case 'token_refused':
+    case 'down':
+      return { is: 'refuse', reason: 'holder_down', retryAfterSeconds: 30 }
+    case 'period_refused':
+    case 'bad_request':
+      break
+  }
+  const reply = gate.route.adapter.passError(exchange.form, exchange.client.denialStyle, result.status, error)
+  return { is: 'reply', reply, reason: 'holder_refused' }
+}
+
+export async function recordOutcome(
+  run: Run,
+  ended: {
+    readonly intent: number
+    readonly result: Forwarded
+    readonly reader: PartReader
+    /** Bytes for the client before this call, and the moment at which it began. */
+    readonly before: number
+    readonly started: number
+    /** Undefined where the call is made once more. */
+    readonly done: Done | undefined
+    readonly last: boolean
+  },
+): Promise<void> {
+  const { gate, stream } = run
+  const { intent, result, reader, before, started, done, last } = ended
+  const { counts } = reader
+  const ms = performance.now() - started
+  const name = outcomeOf(run, result, counts.readings)
+  gate.metrics.calls.inc({ provider: gate.route.id, result: name })
+  gate.metrics.holderSeconds.observe({ provider: gate.route.id }, ms / 1000)
+  const fields = outcomeFields({
+    result: name,
+    status: statusOf(run, done, last),
+    bytes: stream.bytes - before,
+    holderBytes: result.holderBytes,
+    counts,
+    ms: Math.round(ms),
+    code: result.is === 'error' ? errorOf(run, result).code : null,
+    digest: last && done?.is === 'data' ? stream.digest() : null,
+  })
+  await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered' })
+}
+
+function errorOf({ gate }: Run, result: Extract<Forwarded, { is: 'error' }>): HolderError {
+  return gate.route.adapter.holderError(result.status, result.body, result.retryAfter, gate.now())
+}
+
+function outcomeOf(run: Run, result: Forwarded, readings: number): OutcomeResult {
+  if (result.is === 'complete') return readings > 0 ? 'delivered' : 'no_data'
+  if (result.is === 'error') {
+    const { means } = errorOf(run, result).says
+    if (means === 'no_data' || means === 'before_activation') return 'no_data'
+    return means === 'refused' || means === 'period_refused' || means === 'bad_request' ? 'dso_refused' : 'upstream_error'
+  }
+  return result.why === 'lost' ? 'upstream_error' : result.why
+}
+
+/** The status that the client sees because of this call; null where it sees none of its own, or a cut. */
+function statusOf({ gate, exchange, stream }: Run, done: Done | undefined, last: boolean): number | null {
+  if (done === undefined) return null
+  if (done.is === 'data') return 200
+  if (stream.started || done.is === 'cut') return null
+  if (done.is === 'reply') return done.reply.status
+  const { adapter } = gate.route
+  const style = exchange.client.denialStyle
+  if (done.is === 'refuse') return adapter.refuse(exchange.form, style, { reason: done.reason }).status
+  return last ? adapter.noData(exchange.form, style).status : null
+}
