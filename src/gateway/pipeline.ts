@@ -48,7 +48,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     gate.maxTarget,
   )
   if ('status' in canonical) return refuseStranger(gate, message, res, canonical.status, 'malformed', null)
-  if (canonical.preflight) return preflight(live, canonical, res)
+  if (canonical.preflight) return preflight(gate, live, canonical, res)
   const { adapter } = gate.route
   const now = gate.now()
   const classified = adapter.classify(canonical.wire, parisDay(now))
@@ -165,9 +165,10 @@ export async function refuseWith(
     now: gate.now(),
     policy: live.policyHash,
   }
+  const { clear, sealed } = refusedFields(context, stage, refusal.reason, decision, seen?.permissions ?? [])
   try {
     const recorded = await gate.state.refused({
-      fields: refusedFields(context, stage, refusal.reason, decision, seen?.permissions ?? []),
+      fields: { clear, sealed: { ...sealed, credential: exchange.identity.credential } },
       now: context.now,
       client: client.id,
       tokenHash: exchange.tokenHash,
