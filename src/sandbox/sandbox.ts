@@ -1,0 +1,314 @@
+/**
+ * Simulated Enedis Data Connect on loopback, both generations on one port: the token call, the measures, the contracts,
+ * the subscribed services, quotas and refusals, with invented meters (`meters.ts`). It remembers every data call that it
+ * saw, so that evidence can be held against it, and misbehaves when it is told to.
+ *
+ * It never stands for the real holder: it listens on 127.0.0.1 only, and what tells it to misbehave is answered only to
+ * a caller that names it by a loopback address. Data of a day is there from midnight on, which is earlier than Enedis is.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
+import type { Millis } from '../domain/time.ts'
+import { parisDay } from '../domain/time.ts'
+import type { Application, TokenDesk } from './applications.ts'
+import { DEFAULT_APPLICATION, tokenDesk } from './applications.ts'
+import type { ErrorId } from './errors.ts'
+import { errorBody } from './errors.ts'
+import { METERS } from './meters.ts'
+import type { Misbehaviour, MisbehaviourInput } from './misbehave.ts'
+import { hasPoints, mischief, misbehaviour, textOf } from './misbehave.ts'
+import type { Quotas } from './quotas.ts'
+import { ENEDIS_QUOTAS, quotaBook } from './quotas.ts'
+import type { Generation } from './readings.ts'
+import type { Answer, Route } from './routes.ts'
+import { answerTo, named, routeOf } from './routes.ts'
+import { sendOddly, sendPieces, sendText } from './send.ts'
+import { subscribedServices } from './services.ts'
+
+export type { Application } from './applications.ts'
+export { DEFAULT_APPLICATION } from './applications.ts'
+export type { MisbehaviourInput } from './misbehave.ts'
+
+export interface SandboxOptions {
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly now?: () => number
+  readonly quotas?: Quotas
+  readonly credentials?: readonly Application[]
+}
+
+/** One call to a data path, as it arrived. The last two are known once it was answered. */
+export interface SeenCall {
+  /** From 1, in order of arrival. */
+  readonly n: number
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly generation: Generation
+  readonly meter?: string
+  readonly from?: string
+  readonly until?: string
+  readonly traceparent?: string
+  /** Of the authorization only the scheme. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly misbehaved?: string
+  status?: number
+  /** False where either side hung up. */
+  complete?: boolean
+}
+
+export interface Sandbox {
+  readonly url: string
+  calls(): readonly SeenCall[]
+  misbehave(wanted: MisbehaviourInput): void
+  /** Forgets calls, misbehaviours, tokens and what was counted against quotas. */
+  reset(): void
+  close(): Promise<void>
+}
+
+const TOKEN_PATH = '/oauth2/v3/token'
+const REVOKE_PATH = '/oauth2/v3/revoke'
+const REMEMBERED_CALLS = 1_000_000
+const MAX_BODY = 131_072
+
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const now = options.now ?? Date.now
+  const applications = options.credentials ?? [DEFAULT_APPLICATION]
+  const quotas = options.quotas ?? ENEDIS_QUOTAS
+  const desk = tokenDesk(applications, now)
+  const book = quotaBook()
+  const odd = mischief()
+  let seen: SeenCall[] = []
+  let count = 0
+  const sandbox = {
+    calls: () => seen,
+    misbehave: (wanted: MisbehaviourInput) => odd.ask(wanted),
+    reset() {
+      seen = []
+      odd.reset()
+      book.reset()
+      desk.reset()
+    },
+  }
+
+  async function take(message: IncomingMessage, res: ServerResponse): Promise<void> {
+    const url = URL.parse(message.url ?? '', 'http://sandbox')
+    if (!url) return refuse(res, 'no_resource', 'v5')
+    if (url.pathname.startsWith('/_sandbox/')) return control(sandbox, message, url, res)
+    if (url.pathname === TOKEN_PATH || url.pathname === REVOKE_PATH) return token(desk, message, url.pathname, res, odd.next('token'))
+    const route = routeOf(url.pathname)
+    const about = named(route, url.searchParams)
+    const misbehaving = odd.next(about.meter ?? '')
+    const call = remember(message, route, about, url.pathname, misbehaving)
+    res.once('close', () => {
+      call.status = res.statusCode
+      call.complete = res.writableFinished
+    })
+    const body = await readBody(message)
+    if (misbehaving && (await misbehaveWhole(res, misbehaving, route.generation))) return undefined
+    const error = admit(message, route)
+    if (error) return refuse(res, error, route.generation)
+    await answer(res, route, message.method ?? '', url.searchParams, body, misbehaving)
+  }
+
+  function remember(
+    message: IncomingMessage,
+    route: Route,
+    about: ReturnType<typeof named>,
+    path: string,
+    misbehaving: Misbehaviour | undefined,
+  ): SeenCall {
+    const headers: Record<string, string> = {}
+    for (const [name, value] of Object.entries(message.headers)) {
+      const text = Array.isArray(value) ? value.join(', ') : (value ?? '')
+      headers[name] = name === 'authorization' ? (text.split(' ')[0] ?? '') : text
+    }
+    const call: SeenCall = {
+      n: (count += 1),
+      at: now(),
+      method: message.method ?? '',
+      path,
+      generation: route.generation,
+      ...about,
+      ...(headers['traceparent'] !== undefined && { traceparent: headers['traceparent'] }),
+      headers,
+      ...(misbehaving && { misbehaved: misbehaving.kind }),
+    }
+    if (seen.length >= REMEMBERED_CALLS) seen = seen.slice(REMEMBERED_CALLS / 2)
+    seen.push(call)
+    return call
+  }
+
+  /** What the API gateway says before the application is asked. */
+  function admit(message: IncomingMessage, route: Route): ErrorId | undefined {
+    const bearer = /^Bearer +(\S+)$/i.exec(message.headers.authorization ?? '')?.[1]
+    if (bearer === undefined) return 'token_missing'
+    const application = desk.applicationOf(bearer)
+    if (application === undefined) return 'token_invalid'
+    const taken = book.take(application, route.api, quotas[route.generation], now())
+    if (!taken.ok) {
+      if (route.generation === '2026') return 'throttled'
+      return taken.over === 'second' ? 'quota_second' : 'quota_hour'
+    }
+    // Since January 2026 a GET that announces a form is refused.
+    const form = message.method === 'GET' && /^application\/x-www-form-urlencoded/i.test(message.headers['content-type'] ?? '')
+    return form ? 'form_expected' : undefined
+  }
+
+  async function answer(
+    res: ServerResponse,
+    route: Route,
+    method: string,
+    query: URLSearchParams,
+    body: string | undefined,
+    misbehaving: Misbehaviour | undefined,
+  ): Promise<void> {
+    const today = parisDay(now() as Millis)
+    const said = route.wanted.is === 'services' && method === 'POST' ? services(body) : answerTo(route, method, query, today)
+    if (said.is === 'refused') return refuse(res, said.error, route.generation)
+    if (said.is === 'points' && !hasPoints(said)) return refuse(res, 'no_data', route.generation)
+    const pieces = textOf(said, route.generation, misbehaving)
+    return misbehaving ? sendOddly(res, misbehaving, pieces) : sendPieces(res, pieces)
+  }
+
+  function services(body: string | undefined): Answer {
+    const said = body === undefined ? undefined : subscribedServices(body, parisDay(now() as Millis))
+    if (!said) return { is: 'refused', error: 'unexpected' }
+    return said.ok ? { is: 'text', text: said.body } : { is: 'refused', error: said.error }
+  }
+
+  function refuse(res: ServerResponse, id: ErrorId, generation: Generation): void {
+    const { status, body } = errorBody(id, generation, now() + (id === 'throttled' ? 1000 : 60_000))
+    sendText(res, status, body)
+  }
+
+  /** True where nothing of a right answer is left to send. */
+  async function misbehaveWhole(res: ServerResponse, asked: Misbehaviour, generation: Generation): Promise<boolean> {
+    switch (asked.kind) {
+      case 'hang':
+        return true
+      case 'reset':
+        res.socket?.resetAndDestroy()
+        return true
+      case 'delay':
+        await sleep(asked.ms)
+        return false
+      case 'error':
+        refuse(res, asked.error, generation)
+        return true
+      case 'status':
+        res.writeHead(asked.status, { 'Content-Length': '0' }).end()
+        return true
+      case 'redirect':
+        res.writeHead(302, { Location: `${url}/_sandbox/redirected`, 'Content-Length': '0' }).end()
+        return true
+      case 'html':
+        sendText(res, 404, '<html><body>The requested URL was rejected.</body></html>', { 'Content-Type': 'text/html' })
+        return true
+      case 'empty_object':
+        sendText(res, 200, '{}')
+        return true
+      default:
+        return false
+    }
+  }
+
+  async function token(
+    tokens: TokenDesk,
+    message: IncomingMessage,
+    path: string,
+    res: ServerResponse,
+    misbehaving: Misbehaviour | undefined,
+  ): Promise<void> {
+    const body = await readBody(message)
+    if (misbehaving && (await misbehaveWhole(res, misbehaving, 'v5'))) return undefined
+    const said = path === REVOKE_PATH ? tokens.revoke(message, body) : tokens.issue(message, body)
+    if ('error' in said) return refuse(res, said.error, 'v5')
+    return misbehaving ? sendOddly(res, misbehaving, [said.body]) : sendText(res, 200, said.body)
+  }
+
+  const server = createServer({ keepAliveTimeout: 65_000, noDelay: true }, (message, res) => {
+    take(message, res).catch((error: unknown) => {
+      // The reader has gone: that is its right. Whatever else it is, the answer ends here.
+      if (!isHangUp(error)) process.stderr.write(`sandbox: ${error instanceof Error ? (error.stack ?? error.message) : 'failed'}\n`)
+      res.destroy()
+    })
+  })
+  const { port } = await listen(server, options.port)
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    ...sandbox,
+    close() {
+      const closed = new Promise<void>((done) => server.close(() => done()))
+      server.closeAllConnections()
+      return closed
+    },
+  }
+}
+
+function listen(server: Server, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: '127.0.0.1', port }, () => {
+      const address = server.address()
+      if (address !== null && typeof address === 'object') resolve(address)
+    })
+  })
+}
+
+/** `POST misbehave`, `POST reset`, `GET calls?after=N`, `GET meters`: for those who test against it. */
+async function control(
+  sandbox: Pick<Sandbox, 'calls' | 'misbehave' | 'reset'>,
+  message: IncomingMessage,
+  url: URL,
+  res: ServerResponse,
+): Promise<void> {
+  const what = `${message.method} ${url.pathname.slice('/_sandbox/'.length)}`
+  const body = await readBody(message)
+  // A page in a browser may reach loopback under a name of its own; it is not answered.
+  if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(message.headers.host ?? '')) return sendText(res, 403, '{"error":"loopback only"}')
+  if (what === 'GET meters') return sendText(res, 200, JSON.stringify(METERS))
+  if (what === 'GET calls') {
+    const after = Number(url.searchParams.get('after') ?? 0)
+    return sendText(res, 200, JSON.stringify({ calls: sandbox.calls().filter((call) => call.n > after) }))
+  }
+  if (what === 'POST reset') {
+    sandbox.reset()
+    return sendText(res, 200, '{"reset":true}')
+  }
+  if (what === 'POST misbehave') {
+    const wanted = misbehaviour.safeParse(json(body ?? ''))
+    if (!wanted.success) return sendText(res, 400, JSON.stringify({ error: z.prettifyError(wanted.error) }))
+    sandbox.misbehave(wanted.data)
+    return sendText(res, 200, JSON.stringify({ misbehaves: wanted.data }))
+  }
+  return sendText(res, 404, '{"error":"POST misbehave, POST reset, GET calls, GET meters"}')
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // which the schema refuses, and says so
+  }
+}
+
+/** Undefined where it is too long. */
+async function readBody(message: IncomingMessage): Promise<string | undefined> {
+  const pieces: Buffer[] = []
+  let size = 0
+  for await (const piece of message as AsyncIterable<Buffer>) {
+    size += piece.byteLength
+    if (size <= MAX_BODY) pieces.push(piece)
+  }
+  return size <= MAX_BODY ? Buffer.concat(pieces).toString('utf8') : undefined
+}
+
+function isHangUp(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED'
+}

@@ -1,0 +1,180 @@
+/**
+ * `POST /subscribed_services/v1`: what has been shared of each meter, with whom, which way, from when to when. Derived
+ * from the meter's row, so that it never says another thing than the data paths do.
+ *
+ * Source: Data Connect 2026 Swagger, Services-souscrits.
+ */
+import type { Day } from '../domain/time.ts'
+import { addDays, addMonths, parseDay } from '../domain/time.ts'
+import type { ErrorId } from './errors.ts'
+import type { MeterRow, Standing } from './meters.ts'
+import { dayOf, METERS } from './meters.ts'
+
+const STATES = ['DEMANDE', 'ACTIF', 'TERMINE', 'SUPPRIME'] as const
+const LABELS = { DEMANDE: 'Demandé', ACTIF: 'Actif', TERMINE: 'Terminé', SUPPRIME: 'Supprimé' } as const
+const KINDS = ['CCDC', 'TRANSREC', 'OPPENR', 'ACCES'] as const
+const MEASURES = ['CDC', 'PMAX', 'ENERGIE', 'IDX', 'ITC'] as const
+const FIRST_AUTHORISATION = 481_516_200
+/** Where the share is in force, whatever the data paths answer. */
+const SHARED: ReadonlySet<Standing> = new Set(['given', 'curve_opposed', 'technical_error', 'unavailable'])
+const SIREN = '999999999'
+const PER_PAGE = 100
+const MOST_NAMED = 1000
+
+interface Service {
+  readonly id: string
+  readonly serviceCode: (typeof KINDS)[number]
+  readonly soutirage: boolean
+  readonly injection: boolean
+  readonly pointId: string
+  readonly dateDebut: Day
+  readonly dateFin: Day
+  readonly etatCode: (typeof STATES)[number]
+  readonly etatLibelle: string
+  readonly mesuresTypeCode?: (typeof MEASURES)[number]
+  readonly mesuresPas?: string
+  readonly mesuresCorrigees: boolean
+  readonly espaceDynamique: boolean
+  readonly publicationDonnees: boolean
+  readonly sirenBeneficiaire: string
+  readonly autorisation?: { readonly autorisationId: number; readonly autorisationLibelle: string; readonly autorisationType: string }
+}
+
+export type ServicesAnswer = { readonly ok: true; readonly body: string } | { readonly ok: false; readonly error: ErrorId }
+const refused = (error: ErrorId): ServicesAnswer => ({ ok: false, error })
+
+/** @param text the body as it came; what the Swagger does not know of is a technical error, as everywhere in 2026 */
+export function subscribedServices(text: string, today: Day): ServicesAnswer {
+  let asked: unknown
+  try {
+    asked = JSON.parse(text)
+  } catch {
+    return refused('unexpected') // not JSON, hence not in the Swagger
+  }
+  if (typeof asked !== 'object' || asked === null || Array.isArray(asked)) return refused('unexpected')
+  const filter = filterOf(new Map<string, unknown>(Object.entries(asked)))
+  if (filter === undefined) return refused('unexpected')
+  if (filter.comptage === undefined || (filter.authorisation === undefined && !filter.points && !filter.sirens))
+    return refused('meter_missing')
+  if (filter.points?.some((prm) => !METERS.some((row) => row.prm === prm))) return refused('unknown_point')
+  const found = METERS.flatMap((row, i) => servicesOf(row, i, today)).filter((s) => matches(s, filter))
+  if (filter.comptage) return { ok: true, body: JSON.stringify({ nbTotalServices: found.length }) }
+  const page = found.slice((filter.page - 1) * PER_PAGE, filter.page * PER_PAGE)
+  return { ok: true, body: JSON.stringify({ nbTotalServices: found.length, serviceSouscrit: page }) }
+}
+
+/** The id that the consent page would hand over for the meter. */
+export function authorisationOf(prm: string): number | undefined {
+  const i = METERS.findIndex((row) => row.prm === prm)
+  return i < 0 ? undefined : FIRST_AUTHORISATION + i
+}
+
+function servicesOf(row: MeterRow, index: number, today: Day): Service[] {
+  const from = dayOf(row.consentFrom ?? row.activated, today)
+  const over = !SHARED.has(row.standing)
+  const state = row.standing === 'no_consent' ? 'SUPPRIME' : over ? 'TERMINE' : 'ACTIF'
+  const until = over ? addDays(today, -1) : addMonths(today, 30)
+  const services: Service[] = []
+  const add = (serviceCode: Service['serviceCode'], produces: boolean, more: Partial<Service>): void => {
+    services.push({
+      id: String(770_000 + index * 20 + services.length),
+      serviceCode,
+      soutirage: !produces,
+      injection: produces,
+      pointId: row.prm,
+      dateDebut: from,
+      dateFin: until,
+      etatCode: state,
+      etatLibelle: LABELS[state],
+      mesuresCorrigees: false,
+      espaceDynamique: false,
+      publicationDonnees: false,
+      sirenBeneficiaire: SIREN,
+      ...more,
+    })
+  }
+  const autorisation = {
+    autorisationId: FIRST_AUTHORISATION + index,
+    autorisationLibelle: 'Partage de données',
+    autorisationType: 'EXPLICITE',
+  }
+  const hasCurve = row.curve && row.standing !== 'curve_opposed'
+  const step = row.step === 'PT10M' || row.step === 'PT15M' ? row.step : 'PT30M'
+  for (const produces of [...(row.consumes ? [false] : []), ...(row.produces ? [true] : [])]) {
+    if (hasCurve) add('ACCES', produces, { mesuresTypeCode: 'CDC', mesuresPas: step, autorisation })
+    add('ACCES', produces, { mesuresTypeCode: 'ENERGIE', mesuresPas: 'P1D', autorisation })
+    add('ACCES', produces, { mesuresTypeCode: 'IDX', mesuresPas: 'P1D', autorisation })
+    if (!produces) add('ACCES', produces, { mesuresTypeCode: 'PMAX', mesuresPas: 'P1D', autorisation })
+    if (hasCurve) add('CCDC', produces, { mesuresTypeCode: 'CDC', mesuresPas: step })
+  }
+  if (row.standing === 'curve_opposed') add('OPPENR', false, {})
+  return services
+}
+
+interface Filter {
+  readonly comptage: boolean | undefined
+  readonly authorisation: number | undefined
+  readonly points: readonly string[] | undefined
+  readonly sirens: readonly string[] | undefined
+  readonly from: Day | undefined
+  readonly until: Day | undefined
+  readonly states: readonly string[]
+  readonly kind: string
+  readonly measures: readonly string[] | undefined
+  readonly soutirage: boolean | undefined
+  readonly injection: boolean | undefined
+  readonly page: number
+}
+
+/** Undefined where a field is unknown, or of another type than in the Swagger. */
+function filterOf(fields: Map<string, unknown>): Filter | undefined {
+  let right = true
+  function take<T>(name: string, read: (value: unknown) => T | undefined): T | undefined {
+    const value = fields.get(name)
+    fields.delete(name)
+    const taken = value === undefined || value === null ? undefined : read(value)
+    right &&= value === undefined || value === null || taken !== undefined
+    return taken
+  }
+  const flag = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
+  const whole = (value: unknown): number | undefined => (typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined)
+  const date = (value: unknown): Day | undefined => (typeof value === 'string' ? parseDay(value) : undefined)
+  const list =
+    (allowed?: readonly string[]) =>
+    (value: unknown): readonly string[] | undefined => {
+      if (!Array.isArray(value) || value.length > MOST_NAMED) return undefined
+      const texts = value.filter((item) => typeof item === 'string')
+      return texts.length === value.length && texts.every((t) => allowed?.includes(t) ?? true) ? texts : undefined
+    }
+  const filter: Filter = {
+    comptage: take('comptage', flag),
+    authorisation: take('autorisationId', whole),
+    points: take('pointId', list()),
+    sirens: take('siren', list()),
+    from: take('dateDebut', date),
+    until: take('dateFin', date),
+    states: take('etatCode', list(STATES)) ?? ['DEMANDE', 'ACTIF'],
+    kind: take('serviceType', (value) => KINDS.find((k) => k === value)) ?? 'ACCES',
+    measures: take('mesureTypeCode', list(MEASURES)),
+    soutirage: take('soutirage', flag),
+    injection: take('injection', flag),
+    page: take('page', (value) => ((whole(value) ?? 0) > 0 ? whole(value) : undefined)) ?? 1,
+  }
+  take('autorisation', flag)
+  return right && fields.size === 0 ? filter : undefined
+}
+
+function matches(s: Service, f: Filter): boolean {
+  return (
+    s.serviceCode === f.kind &&
+    f.states.includes(s.etatCode) &&
+    (f.authorisation === undefined || s.autorisation?.autorisationId === f.authorisation) &&
+    (f.points?.includes(s.pointId) ?? true) &&
+    (f.sirens?.includes(s.sirenBeneficiaire) ?? true) &&
+    (f.from === undefined || s.dateDebut >= f.from) &&
+    (f.until === undefined || s.dateFin >= f.until) &&
+    (f.measures === undefined || (s.mesuresTypeCode !== undefined && f.measures.includes(s.mesuresTypeCode))) &&
+    (f.soutirage === undefined || s.soutirage === f.soutirage) &&
+    (f.injection === undefined || s.injection === f.injection)
+  )
+}
