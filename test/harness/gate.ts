@@ -14,10 +14,12 @@ import { startGate } from '../../src/main.ts'
 import { callControl } from '../../src/ops/control.ts'
 import { loggerTo } from '../../src/runtime/logger.ts'
 import { readSettings } from '../../src/settings/settings.ts'
+import type { Canaries } from './canary.ts'
+import { canaries } from './canary.ts'
 import type { FakeHolder } from './holder.ts'
-import { fakeHolder } from './holder.ts'
+import { fakeHolder, HOLDER_TOKEN } from './holder.ts'
 import type { Client, PermissionWish, Tree } from './settings.ts'
-import { permissionTree, secretsOf, settingsTree, settingsYaml } from './settings.ts'
+import { METER, permissionTree, secretsOf, settingsTree, settingsYaml } from './settings.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
 
@@ -87,7 +89,11 @@ export async function aGate(options: GateOptions = {}): Promise<TestGate> {
     log,
     fatal,
     async stop() {
+      const metrics = await fetch(`${gate.ops}/metrics`).then((r) => r.text())
       await gate.stop()
+      laid.secret.searchText('the log', log.join(''))
+      laid.secret.searchText('the metrics', metrics)
+      if (fatal.length === 0) laid.secret.searchFolder(laid.state)
       if (!options.holder) await holder.close()
       if (!options.folder) rmSync(laid.folder, { recursive: true, force: true })
     },
@@ -145,9 +151,12 @@ export async function aGateProcess(
     }),
     child,
     output: () => output,
-    stop() {
+    async stop() {
       child.kill('SIGTERM')
-      return ended
+      const code = await ended
+      laid.secret.searchText('the output', output)
+      if (code === 0) laid.secret.searchFolder(laid.state)
+      return code
     },
     async kill() {
       child.kill('SIGKILL')
@@ -165,6 +174,7 @@ interface LaidOut {
   readonly state: string
   readonly config: string
   readonly env: Record<string, string>
+  readonly secret: Canaries
 }
 
 function layOut({ change, env, folder: given }: GateOptions, holderUrl: string): LaidOut {
@@ -177,7 +187,10 @@ function layOut({ change, env, folder: given }: GateOptions, holderUrl: string):
   tree['logging'] = { level: 'info' }
   change?.(tree)
   writeFileSync(config, settingsYaml(tree))
-  return { folder, state, config, env: env ?? secretsOf() }
+  const secrets = env ?? secretsOf()
+  const secret = canaries()
+  secret.add(METER, HOLDER_TOKEN, ...Object.values(secrets))
+  return { folder, state, config, env: secrets, secret }
 }
 
 function handleOf(laid: LaidOut, url: string, ops: string, command: GateHandle['command']): GateHandle {
@@ -188,7 +201,10 @@ function handleOf(laid: LaidOut, url: string, ops: string, command: GateHandle['
     ops,
     command,
     async permit(...wishes) {
-      const text = JSON.stringify({ permissions: wishes.map(permissionTree) })
+      const trees = wishes.map(permissionTree)
+      for (const { meter, holder } of trees as { meter: string; holder: { reference: string; name?: string } }[])
+        laid.secret.add(meter.slice(4), holder.reference, holder.name ?? '')
+      const text = JSON.stringify({ permissions: trees })
       const done = await command<{ ok: boolean; mistakes?: unknown }>('permission import', {
         text,
         documents: {},
@@ -198,7 +214,9 @@ function handleOf(laid: LaidOut, url: string, ops: string, command: GateHandle['
       if (!done.ok) throw new Error(`the permissions of the test have mistakes: ${JSON.stringify(done.mistakes)}`)
     },
     async token(client = 'viriya', permissions) {
-      return (await command<{ token: string }>('token issue', { client, ...(permissions && { permissions }) })).token
+      const { token } = await command<{ token: string }>('token issue', { client, ...(permissions && { permissions }) })
+      laid.secret.add(token)
+      return token
     },
     async entries() {
       const { size } = await command<{ size: number }>('audit drain', {})
