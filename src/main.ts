@@ -41,7 +41,7 @@ import { readSettings } from './settings/settings.ts'
 import type { ParsedSettings } from './settings/settings.ts'
 import { watchSettings } from './settings/watch.ts'
 import { instanceKeys, originOf } from './instance.ts'
-import { ownState } from './state-thread.ts'
+import { ownState, QUEUE_AGE_MS } from './state-thread.ts'
 
 export type Accepted = Extract<ParsedSettings, { ok: true }>
 export interface RunningGate {
@@ -87,7 +87,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       checkpointMs: settings.evidence.checkpointSeconds * 1000,
       now: clock.now(),
     },
-    settings.evidence.queue.rows,
+    { ...settings.evidence.queue, ageMs: QUEUE_AGE_MS },
     (why) => {
       log.fatal({ why }, 'the state can no longer be written: the gate stops')
       onFatal(why)
@@ -96,6 +96,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   let current = accepted
   let live = liveOf(accepted)
   let stale = false
+    (ms) => metrics.commitSeconds.observe(ms / 1000),
   let draining = false
   let diskLow = false
   await state.client.call('policy', {
@@ -205,7 +206,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   /** Why no request may be taken now. */
   function why(): 'evidence' | 'queue' | 'backlog' | 'disk' | 'clock' | undefined {
     if (state.client.down !== undefined) return 'evidence'
-    if (state.client.queued >= settings.evidence.queue.rows) return 'queue'
+    if (state.client.full) return 'queue'
     if (state.client.gauges.journalRows >= settings.evidence.queue.backlog) return 'backlog'
     if (diskLow) return 'disk'
     return clock.jumped() === 0 ? undefined : 'clock'

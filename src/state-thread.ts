@@ -1,7 +1,7 @@
 /** Starts the thread that owns the state, and tells the rest of the program what it holds. */
 import { Worker } from 'node:worker_threads'
 import type { StateOptions, StateReady } from './state.ts'
-import type { StateClient } from './storage/rpc.ts'
+import type { QueueLimits, StateClient } from './storage/rpc.ts'
 import { stateClient } from './storage/rpc.ts'
 
 export interface OwnedState {
@@ -11,27 +11,41 @@ export interface OwnedState {
   stop(): Promise<void>
 }
 
-/** Withdrawals, erasures and outcomes are never refused for want of room. */
-const URGENT = new Set(['act', 'outcome', 'erase', 'restrict', 'revokeToken', 'syncClients', 'addCredential', 'expire', 'clock'])
+/** Withdrawals, erasures and outcomes, and what these wait for, are never refused for want of room. */
+const URGENT = new Set([
+  ...['act', 'outcome', 'holderRefused', 'erase', 'restrict', 'drained', 'erasuresPending'],
+  ...['revokeToken', 'syncClients', 'addCredential', 'expire', 'clock', 'policy'],
+])
+/** No request waits longer for its intent: a disk that slow is told as 503. */
+export const QUEUE_AGE_MS = 5_000
 
 /** Rejects with the sentence that says why the state cannot be owned, and what to do. */
-export function ownState(options: StateOptions, queueLimit: number, onFatal: (why: string) => void): Promise<OwnedState> {
+export function ownState(
+  options: StateOptions,
+  limits: QueueLimits,
+  onFatal: (why: string) => void,
+  onCommit?: (ms: number) => void,
+): Promise<OwnedState> {
   // Type stripping is refused under node_modules: the worker's file has the ending of this one.
   const entry = new URL(import.meta.url.endsWith('.ts') ? './state.ts' : './state.js', import.meta.url)
   const worker = new Worker(entry, { workerData: options })
   return new Promise((resolve, reject) => {
     worker.once('error', reject)
+    // Too late once it is owned: `reject` does nothing then, and the client tells of the end.
+    worker.once('exit', () => reject(new Error('the thread that owns the state ended before it was ready')))
     worker.once('message', (message: { readonly ready?: StateReady; readonly fatal?: string }) => {
       worker.off('error', reject)
       if (message.ready === undefined) {
-        void worker.terminate()
-        reject(new Error(message.fatal ?? 'the thread that owns the state did not start'))
+        const why = new Error(message.fatal ?? 'the thread that owns the state did not start')
+        // The lock is free when the caller hears of it.
+        void worker.terminate().then(() => reject(why), reject)
         return
       }
       let stopping = false
-      const client = stateClient(worker, queueLimit, URGENT, (why) => {
+      const fatal = (why: string): void => {
         if (!stopping) onFatal(why)
-      })
+      }
+      const client = stateClient(worker, limits, URGENT, fatal, onCommit)
       resolve({
         client,
         ready: message.ready,

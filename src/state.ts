@@ -306,6 +306,7 @@ function start(port: MessagePort, options: StateOptions): void {
     sealedUpTo += sealer.seal(SEAL_ROWS)
     if (sealedUpTo < journal.next) sealing = setTimeout(sealSome, journal.next - sealedUpTo >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
     else if (erasure.pending() > 0) erasure.finish()
+    state.foldWal()
   })
   const interrupted = recover()
   let sealedUpTo = journal.next
@@ -315,6 +316,7 @@ function start(port: MessagePort, options: StateOptions): void {
   )
 
   port.on('message', (message: unknown) => {
+    state.foldWal()
     if (message !== 'stop' || stopped) return
     guarded(() => {
       clearInterval(checkpoints)

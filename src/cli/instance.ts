@@ -70,7 +70,8 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
       checkpointMs: 1000,
       now: now(),
     },
-    10_000,
+    // A command alone has all the time that the disk needs.
+    { ...settings.evidence.queue, ageMs: 3_600_000 },
     (why) => {
       process.stderr.write(`ecluse: the state can no longer be written: ${why}\n`)
       process.exit(2)

@@ -87,44 +87,101 @@ function runOne([id, name, args]: Call, procedures: Procedures, unit: Unit): Ans
 
 export const HOT: ReadonlySet<string> = new Set(['identify', 'views', 'intent', 'outcome', 'refused'])
 
+/** How much may wait for the owner: calls, their size, and how long the oldest has waited. */
+export interface QueueLimits {
+  readonly rows: number
+  readonly bytes: number
+  readonly ageMs: number
+}
+
 export interface StateClient {
   call<T>(name: string, args: unknown): Promise<T>
   readonly gauges: Gauges
   readonly queued: number
+  /** Whether a call that is not urgent would be refused now. */
+  readonly full: boolean
   readonly down: string | undefined
 }
 
-/** The event loop's side. `limit`: calls that may wait; beyond it a call is refused at once (`full`) unless it is `urgent`. */
-export function stateClient(port: Worker, limit: number, urgent: ReadonlySet<string>, onFatal: (why: string) => void): StateClient {
-  const waiting = new Map<number, { readonly resolve: (value: unknown) => void; readonly reject: (error: CallError) => void }>()
-  let queue: Call[] = []
-  let inFlight = false
+type Waiter = { readonly resolve: (value: unknown) => void; readonly reject: (error: CallError) => void }
+interface Waiting {
+  readonly call: Call
+  readonly bytes: number
+  readonly since: number
+}
+
+/**
+ * The event loop's side. Beyond the limits a call is refused at once (`full`), unless it is `urgent`; what waits longer
+ * than their age because the owner is slow is taken back and refused too. What the owner has is never taken back.
+ */
+export function stateClient(
+  port: Worker,
+  limits: QueueLimits,
+  urgent: ReadonlySet<string>,
+  onFatal: (why: string) => void,
+  onCommit?: (ms: number) => void,
+): StateClient {
+  const waiting = new Map<number, Waiter>()
+  let queue: Waiting[] = []
+  let queuedBytes = 0
+  let sentAt: number | undefined
   let scheduled = false
   let nextId = 1
   let down: string | undefined
   let gauges: Gauges = { journalRows: 0, entries: 0, commitMs: 0 }
+  let shedding: NodeJS.Timeout | undefined
 
   function flush(): void {
     scheduled = false
-    if (inFlight || queue.length === 0) return
-    inFlight = true
-    const batch = queue
+    if (sentAt !== undefined || queue.length === 0 || down !== undefined) return
+    sentAt = performance.now()
+    const batch = queue.map((each) => each.call)
     queue = []
+    queuedBytes = 0
     port.postMessage(batch)
   }
   function fail(why: string): void {
     if (down !== undefined) return
     down = why
+    clearTimeout(shedding)
     for (const { reject } of waiting.values()) reject(new CallError('down', why))
     waiting.clear()
     queue = []
+    queuedBytes = 0
     onFatal(why)
+  }
+  function refuse(id: number): void {
+    const waiter = waiting.get(id)
+    waiting.delete(id)
+    waiter?.reject(new CallError('full', 'too many calls wait for the state'))
+  }
+  /** Only a batch that the owner has makes others wait, so this runs while one is out. */
+  function shed(): void {
+    shedding = undefined
+    const oldest = performance.now() - limits.ageMs
+    const stale = queue.filter(({ call, since }) => since <= oldest && !urgent.has(call[1]))
+    if (stale.length > 0) queue = queue.filter((each) => !stale.includes(each))
+    for (const { call, bytes } of stale) {
+      queuedBytes -= bytes
+      refuse(call[0])
+    }
+    watch()
+  }
+  function watch(): void {
+    const first = queue.find(({ call }) => !urgent.has(call[1]))
+    if (first !== undefined) shedding ??= setTimeout(shed, Math.max(1, first.since + limits.ageMs - performance.now())).unref()
+  }
+  function isFull(): boolean {
+    return (
+      queue.length >= limits.rows || queuedBytes >= limits.bytes || (sentAt !== undefined && performance.now() - sentAt >= limits.ageMs)
+    )
   }
   port.on('message', (message: FromOwner) => {
     if ('fatal' in message) return fail(message.fatal)
     if (!('answers' in message)) return
     gauges = message.gauges
-    inFlight = false
+    onCommit?.(gauges.commitMs)
+    sentAt = undefined
     for (const [id, ok, value] of message.answers) {
       const waiter = waiting.get(id)
       waiting.delete(id)
@@ -143,16 +200,22 @@ export function stateClient(port: Worker, limit: number, urgent: ReadonlySet<str
     get queued() {
       return queue.length
     },
+    get full() {
+      return isFull()
+    },
     get down() {
       return down
     },
     call<T>(name: string, args: unknown): Promise<T> {
       if (down !== undefined) return Promise.reject(new CallError('down', down))
-      if (queue.length >= limit && !urgent.has(name)) return Promise.reject(new CallError('full', 'too many calls wait for the state'))
+      if (!urgent.has(name) && isFull()) return Promise.reject(new CallError('full', 'too many calls wait for the state'))
       return new Promise<T>((resolve, reject) => {
         const id = nextId++
         waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
-        queue.push([id, name, args])
+        const bytes = sizeOf(args)
+        queue.push({ call: [id, name, args], bytes, since: performance.now() })
+        queuedBytes += bytes
+        if (sentAt !== undefined) watch()
         if (!scheduled) {
           scheduled = true
           queueMicrotask(flush)
@@ -160,4 +223,14 @@ export function stateClient(port: Worker, limit: number, urgent: ReadonlySet<str
       })
     },
   }
+}
+
+/** About what a call holds in memory: texts and bytes as they are, a word for anything else. Arguments are plain data. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 8
+  if (ArrayBuffer.isView(value)) return value.byteLength
+  let size = 8
+  for (const each of Array.isArray(value) ? value : Object.values(value)) size += sizeOf(each)
+  return size
 }

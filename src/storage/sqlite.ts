@@ -5,8 +5,8 @@
  * One owner: the lock is an exclusive transaction held on `lock.db`. It dies with its process, which a PID file does
  * not. Two writers of one log would fork it.
  */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { KEYS_MIGRATIONS, STATE_MIGRATIONS } from './schema.ts'
 
@@ -24,21 +24,37 @@ export interface State {
   readonly folder: string
   readonly db: DatabaseSync
   readonly keys: DatabaseSync
+  /**
+   * Folds the WAL in once it has grown. Between transactions, and never by SQLite itself at a commit: there an fsync that
+   * failed would be passed over in silence. Throws where it fails.
+   */
+  foldWal(): void
   /** Closes both databases, with their WAL folded in, and lets the lock go. */
   close(): void
 }
 
+const WAL_BYTES = 16 * 1_048_576
+
 /** Throws a {@link StateError} whose message says what to do. */
-export function openState(folder: string): State {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+export function openState(folder: string, migrations = { state: STATE_MIGRATIONS, keys: KEYS_MIGRATIONS }): State {
+  // The folder's own name must outlive a power cut, not only what stands in it.
+  const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (made !== undefined) syncPath(dirname(made))
   const lock = takeLock(folder)
   try {
-    const db = openDatabase(join(folder, 'ecluse.db'), STATE_MIGRATIONS)
-    const keys = openDatabase(join(folder, 'keys.db'), KEYS_MIGRATIONS)
+    const db = openDatabase(join(folder, 'ecluse.db'), migrations.state)
+    const keys = openDatabase(join(folder, 'keys.db'), migrations.keys)
     return {
       folder,
       db,
       keys,
+      foldWal() {
+        for (const [name, each] of [
+          ['ecluse.db-wal', db],
+          ['keys.db-wal', keys],
+        ] as const)
+          if ((statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) > WAL_BYTES) each.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      },
       close() {
         for (const each of [db, keys]) {
           each.exec('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -74,15 +90,32 @@ function openDatabase(file: string, migrations: readonly string[]): DatabaseSync
   // The file exists with its mode before the first byte is written: rows are in clear while they wait to be sealed.
   if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600))
   chmodSync(file, 0o600)
+  let db = connect(file)
+  try {
+    const version = versionOf(db, file, migrations.length)
+    if (version > 0 && version < migrations.length) {
+      db.close()
+      keepCopy(file, version)
+      db = connect(file)
+    }
+    migrate(db, version, migrations)
+    return db
+  } catch (error) {
+    if (db.isOpen) db.close()
+    throw error
+  }
+}
+
+function connect(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5000 })
   try {
-    db.exec(
-      'PRAGMA secure_delete=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000',
-    )
+    db.exec('PRAGMA secure_delete=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON')
+    // Folded in by `foldWal`; cut back to the size beyond which that is due.
+    db.exec(`PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=${WAL_BYTES}`)
     expectPragma(db, 'journal_mode', 'wal')
     expectPragma(db, 'synchronous', 2)
     expectPragma(db, 'secure_delete', 1)
-    migrate(db, file, migrations)
+    expectPragma(db, 'foreign_keys', 1)
     return db
   } catch (error) {
     db.close()
@@ -100,26 +133,45 @@ function expectPragma(db: DatabaseSync, name: string, expected: string | number)
     )
 }
 
-function migrate(db: DatabaseSync, file: string, migrations: readonly string[]): void {
+function versionOf(db: DatabaseSync, file: string, newest: number): number {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
-  if (version > migrations.length) {
-    throw new StateError(
-      'newer',
-      `${file} was written by a newer ecluse (schema ${version}, this one knows ${migrations.length}): install that version or restore a backup`,
-    )
-  }
+  if (version <= newest) return version
+  throw new StateError(
+    'newer',
+    `${file} was written by a newer ecluse (schema ${version}, this one knows ${newest}): install that version or restore a backup`,
+  )
+}
+
+/** No connection is open meanwhile: closing any descriptor of a file drops all locks that this process has on it. */
+function keepCopy(file: string, version: number): void {
+  // Closed by its only connection, the file holds everything; what is left of a WAL could not be folded in.
+  if (existsSync(`${file}-wal`)) throw new Error(`${file} could not be closed before it is copied: is another process reading it?`)
+  const copy = `${file}.schema-${version}.bak`
+  copyFileSync(file, copy)
+  chmodSync(copy, 0o600)
+  syncPath(copy)
+  syncPath(dirname(copy))
+}
+
+function migrate(db: DatabaseSync, version: number, migrations: readonly string[]): void {
   if (version === migrations.length) return
-  if (version > 0) {
-    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    copyFileSync(file, `${file}.schema-${version}.bak`)
-    chmodSync(`${file}.schema-${version}.bak`, 0o600)
-  }
   db.exec('BEGIN IMMEDIATE')
   try {
     for (const sql of migrations.slice(version)) db.exec(sql)
     db.exec(`PRAGMA user_version=${migrations.length}; COMMIT`)
   } catch (error) {
-    db.exec('ROLLBACK')
+    // A commit that failed may have ended it already.
+    if (db.isTransaction) db.exec('ROLLBACK')
     throw error
+  }
+}
+
+/** A file or a folder. */
+function syncPath(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
