@@ -46,7 +46,6 @@ export interface Run {
   readonly reservations: ReadonlyMap<AccountId, Reserved>
   /** Replaced where an act came between two parts and the rest is granted all the same. */
   basis: Basis
-  calls: number
   firstEntry: string | null
 }
 
@@ -66,10 +65,9 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     exchange,
     access,
     answer: gate.route.adapter.answer(exchange.form, access, decision.parts),
-    stream: clientStream(exchange.res, headers),
+    stream: clientStream(exchange.res, headers, gate.draining),
     reservations: reserved.reservations,
     basis,
-    calls: 0,
     firstEntry: null,
   }
   try {
@@ -204,9 +202,9 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
     // What is on record goes out at once: it never waits for a connection.
     if (!(await holder.slots.take(signal))) return notCalled(signal, attempt)
     try {
-      run.calls += 1
       const intent = await recordIntent(run, calling)
       if (intent.is === 'stale') return 'stale'
+      exchange.calls += 1
       if (run.firstEntry === null) {
         const { decision } = run.basis
         run.firstEntry = `${gate.state.origin}/${intent.n}`
@@ -241,7 +239,7 @@ function recordIntent(run: Run, { part, index, account, permission }: Calling): 
   const { seen, decision, now } = run.basis
   const line = permission.scope.lines.find((l) => l.id === part.line)
   const context = { req: exchange.req, request: access, caller: exchange.caller, account, now, policy: exchange.live.policyHash }
-  const fields = intentFields(context, decision, { part, index, total: decision.parts.length, call: run.calls }, seen.permissions)
+  const fields = intentFields(context, decision, { part, index, total: decision.parts.length, call: exchange.calls + 1 }, seen.permissions)
   const call = gate.route.adapter.rewrite(exchange.form, access, part)
   return gate.state.intent({
     fields: { clear: fields.clear, sealed: { ...fields.sealed, credential: exchange.identity.credential, query: call.target } },
@@ -253,7 +251,7 @@ function recordIntent(run: Run, { part, index, account, permission }: Calling): 
     permission: { id: permission.id, version: permission.version, scopeHash: permission.scopeHash },
     injection: access.direction === 'injection',
     req: exchange.req,
-    call: run.calls,
+    call: exchange.calls + 1,
     recurrence:
       !line || line.recurrence === 'on_demand'
         ? null

@@ -37,6 +37,8 @@ export interface Exchange {
   readonly form: unknown
   readonly cors: readonly (readonly [string, string])[]
   readonly signal: AbortSignal
+  /** Calls to the holder on record for this request; a decision made once more goes on counting. */
+  calls: number
 }
 
 const MOST_DECISIONS = 4
@@ -62,6 +64,8 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   if (identity.expiresAt <= now) return refuseStranger(gate, message, res, 401, 'token_expired', form)
   const client = live.clients.get(identity.client)
   if (!client || identity.disabled) return refuseStranger(gate, message, res, 401, 'client_disabled', form)
+  // Gone while it was looked up: from here on only the end of the connection frees what is taken for it.
+  if (res.closed) return
 
   const abort = new AbortController()
   const keys = [underWayKey.token(hash.toString('base64')), underWayKey.client(client.id)]
@@ -81,6 +85,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     form,
     cors: corsHeaders(client, canonical.origin),
     signal: abort.signal,
+    calls: 0,
   }
   if (identity.purpose !== client.purpose) return refuse(gate, exchange, null, 'token', { reason: 'purpose_mismatch' })
   if (tooMany(gate, exchange)) return refuse(gate, exchange, null, 'quota', { reason: 'quota_gate', retryAfterSeconds: 1 })
@@ -136,7 +141,7 @@ async function refuseDecided(
   now: Millis,
 ): Promise<'answered' | 'stale'> {
   const retry = decision.retryAt === undefined ? {} : { retryAfterSeconds: Math.max(1, Math.ceil((decision.retryAt - now) / 1000)) }
-  return refuseWith(gate, exchange, access, seen, 'decide', { reason: decision.reason, ...retry }, decision)
+  return refuseWith(gate, exchange, access, seen, 'decide', { reason: decision.reason, ...retry }, decision, now)
 }
 
 /** A refusal that no decision led to: recorded like the others, with what of the request is known. */
@@ -153,6 +158,8 @@ export async function refuseWith(
   stage: Stage,
   refusal: Refusal,
   decision: Decision | null,
+  /** The instant that the decision was made for: with another one it could not be made again from its entry. */
+  decidedAt: Millis = gate.now(),
 ): Promise<'answered' | 'stale'> {
   const { client, live } = exchange
   const reply = gate.route.adapter.refuse(exchange.form, client.denialStyle, refusal)
@@ -162,14 +169,14 @@ export async function refuseWith(
     request: access,
     caller: exchange.caller,
     account: null,
-    now: gate.now(),
+    now: decidedAt,
     policy: live.policyHash,
   }
   const { clear, sealed } = refusedFields(context, stage, refusal.reason, decision, seen?.permissions ?? [])
   try {
     const recorded = await gate.state.refused({
       fields: { clear, sealed: { ...sealed, credential: exchange.identity.credential } },
-      now: context.now,
+      now: gate.now(),
       client: client.id,
       tokenHash: exchange.tokenHash,
       record,
