@@ -16,9 +16,11 @@ import type { Policy } from './domain/policy.ts'
 import type { Millis } from './domain/time.ts'
 import { rfc3339 } from './domain/time.ts'
 import { accessLogOn } from './evidence/access.ts'
+import type { Reading } from './evidence/disclose.ts'
 import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
 import { openNote, parseCheckpoint, signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
+import { packText } from './evidence/pack/manifest.ts'
 import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import { admit } from './permissions/admit.ts'
@@ -29,7 +31,6 @@ import type { ActDetails } from './permissions/registry.ts'
 import { doubtsOn } from './permissions/doubts.ts'
 import { tokensOn } from './permissions/tokens.ts'
 import { journalOf } from './storage/journal.ts'
-import type { JournalRow } from './storage/journal.ts'
 import { keyStore } from './storage/keys.ts'
 import type { Procedures } from './storage/rpc.ts'
 import { Refused, serveCalls } from './storage/rpc.ts'
@@ -100,8 +101,8 @@ function start(port: MessagePort, options: StateOptions): void {
   const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
-  const erasure = erasureOn(db, journal, keys, attachmentFolder)
-  const disclosures = disclosuresOn(db, (id) => keys.get(id), options.keys.index, origin)
+  const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
+  const disclosures = disclosuresOn(db, journal, keys, options.keys.index)
   const doubts = doubtsOn(db, registry)
   const publisher = publisherOn(db, log, signer)
 
@@ -141,6 +142,7 @@ function start(port: MessagePort, options: StateOptions): void {
       }
     })
     sealAll()
+    erasure.again()
     while (erasure.pending() > 0) erasure.finish()
     writeDurably(join(log, 'vkey.txt'), Buffer.from(`${vkey}\n`), 0o644)
     writeDurably(join(log, 'policy.txt'), Buffer.from(`log ${vkey}\nquorum none\n`), 0o644)
@@ -236,13 +238,17 @@ function start(port: MessagePort, options: StateOptions): void {
       return { keys: erasure.restrict({ ...args, meterToken: registry.meterToken(args.meter) }), moved }
     },
     erasuresPending: () => erasure.pending(),
-    /** Whether every row is an entry and shown in a checkpoint; if not, it soon will be. */
-    drained: () => {
+    /** The log's origin if every row is an entry and shown in a checkpoint; if not, it soon will be. */
+    drained: (): string | false => {
       wantsPublish = true
-      return journal.next === sealedUpTo && publisher.shown === sealedUpTo
+      return journal.next === sealedUpTo && publisher.shown === sealedUpTo ? origin : false
     },
-    tagKeys: (args: { readonly entries: readonly number[] }) => disclosures.tagKeys(args.entries),
+    recordReading: (args: Reading & { readonly now: Millis }) => {
+      const { n, ...reading } = disclosures.record(args)
+      return { entry: `${origin}/${n}`, ...reading }
+    },
     disclose: disclosures.open,
+    tagKeys: disclosures.tagKeys,
     exportRows: disclosures.entries,
     policies: () =>
       db
@@ -250,8 +256,13 @@ function start(port: MessagePort, options: StateOptions): void {
         .all()
         .map((row) => ({ hash: String(row['hash']), body: String(row['body']) })),
     readAttachment: (args: { readonly permission: string; readonly sha256: string }) => attachments.read(args.permission, args.sha256),
-    note: (args: { readonly row: JournalRow; readonly now: Millis }) => ({ entry: `${origin}/${journal.append(args.row, args.now).n}` }),
-    sign: (args: { readonly text: string }) => signNote(args.text, [signer]),
+    // The log's key signs nothing whose form is a caller's choice: a checkpoint could be among it.
+    signPack: (args: { readonly id: string; readonly manifest: string }) => signNote(packText(origin, args.id, args.manifest), [signer]),
+    /** When the oldest row was written that waits to be sealed. */
+    oldestRow: () => {
+      const row = db.prepare('SELECT at FROM journal ORDER BY n LIMIT 1').get()
+      return row ? Number(row['at']) : null
+    },
     expiring: (args: { readonly before: Millis }) =>
       Number(db.prepare("SELECT count(*) AS n FROM permission WHERE status = 'active' AND valid_until < ?").get(args.before)?.['n'] ?? 0),
   } satisfies Procedures
@@ -295,6 +306,7 @@ function start(port: MessagePort, options: StateOptions): void {
     // Files are written between transactions, never inside one.
     if (wantsPublish) publisher.publish()
     wantsPublish = false
+    state.foldWal()
     const rows = journal.next - sealedUpTo
     if (rows >= SEAL_ROWS) setImmediate(sealSome)
     else sealing ??= setTimeout(sealSome, SEAL_WAIT_MS)
@@ -304,9 +316,9 @@ function start(port: MessagePort, options: StateOptions): void {
     clearTimeout(sealing)
     sealing = undefined
     sealedUpTo += sealer.seal(SEAL_ROWS)
+    state.foldWal()
     if (sealedUpTo < journal.next) sealing = setTimeout(sealSome, journal.next - sealedUpTo >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
     else if (erasure.pending() > 0) erasure.finish()
-    state.foldWal()
   })
   const interrupted = recover()
   let sealedUpTo = journal.next
@@ -316,7 +328,6 @@ function start(port: MessagePort, options: StateOptions): void {
   )
 
   port.on('message', (message: unknown) => {
-    state.foldWal()
     if (message !== 'stop' || stopped) return
     guarded(() => {
       clearInterval(checkpoints)

@@ -84,7 +84,7 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
       state: state.client,
       now,
       operator: `uid:${process.getuid?.() ?? 'unknown'}`,
-      policy: () => accepted.policy,
+      document: () => accepted.document,
       clients: () => new Map(settings.clients.map((c) => [c.id, c.purpose])),
       accounts: () => settings.providers['enedis-data-connect'].accounts.map((a) => `enedis-data-connect/${a.id}`),
       tokenTtlSeconds: () => settings.tokens.ttlSeconds,

@@ -154,7 +154,8 @@ export function accessLogOn(
         {
           clear: { ...args.fields.clear, intent: args.intent, req: String(open['req']), call: Number(open['call']) },
           sealed: args.fields.sealed,
-          ...(keyExists(kept.keyId) ? kept : { index: kept.index }),
+          // Of a subject erased meanwhile nothing is found again, not even by a keyed hash of the meter.
+          ...(keyExists(kept.keyId) && kept),
         },
         args.now,
       )

@@ -17,6 +17,8 @@ export interface Erasure {
   /** Outside a transaction, with an empty journal: destroys and deletes what is ordered. */
   finish(): number
   readonly pending: () => number
+  /** Destroys again what a restored backup of the keys brought back. Gives how many keys there were. */
+  again(): number
   restrict(args: {
     readonly meterToken: Uint8Array
     readonly on: boolean
@@ -26,25 +28,35 @@ export interface Erasure {
   }): number
 }
 
-export function erasureOn(db: DatabaseSync, journal: Journal, keys: KeyStore, attachments: string): Erasure {
+export function erasureOn(
+  db: DatabaseSync,
+  journal: Journal,
+  keys: KeyStore,
+  attachments: string,
+  permissionToken: (id: string) => string,
+): Erasure {
   const sql = {
     subjects: db.prepare('SELECT DISTINCT value AS key_id FROM permission, json_each(permission.key_ids) WHERE permission.meter = ?'),
     restricted: db.prepare('SELECT restricted FROM subject WHERE key_id = ?'),
     restrict: db.prepare('UPDATE subject SET restricted = ? WHERE key_id = ?'),
     pend: db.prepare('INSERT OR REPLACE INTO erasure (key_id, body) VALUES (?, ?)'),
-    pending: db.prepare('SELECT key_id, body FROM erasure'),
-    entries: db.prepare('SELECT n FROM sealed WHERE key_id = ?'),
-    dropIndex: db.prepare('DELETE FROM entry_index WHERE n = ?'),
-    dropMeterIndex: db.prepare('DELETE FROM entry_index WHERE token = ?'),
+    // What is done keeps its row, without the meter: the key's id stands in the open log anyway.
+    pending: db.prepare("SELECT key_id, body FROM erasure WHERE body <> ''"),
+    doneBefore: db.prepare("SELECT key_id FROM erasure WHERE body = ''"),
+    permissions: db.prepare('SELECT p.id FROM permission p, json_each(p.key_ids) k WHERE k.value = ?'),
+    dropIndex: db.prepare('DELETE FROM entry_index WHERE token = ?'),
+    dropDeliveries: db.prepare('DELETE FROM delivery WHERE permission = ?'),
+    dropRefusals: db.prepare('DELETE FROM holder_refusal WHERE permission = ?'),
     dropRefusedIndex: db.prepare('DELETE FROM refused_index WHERE token = ?'),
     dropSealed: db.prepare('DELETE FROM sealed WHERE key_id = ?'),
     files: db.prepare('SELECT stored FROM attachment WHERE key_id = ?'),
     dropAttachments: db.prepare('DELETE FROM attachment WHERE key_id = ?'),
     blankActs: db.prepare("UPDATE act SET box = x'' WHERE box_key = ?"),
-    blankPermissions: db.prepare("UPDATE permission SET box = x'', meter = zeroblob(32) WHERE box_key = ?"),
+    // The hash of what was imported is not keyed: whoever knows the rest could try out meters.
+    blankPermissions: db.prepare("UPDATE permission SET box = x'', meter = zeroblob(32), content_hash = '' WHERE box_key = ?"),
     dropGenerations: db.prepare('DELETE FROM generation WHERE meter = ?'),
     dropSubject: db.prepare('DELETE FROM subject WHERE key_id = ?'),
-    done: db.prepare('DELETE FROM erasure WHERE key_id = ?'),
+    done: db.prepare("UPDATE erasure SET body = '' WHERE key_id = ?"),
   }
   const keysOf = (meterToken: Uint8Array): string[] =>
     sql.subjects
@@ -54,6 +66,11 @@ export function erasureOn(db: DatabaseSync, journal: Journal, keys: KeyStore, at
 
   return {
     pending: () => sql.pending.all().length,
+    again() {
+      const back = sql.doneBefore.all().filter((row) => keys.get(String(row['key_id'])) !== undefined)
+      for (const row of back) keys.destroy(String(row['key_id']))
+      return back.length
+    },
     order({ meterToken, ground, by, now }) {
       const ids = keysOf(meterToken)
       for (const id of ids) {
@@ -73,8 +90,12 @@ export function erasureOn(db: DatabaseSync, journal: Journal, keys: KeyStore, at
         const files = sql.files.all(id).map((file) => String(file['stored']))
         for (const file of files) rmSync(join(attachments, file), { force: true })
         db.exec('BEGIN IMMEDIATE')
-        for (const entry of sql.entries.all(id)) sql.dropIndex.run(Number(entry['n']))
-        sql.dropMeterIndex.run(meter)
+        for (const { id: permission } of sql.permissions.all(id)) {
+          sql.dropIndex.run(Buffer.from(permissionToken(String(permission)), 'hex'))
+          sql.dropDeliveries.run(String(permission))
+          sql.dropRefusals.run(String(permission))
+        }
+        sql.dropIndex.run(meter)
         sql.dropRefusedIndex.run(meter)
         for (const statement of [sql.dropSealed, sql.dropAttachments, sql.blankActs, sql.blankPermissions, sql.dropSubject, sql.done])
           statement.run(id)

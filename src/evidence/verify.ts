@@ -26,6 +26,8 @@ export interface VerifyOptions {
   /** An intent without an outcome is a mistake: the writer was stopped in good order. */
   readonly quiescent?: boolean
   readonly onProgress?: (entries: number, size: number) => void
+  /** Each entry in order, once its hash stands in the tree. What it gives counts only if the whole log verifies. */
+  readonly onEntry?: (n: number, entry: Uint8Array) => void
 }
 
 export interface VerifiedLog extends RecordTally {
@@ -77,6 +79,14 @@ export const MISTAKES: Readonly<Record<Mistake, string>> = {
   bad_time: 'the entry carries no time',
   time_went_back: 'the entry is older than the one before it',
   bad_intent: 'the intent names no request and call',
+  bad_part: 'the intent is no part of its request',
+  unlike_its_request: 'the intents of one request do not carry one decision',
+  sent_outside_asked: 'more days were sent for than were asked for',
+  bad_decision: 'the entry carries a decision that such an entry cannot have',
+  unknown_policy: 'the decision names a policy that no earlier entry puts in force',
+  bad_outcome: 'the outcome carries a result that no call can have',
+  bad_act: 'the act and the state that it leads to do not belong together',
+  bad_seal: 'what stands for the sealed fields or the tags is not of its form',
   outcome_without_intent: 'the outcome closes no open intent',
   outcome_of_another_call: 'the outcome closes the intent of another call',
   no_key: 'there is no key to check the log with',
@@ -111,6 +121,7 @@ export async function verifyLog(files: LogFiles, options: VerifyOptions = {}): P
       // The first bad one is named; what follows from it would only repeat it.
       const why = badRecord ? undefined : records.take(n, entry)
       if (why) badRecord = refused(why, { entry: n })
+      options.onEntry?.(n, entry)
     },
     onProgress: (entries) => options.onProgress?.(entries, latest.size),
   })

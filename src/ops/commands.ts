@@ -7,19 +7,20 @@ import { isAbsolute } from 'node:path'
 import { parseMeter } from '../domain/meter.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
-import type { Policy } from '../domain/policy.ts'
 import type { Millis } from '../domain/time.ts'
 import type { ActType } from '../domain/vocabulary.ts'
-import type { Selection } from '../evidence/disclose.ts'
-import type { ActResult } from '../permissions/registry.ts'
+import type { Page, Selection } from '../evidence/disclose.ts'
+import type { ActResult, Views } from '../permissions/registry.ts'
 import type { IssuedToken } from '../permissions/tokens.ts'
+import type { PolicyDocument } from '../settings/policy-document.ts'
 import type { StateClient } from '../storage/rpc.ts'
 
 export interface CommandContext {
   readonly state: StateClient
   readonly now: () => Millis
   readonly operator: string
-  readonly policy: () => Policy
+  /** The policy in force, with what of it the clients chose. */
+  readonly document: () => PolicyDocument
   readonly clients: () => ReadonlyMap<string, string>
   readonly accounts: () => readonly string[]
   readonly tokenTtlSeconds: () => number
@@ -50,7 +51,7 @@ export function commandsOn(context: CommandContext) {
   /** Waits until nothing is in clear any more and what was ordered is destroyed. */
   async function drained(): Promise<void> {
     for (let waited = 0; waited < 60_000; waited += 20) {
-      if ((await state.call<boolean>('drained', {})) && (await state.call<number>('erasuresPending', {})) === 0) return
+      if ((await state.call<string | false>('drained', {})) !== false && (await state.call<number>('erasuresPending', {})) === 0) return
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     throw new Error('the erasure is ordered and not finished after a minute: the gate goes on with it, see its log')
@@ -70,7 +71,7 @@ export function commandsOn(context: CommandContext) {
         now: now(),
         context: {
           unverified: args.unverified,
-          policy: context.policy(),
+          policy: context.document().policy,
           clients: [...context.clients()],
           accounts: context.accounts(),
         },
@@ -150,33 +151,62 @@ export function commandsOn(context: CommandContext) {
       await context.onActs(result.moved)
       return { subjects: result.keys, permissions: result.moved.length }
     },
-    /** Opens sealed fields; that it was done, and for what, is an entry of its own. */
-    async 'audit open'(args: { readonly select: Selection; readonly why: string; readonly limit?: number }) {
-      await drainedJournal(state)
-      const opened = await state.call<readonly unknown[]>('disclose', {
+    /**
+     * Whoever opens sealed fields begins here: the reading is on record before its first page. What it gives is good for
+     * the pages of this one selection.
+     */
+    async 'audit begin'(args: { readonly select: Selection; readonly why: string }) {
+      const { origin } = await drainedJournal(state)
+      const { entry, ticket, size } = await state.call<{ entry: string; ticket: string; size: number }>('recordReading', {
         select: selection(args.select),
-        from: 0,
-        limit: args.limit ?? 1000,
-      })
-      const { entry } = await state.call<{ entry: string }>('note', {
-        row: { clear: { t: 'evidence.read', by: operator, why: args.why, entries: opened.length } },
+        as: 'read',
+        by: operator,
+        why: reasonOf(args.why),
         now: now(),
       })
-      return { recordedAs: entry, opened }
+      return { recordedAs: entry, ticket, size, origin }
     },
-    async 'audit rows'(args: { readonly from: number; readonly limit: number }) {
-      return state.call('exportRows', args)
+    async 'audit page'(args: { readonly ticket: string; readonly from: number; readonly limit: number }): Promise<Page> {
+      const page = await state.call<Page | undefined>('disclose', { ...args, limit: Math.min(Math.max(1, args.limit), MOST_IN_PAGE) })
+      if (!page) throw new Error('this reading is not on record (or too many others were begun since): begin again')
+      return page
     },
+    'audit tags': (args: { readonly ticket: string }) => state.call('tagKeys', args),
+    'audit rows': (args: { readonly from: number; readonly limit: number }) => state.call('exportRows', args),
     'audit policies': () => state.call('policies', {}),
     'audit drain': () => drainedJournal(state),
-    async 'audit exported'(args: { readonly scope: string; readonly why: string; readonly manifest: string; readonly entries: number }) {
-      return state.call('note', { row: { clear: { t: 'evidence.exported', by: operator, ...args } }, now: now() })
+    async 'audit exported'(args: {
+      readonly select: Selection
+      readonly why: string
+      readonly audience?: string
+      readonly manifest: string
+      readonly entries: number
+    }) {
+      if (!/^sha256:[0-9a-f]{64}$/.test(args.manifest)) throw new Error('expected the hash of a manifest')
+      const { entry } = await state.call<{ entry: string }>('recordReading', {
+        ...args,
+        select: selection(args.select),
+        why: reasonOf(args.why),
+        as: 'exported',
+        by: operator,
+        now: now(),
+      })
+      return { recordedAs: entry, by: operator }
     },
-    'audit sign': (args: { readonly text: string }) => state.call('sign', args),
-    'audit tag-keys': (args: { readonly entries: readonly number[] }) => state.call('tagKeys', args),
-    'audit attachment': async (args: { readonly permission: string; readonly sha256: string }) => {
-      const bytes = await state.call<Uint8Array | undefined>('readAttachment', args)
+    async 'audit sign-pack'(args: { readonly id: string; readonly manifest: string }) {
+      return { note: await state.call<string>('signPack', args) }
+    },
+    async 'audit attachment'(args: { readonly ticket: string; readonly permission: string; readonly sha256: string }) {
+      const known = await state.call<Page | undefined>('disclose', { ticket: args.ticket, from: 0, limit: 1 })
+      if (!known) throw new Error('this reading is not on record (or too many others were begun since): begin again')
+      const bytes = await state.call<Uint8Array | undefined>('readAttachment', { permission: args.permission, sha256: args.sha256 })
       return bytes === undefined ? null : Buffer.from(bytes).toString('base64')
+    },
+    /** What a described request would be decided on: the caller's permissions on the meter and the policy in force. */
+    async 'explain facts'(args: { readonly client: string; readonly meter: string }) {
+      const meter = meterOf(args.meter)
+      const { permissions } = await state.call<Views>('views', { client: args.client, meter })
+      return { permissions, meter, document: context.document(), now: now() }
     },
   }
   function selection(select: Selection): Selection {
@@ -184,10 +214,19 @@ export function commandsOn(context: CommandContext) {
   }
 }
 
+const MOST_IN_PAGE = 1000
+
+/** Stands in the evidence for good, though sealed. */
+function reasonOf(why: string): string {
+  if (typeof why !== 'string' || why.trim() === '' || why.length > 500) throw new Error('say why, in 1 to 500 characters')
+  return why
+}
+
 /** Waits until every row is an entry, and shown in a checkpoint. */
-async function drainedJournal(state: StateClient): Promise<{ readonly size: number }> {
+async function drainedJournal(state: StateClient): Promise<{ readonly size: number; readonly origin: string }> {
   for (let waited = 0; waited < 60_000; waited += 20) {
-    if (await state.call<boolean>('drained', {})) return { size: state.gauges.entries }
+    const origin = await state.call<string | false>('drained', {})
+    if (origin !== false) return { size: state.gauges.entries, origin }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error('the journal was not sealed within a minute: see the log of the gate')

@@ -190,6 +190,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
           act: type,
           status: next.status,
           client: row.client,
+          ...(next.suspendCause !== undefined && { cause: next.suspendCause }),
           ...(details.unverified && { unverified: true }),
         },
         ...(content && {

@@ -30,7 +30,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
     status TEXT NOT NULL, end_reason TEXT, suspend_cause TEXT, void INTEGER NOT NULL DEFAULT 0,
     head TEXT NOT NULL, content_hash TEXT NOT NULL, box_key TEXT NOT NULL, box BLOB NOT NULL
   ) STRICT;
-  CREATE INDEX permission_by_meter ON permission(client, meter);
+  CREATE INDEX permission_by_meter ON permission(meter, client);
   CREATE INDEX permission_by_expiry ON permission(status, valid_until);
   CREATE TABLE act (
     n INTEGER PRIMARY KEY, permission TEXT NOT NULL REFERENCES permission(id), type TEXT NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL,

@@ -1,11 +1,18 @@
 /**
  * What the entries of a log of ours say of each other, checked one after the other: the number of each is its index,
- * time never goes back, and each outcome closes one earlier intent of the same request and call. Holds the open
- * intents and nothing else, however long the log.
+ * time never goes back, each outcome closes one earlier intent of the same request and call, the parts of a request
+ * carry one decision, no part was sent for days that nobody asked for, and each decision was made under a policy that
+ * an earlier entry puts in force. Holds the open intents, the requests they belong to and the policies' hashes, however
+ * long the log.
  *
- * A log whose first entry is none of ours is somebody else's: its entries are counted and not read.
+ * Whether the permission used was in force needs the sealed fields: that is for the replay. A log whose first entry is
+ * none of ours is somebody else's: its entries are counted and not read.
  */
 import { isUtf8 } from 'node:buffer'
+import type { Json } from '../../domain/canonical.ts'
+import { canonicalJson } from '../../domain/canonical.ts'
+import { OUTCOMES } from '../../domain/record.ts'
+import { ACTS, STATUSES } from '../../domain/vocabulary.ts'
 
 export interface RecordTally {
   /** Number of entries of each type. */
@@ -27,8 +34,16 @@ export type RecordMistake =
   | 'bad_time'
   | 'time_went_back'
   | 'bad_intent'
+  | 'bad_part'
+  | 'unlike_its_request'
+  | 'sent_outside_asked'
+  | 'bad_decision'
+  | 'unknown_policy'
   | 'outcome_without_intent'
   | 'outcome_of_another_call'
+  | 'bad_outcome'
+  | 'bad_act'
+  | 'bad_seal'
 
 export interface RecordCheck {
   /** Takes the entries in their order. */
@@ -36,22 +51,32 @@ export interface RecordCheck {
   tally(): RecordTally
 }
 
+type Record_ = Readonly<Record<string, Json | undefined>>
+
 const AT = /^\d{4}-(0\d|1[0-2])-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}Z$/
+const DAYS = /^(\d{4}-\d{2}-\d{2})\/(\d{4}-\d{2}-\d{2})$/
+/** The layout whose every field is known; a log opened with another is read for numbers, times and pairs only. */
+export const FORMAT = 'ecluse-evidence/v1'
+/** Requests of which the parts are compared, the latest ones: a request is over long before so many others began. */
+const MOST_REQUESTS = 10_000
 
 export function recordCheck(): RecordCheck {
   const types = new Map<string, number>()
   const open = new Map<number, { readonly req: string; readonly call: number }>()
+  const requests = new Map<string, { readonly decision: string; readonly part: number; readonly call: number }>()
+  const policies = new Set<string>()
   let ours: boolean | undefined
+  let strict = false
   let notOurs = 0
   let firstAt: string | null = null
   let lastAt: string | null = null
 
-  function pairing(n: number, type: string, record: Readonly<Record<string, unknown>>): RecordMistake | undefined {
+  function pairing(n: number, type: string, record: Record_): RecordMistake | undefined {
     const { req, call, intent } = record
     if (type === 'access.intent') {
       if (typeof req !== 'string' || typeof call !== 'number') return 'bad_intent'
       open.set(n, { req, call })
-      return undefined
+      return strict ? intentMistake(req, call, record) : undefined
     }
     if (type !== 'access.outcome') return undefined
     // Gone from the map: never written, written later, or closed by an outcome before this one.
@@ -59,6 +84,48 @@ export function recordCheck(): RecordCheck {
     if (typeof intent !== 'number' || !opened) return 'outcome_without_intent'
     if (opened.req !== req || opened.call !== call) return 'outcome_of_another_call'
     open.delete(intent)
+    return strict && !OUTCOMES.some((result) => result === record['result']) ? 'bad_outcome' : undefined
+  }
+
+  function intentMistake(req: string, call: number, record: Record_): RecordMistake | undefined {
+    const [, k, of] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(String(record['part'])) ?? []
+    const part = Number(k)
+    if (k === undefined || part > Number(of)) return 'bad_part'
+    const decided = decisionMistake(record, ['allow', 'narrow'])
+    if (decided) return decided
+    if (!within(record['sent'], record['asked'])) return 'sent_outside_asked'
+    const { client, purpose, kind, direction, step, asked, dec } = record
+    // When it was decided, and on what, may have changed between two parts: what is granted may not.
+    const { result, obligations } = dec as Record_
+    const decision = canonicalJson({ client, purpose, kind, direction, step, asked, of, result, obligations })
+    const before = requests.get(req)
+    // A retry repeats its part; the next part follows it. Each is a call of its own. A decision that an act overtook
+    // is made once more, and then begins at its first part.
+    if (call !== (before?.call ?? 0) + 1) return 'bad_part'
+    if (before?.decision !== decision) {
+      if (part !== 1) return before ? 'unlike_its_request' : 'bad_part'
+    } else if (part !== before.part && part !== before.part + 1) return 'bad_part'
+    requests.delete(req)
+    requests.set(req, { decision, part, call })
+    if (requests.size > MOST_REQUESTS) requests.delete(requests.keys().next().value ?? '')
+    return undefined
+  }
+
+  function decisionMistake({ dec }: Record_, results: readonly string[]): RecordMistake | undefined {
+    if (dec === null || typeof dec !== 'object' || Array.isArray(dec)) return 'bad_decision'
+    const { result, now, policy } = dec as Record_
+    if (!results.includes(String(result)) || typeof now !== 'string' || !AT.test(now)) return 'bad_decision'
+    return typeof policy === 'string' && policies.has(policy) ? undefined : 'unknown_policy'
+  }
+
+  function meaning(type: string, record: Record_): RecordMistake | undefined {
+    if (!sealsAreSound(record)) return 'bad_seal'
+    if (type === 'log.config' && typeof record['policy'] === 'string') policies.add(record['policy'])
+    if (type === 'access.refused') return decisionMistake(record, ['deny'])
+    if (type.startsWith('consent.')) {
+      const act = ACTS.find((a) => a === record['act'])
+      if (!act || type !== `consent.${act}` || !STATUSES.some((s) => s === record['status'])) return 'bad_act'
+    }
     return undefined
   }
 
@@ -81,8 +148,9 @@ export function recordCheck(): RecordCheck {
       if (lastAt !== null && at < lastAt) return 'time_went_back'
       firstAt ??= at
       lastAt = at
+      if (n === 0) strict = record['format'] === FORMAT
       types.set(type, (types.get(type) ?? 0) + 1)
-      return pairing(n, type, record)
+      return pairing(n, type, record) ?? (strict ? meaning(type, record) : undefined)
     },
     tally: () => ({
       types: Object.fromEntries([...types].toSorted(([a], [b]) => (a < b ? -1 : 1))),
@@ -95,10 +163,39 @@ export function recordCheck(): RecordCheck {
   }
 }
 
-function parseRecord(entry: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+/** Both null for the kinds that have no days. */
+function within(sent: Json | undefined, asked: Json | undefined): boolean {
+  if (sent === null || asked === null) return sent === asked
+  const [, from, until] = DAYS.exec(String(sent)) ?? []
+  const [, first, end] = DAYS.exec(String(asked)) ?? []
+  return (
+    from !== undefined && until !== undefined && first !== undefined && end !== undefined && first <= from && from < until && until <= end
+  )
+}
+
+const DIGEST = /^[A-Za-z0-9_-]{43}$/
+const HALF = /^[A-Za-z0-9_-]{22}$/
+
+function sealsAreSound({ _sd: digests, _sd_alg: alg, tags }: Record_): boolean {
+  if (digests !== undefined || alg !== undefined) {
+    if (alg !== 'sha-256' || !Array.isArray(digests) || digests.length === 0) return false
+    if (!digests.every((d, i) => typeof d === 'string' && DIGEST.test(d) && (i === 0 || String(digests[i - 1]) < d))) return false
+  }
+  if (tags === undefined) return true
+  return Array.isArray(tags) && tags.every((tag) => isTag(tag))
+}
+
+function isTag(tag: Json): boolean {
+  if (tag === null || typeof tag !== 'object' || Array.isArray(tag)) return false
+  const { n, k } = tag as Record_
+  return typeof n === 'string' && HALF.test(n) && typeof k === 'string' && HALF.test(k)
+}
+
+/** Undefined unless it is a JSON object in UTF-8 that begins with its brace. */
+export function parseRecord(entry: Uint8Array): Record_ | undefined {
   if (entry[0] !== 0x7b || !isUtf8(entry)) return undefined
   try {
-    return JSON.parse(Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength).toString()) as Record<string, unknown>
+    return JSON.parse(Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength).toString()) as Record_
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
