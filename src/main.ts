@@ -69,6 +69,9 @@ export interface StartOptions {
 const TOKEN_PATH = '/oauth2/v3/token'
 const CACHED = 20_000
 const QUOTA_WAIT_MS = 20_000
+/** After the grace: for those that were cut to close, and for their outcomes to be on record. */
+const CUT_MS = 2000
+const RECORD_MS = 5000
 
 export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0, graceMs = 60_000 }: StartOptions): Promise<RunningGate> {
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
@@ -92,6 +95,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       log.fatal({ why }, 'the state can no longer be written: the gate stops')
       onFatal(why)
     },
+    (ms) => metrics.commitSeconds.observe(ms / 1000),
   )
   let current = accepted
   let live = liveOf(accepted)
@@ -265,6 +269,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       redis: shared === undefined ? 'off' : shared.up ? 'ok' : 'slow',
       config: stale ? 'stale' : 'ok',
       listener: draining ? 'down' : 'ok',
+      // Not the gate's own: requests are taken, and told that the data holder does not answer.
+      'enedis-data-connect': standingOf([...holders.values()]),
     }
   }
   const health = await serveHealth(
@@ -273,18 +279,28 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     metrics,
     refreshMetrics,
   )
+  let droppedBefore = 0
   async function refreshMetrics(): Promise<void> {
+    metrics.ready.set(!draining && why() === undefined ? 1 : 0)
     metrics.journalQueue.set(state.client.queued)
-    metrics.sealingBacklog.set(state.client.gauges.journalRows)
-    metrics.logSize.set(state.client.gauges.entries)
     metrics.inFlight.set(underway.count)
+    metrics.logDropped.inc(log.dropped - droppedBefore)
+    droppedBefore = log.dropped
     metrics.configStale.set(stale ? 1 : 0)
     for (const { account, api, calls } of quota.left()) metrics.quotaLeft.set({ account, api }, calls)
-    const { tls } = current.settings.listeners.gate
-    if (tls) metrics.certificateExpiry.set(Date.parse(new X509Certificate(readFileSync(tls.certificate)).validTo) / 1000)
-    if (state.client.down === undefined) {
-      metrics.permissionsExpiring.set(await state.client.call<number>('expiring', { before: (clock.now() + 30 * 86_400_000) as Millis }))
-    }
+    const { tls } = settings.listeners.gate
+    if (tls) metrics.certificateExpiry.set(endOf(tls.certificate))
+    if (state.client.down !== undefined) return
+    const now = clock.now()
+    const [expiring, oldest] = await Promise.all([
+      state.client.call<number>('expiring', { before: (now + 30 * 86_400_000) as Millis }),
+      state.client.call<number | null>('oldestRow', {}),
+    ])
+    metrics.permissionsExpiring.set(expiring)
+    metrics.sealingAge.set(oldest === null ? 0 : Math.max(0, (now - oldest) / 1000))
+    // The answers above brought them up to date.
+    metrics.sealingBacklog.set(state.client.gauges.journalRows)
+    metrics.logSize.set(state.client.gauges.entries)
   }
 
   const listener = await listen(
@@ -314,12 +330,18 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   }
   async function reloadNow(): Promise<readonly string[]> {
     if (file === undefined || draining) return []
-    listener.reloadCertificate()
     const next = await readSettings(file, env)
     const mistakes = next.ok ? [] : next.mistakes
     const needsRestart = next.ok ? diffSettings(current.settings, next.settings).needsRestart : []
     stale = mistakes.length > 0 || needsRestart.length > 0
-    if (!next.ok || stale) {
+    // By itself: a certificate that cannot be read keeps the one in force, and the settings are read all the same.
+    try {
+      listener.reloadCertificate()
+    } catch (error) {
+      stale = true
+      log.error({ err: error }, 'the certificate of the listener is not taken: the one in force stays')
+    }
+    if (!next.ok || needsRestart.length > 0) {
       log.error({ mistakes, needsRestart }, 'the settings file is not taken: the policy in force stays')
       return [...mistakes.map((m) => `${m.line}:${m.column}: ${m.message}`), ...needsRestart.map((path) => `${path}: needs restart`)]
     }
@@ -349,6 +371,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     every(1_000, async () => {
       const { bavail, bsize } = await statfs(settings.instance.state)
       diskLow = bavail * bsize < settings.evidence.lowWaterMb * 1_048_576
+      metrics.diskFree.set(bavail * bsize)
     }),
   ]
   let wasJumped = 0
@@ -376,10 +399,14 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   async function stopNow(): Promise<void> {
     draining = true
     watch?.close()
-    for (const timer of timers) clearInterval(timer)
     // A load balancer reads /readyz; the listener answers until it has had the time to.
     if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs))
-    await listener.stop(graceMs)
+    const cut = setTimeout(() => underway.cutAll(), graceMs)
+    await listener.stop(graceMs + CUT_MS)
+    clearTimeout(cut)
+    // What was cut has its outcome still to record.
+    for (let waited = 0; underway.count > 0 && waited < RECORD_MS; waited += 20) await new Promise((resolve) => setTimeout(resolve, 20))
+    for (const timer of timers) clearInterval(timer)
     const counts = refusals.takeSummary()
     if (counts && state.client.down === undefined) await state.client.call('summary', { counts, now: clock.now() })
     await control.close()
@@ -395,6 +422,21 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     commands,
     reload,
     stop: () => (stopped ??= stopNow()),
+  }
+}
+
+/** The worst of the accounts. */
+function standingOf(holders: readonly Holder[]): Standing {
+  const all = holders.map((holder) => holder.standing)
+  return all.includes('down') ? 'down' : all.includes('ok') ? 'ok' : 'off'
+}
+
+/** End of validity in POSIX seconds; 0 where the file tells none, so that an alarm on it sounds. */
+function endOf(certificate: string): number {
+  try {
+    return Date.parse(new X509Certificate(readFileSync(certificate)).validTo) / 1000
+  } catch {
+    return 0
   }
 }
 

@@ -20,7 +20,12 @@ export interface ClientStream extends Sink {
 
 const HELD_BYTES = 65_536
 
-export function clientStream(res: ServerResponse, headers: readonly (readonly [string, string])[]): ClientStream {
+/** `closing`: whether the gate is about to stop, and wants its clients to come back on another connection. */
+export function clientStream(
+  res: ServerResponse,
+  headers: readonly (readonly [string, string])[],
+  closing: () => boolean,
+): ClientStream {
   const hash = createHash('sha256')
   let held: Buffer[] = []
   let heldBytes = 0
@@ -35,9 +40,10 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
       held.push(chunk)
     }
   }
+  const head = (): string[] => [...headers.flat(), ...(closing() ? ['Connection', 'close'] : [])]
   function flush(): void {
     if (heldBytes === 0 || res.destroyed) return
-    if (!started) res.writeHead(200, headers.flat())
+    if (!started) res.writeHead(200, head())
     started = true
     res.write(held.length === 1 ? held[0] : Buffer.concat(held))
     held = []
@@ -68,7 +74,7 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
       const rest = Buffer.concat(held)
       if (started) res.end(rest)
       else {
-        res.writeHead(200, [...headers.flat(), 'Content-Length', String(rest.byteLength)])
+        res.writeHead(200, [...head(), 'Content-Length', String(rest.byteLength)])
         res.end(rest)
       }
     },

@@ -33,6 +33,8 @@ export interface Holder {
   /** One for each connection of the pool. */
   readonly slots: Slots
   readonly settings: HolderSettings
+  /** By its token calls: `off` until the first one. */
+  readonly standing: 'ok' | 'down' | 'off'
   /** Undefined while the holder gives none: the call is then not made. */
   token(): Promise<string | undefined>
   /** The holder refused this very token. */
@@ -115,6 +117,10 @@ export function holderAt(
     pool,
     slots: slotsOf(settings.connections),
     settings,
+    get standing() {
+      if (current && now() < current.expiresAt) return 'ok'
+      return failures > 0 ? 'down' : 'off'
+    },
     async token() {
       const known = current
       if (known && now() < known.expiresAt) {

@@ -59,7 +59,11 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   const form = classified.form
   const hash = canonical.bearer === null ? undefined : createHash('sha256').update(canonical.bearer).digest()
   if (hash === undefined) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
-  const identity = await gate.state.identify(hash, false)
+  const identity = await gate.state.identify(hash, false).catch((error: unknown) => {
+    gate.log.error({ err: error }, 'a token could not be looked up')
+    return null
+  })
+  if (identity === null) return refuseStranger(gate, message, res, 503, 'evidence_unavailable', form)
   if (!identity) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
   if (identity.expiresAt <= now) return refuseStranger(gate, message, res, 401, 'token_expired', form)
   const client = live.clients.get(identity.client)
@@ -97,7 +101,12 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   }
   const { access } = classified
   if (!adapter.canAnswer(form)) return refuse(gate, exchange, access, 'route', { reason: 'not_translatable' })
-  await decideAndServe(gate, exchange, access)
+  try {
+    await decideAndServe(gate, exchange, access)
+  } catch (error) {
+    gate.log.error({ err: error }, 'a request could not be decided')
+    unavailable(gate, exchange)
+  }
 }
 
 /** Decides, and once more from the registry whenever what was decided on has changed meanwhile. */
@@ -162,6 +171,11 @@ export async function refuseWith(
   decidedAt: Millis = gate.now(),
 ): Promise<'answered' | 'stale'> {
   const { client, live } = exchange
+  if (!gate.state.ready) {
+    // Refusals too take room: what is left of it is for outcomes, withdrawals and erasures.
+    unavailable(gate, exchange)
+    return 'answered'
+  }
   const reply = gate.route.adapter.refuse(exchange.form, client.denialStyle, refusal)
   const record = gate.refusals.own(client.id, client.limits.refusalsPerMinute, refusal.reason)
   const context = {

@@ -60,7 +60,7 @@ export function corsHeaders(client: ClientPolicy, origin: string | null): Header
 }
 
 /** A browser's question before a call: it bears no credential, so any client's origins count, and no more is told. */
-export function preflight(live: Live, canonical: Canonical, res: ServerResponse): void {
+export function preflight(gate: Gate, live: Live, canonical: Canonical, res: ServerResponse): void {
   const { origin } = canonical
   const known = origin !== null && [...live.clients.values()].some((client) => client.corsOrigins.includes(origin))
   const headers: Headers = known
@@ -74,7 +74,7 @@ export function preflight(live: Live, canonical: Canonical, res: ServerResponse)
     : []
   res.writeHead(
     known ? 204 : 403,
-    [...NO_STORE, ...headers, ['Content-Length', '0']].filter(([name]) => !known || name !== 'Content-Length').flat(),
+    [...NO_STORE, ...headers, ...(known ? [] : [['Content-Length', '0']]), ...(gate.draining() ? [['Connection', 'close']] : [])].flat(),
   )
   res.end()
 }

@@ -1,9 +1,13 @@
-/** Requests under way, found by what may end them: a permission, a token, a client. A cut reaches them at once. */
+/** Requests under way, found by what may end them: a permission, a token, a client, or the stop of the gate. A cut reaches them at once. */
 export interface UnderWay {
-  add(keys: readonly string[], cut: (why: 'withdrawn') => void): () => void
+  add(keys: readonly string[], cut: (why: CutWhy) => void): () => void
   cut(key: string): number
+  /** Nobody took anything back: the gate gives them no more time. */
+  cutAll(): void
   readonly count: number
 }
+
+type CutWhy = 'withdrawn' | 'timeout'
 
 export const underWayKey = {
   permission: (id: string): string => `p:${id}`,
@@ -12,7 +16,7 @@ export const underWayKey = {
 }
 
 export function underWay(): UnderWay {
-  const byKey = new Map<string, Set<(why: 'withdrawn') => void>>()
+  const byKey = new Map<string, Set<(why: CutWhy) => void>>()
   let count = 0
   return {
     get count() {
@@ -38,6 +42,9 @@ export function underWay(): UnderWay {
       const cuts = [...(byKey.get(key) ?? [])]
       for (const cut of cuts) cut('withdrawn')
       return cuts.length
+    },
+    cutAll() {
+      for (const cut of new Set([...byKey.values()].flatMap((set) => [...set]))) cut('timeout')
     },
   }
 }

@@ -1,15 +1,23 @@
-/** Health and metrics, on a listener of their own that asks nobody who they are: it tells no meter, client or path. */
+/**
+ * Health and metrics, on a listener of their own that asks nobody who they are: it tells no meter, client or path.
+ *
+ * `/livez`: the process answers. `/readyz`: requests are taken; each dependency by name. `/metrics`: Prometheus text;
+ * a number that cannot be brought up to date within a second is told as it last was, and counted.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Metrics } from '../runtime/metrics.ts'
 
-/** One dependency as `/readyz` names it. `stale` and `slow` do not make the gate unready. */
+/** One dependency as `/readyz` names it. Only `down` of the gate's own makes it unready: see `Readiness.ready`. */
 export type Standing = 'ok' | 'stale' | 'slow' | 'down' | 'off'
 export interface Readiness {
   readonly ready: boolean
   readonly checks: Readonly<Record<string, Standing>>
 }
+
+const REFRESH_MS = 1000
+const HERE = 'here are /livez, /readyz and /metrics'
 
 export async function serveHealth(
   at: { readonly address: string; readonly port: number },
@@ -18,24 +26,29 @@ export async function serveHealth(
   refresh: () => Promise<void>,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
   async function answer(message: IncomingMessage, res: ServerResponse): Promise<void> {
-    const json = (status: number, value: unknown): void => {
-      res.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' })
+    const json = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): void => {
+      res.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers })
       res.end(`${JSON.stringify(value)}\n`)
     }
-    if (message.method !== 'GET') return json(405, { error: 'only GET' })
-    if (message.url === '/livez') return json(200, { live: true })
-    if (message.url === '/readyz') {
-      const { ready, checks } = readiness()
-      return json(ready ? 200 : 503, { ready, ...checks })
+    if (message.method !== 'GET') return json(405, { error: 'only GET' }, { Allow: 'GET', Connection: 'close' })
+    switch (message.url) {
+      case '/livez':
+        return json(200, { live: true })
+      case '/readyz': {
+        const { ready, checks } = readiness()
+        return json(ready ? 200 : 503, { ready, ...checks })
+      }
+      case '/metrics': {
+        if (!(await inTime(refresh()))) metrics.refreshFailures.inc()
+        const text = await metrics.registry.metrics()
+        res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' })
+        res.end(text)
+        return
+      }
+      default:
+        // What was asked for is not repeated: it may be a path of the gate, with a meter in it.
+        json(404, { error: HERE })
     }
-    if (message.url === '/metrics') {
-      await refresh()
-      const text = await metrics.registry.metrics()
-      res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' })
-      res.end(text)
-      return
-    }
-    json(404, { error: 'here are /livez, /readyz and /metrics' })
   }
   const server = createServer({ maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000 }, (message, res) => {
     answer(message, res).catch(() => res.destroy())
@@ -53,5 +66,22 @@ export async function serveHealth(
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+/** Whether it was done, without an error, before a scrape would give up. */
+async function inTime(work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), REFRESH_MS)
+  })
+  const done = work.then(
+    () => true,
+    () => false,
+  )
+  try {
+    return await Promise.race([done, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
