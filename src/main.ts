@@ -35,6 +35,7 @@ import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import { metricsOf } from './runtime/metrics.ts'
 import { diffSettings } from './settings/diff.ts'
+import { isPrivate } from './settings/network.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Environment } from './settings/secret.ts'
 import { readSettings } from './settings/settings.ts'
@@ -137,7 +138,13 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     const secret = await secretOf(account.clientSecret, env)
     holders.set(
       account.id,
-      holderAt({ ...account, secret }, { ...dc, ca: dc.ca }, TOKEN_PATH, () => performance.now(), log),
+      holderAt(
+        { ...account, secret },
+        { ...dc, ca: dc.ca, refusesAddress: dc.allowPrivate ? undefined : isPrivate },
+        TOKEN_PATH,
+        () => performance.now(),
+        log,
+      ),
     )
   }
   const quota = quotaOf(

@@ -5,7 +5,10 @@
  * The token call: one at a time (openid-client neither caches nor joins callers), refreshed at 80 % of its life with
  * jitter, the old one used until it really expires, back-off after a failure, dropped once when the holder refuses it.
  */
+import { lookup as resolveName } from 'node:dns'
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import { allowInsecureRequests, clientCredentialsGrant, ClientSecretPost, Configuration, customFetch } from 'openid-client'
 import { Agent, fetch as undiciFetch, Pool } from 'undici'
 import type { AccountId } from '../domain/permission.ts'
@@ -25,6 +28,8 @@ export interface HolderSettings {
     readonly slowClientSeconds: number
   }
   readonly maxAnswerBytes: number
+  /** Addresses to which no connection is made, whatever the name resolves to. Absent: any. */
+  readonly refusesAddress?: ((address: string) => boolean) | undefined
 }
 
 export interface Holder {
@@ -44,6 +49,12 @@ export interface Holder {
 
 const MAX_TOKEN_ANSWER = 65_536
 
+/** The name of the holder leads where no connection is made to. Nothing has left. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused'
+  readonly code = 'ERR_ADDRESS_REFUSED'
+}
+
 export function holderAt(
   account: { readonly id: AccountId; readonly clientId: string; readonly secret: string },
   settings: HolderSettings,
@@ -55,6 +66,7 @@ export function holderAt(
   const connect = {
     timeout: settings.timeouts.connectSeconds * 1000,
     ...(settings.ca !== undefined && { ca: readFileSync(settings.ca, 'utf8') }),
+    ...guarded(origin, settings.refusesAddress),
   }
   const pool = new Pool(origin, {
     connections: settings.connections,
@@ -135,6 +147,29 @@ export function holderAt(
     },
     async close() {
       await Promise.all([pool.destroy(), tokenAgent.destroy()])
+    },
+  }
+}
+
+/**
+ * Looks at each address that is about to be connected to: a name that is public in the settings may resolve to this
+ * machine or its site at any moment (DNS rebinding). A literal address is never looked up, hence looked at here.
+ */
+function guarded(origin: string, refuses: HolderSettings['refusesAddress']): { readonly lookup?: LookupFunction } {
+  if (refuses === undefined) return {}
+  const host = new URL(origin).hostname.replace(/^\[|\]$/g, '')
+  const refused = (): AddressRefused => new AddressRefused('the data holder has a private address, which its settings do not allow')
+  if (isIP(host) !== 0 && refuses(host)) throw refused()
+  return {
+    lookup(name, options, callback) {
+      resolveName(name, { ...options, all: true }, (error, found) => {
+        if (error) return callback(error, '')
+        const allowed = found.filter(({ address }) => !refuses(address))
+        const [first] = allowed
+        if (!first) callback(refused(), '')
+        else if (options.all === true) callback(null, allowed)
+        else callback(null, first.address, first.family)
+      })
     },
   }
 }

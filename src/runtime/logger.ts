@@ -46,11 +46,12 @@ export interface LogOutput {
 
 const MAX_TEXT = 500
 const MAX_ITEMS = 100
+const MAX_CAUSES = 2
 /** Lines that wait for a slow reader of standard output; beyond it they are dropped. */
 const MAX_PENDING_BYTES = 1_048_576
 
 const FIELDS: Readonly<Record<keyof LogFields, (value: unknown) => unknown>> = {
-  err: errorFields,
+  err: (value) => errorFields(value),
   account: text,
   failures: number,
   interrupted: number,
@@ -99,19 +100,29 @@ function picked(fields: LogFields): Record<string, unknown> {
   )
 }
 
-/** What may be told of an error: its class, its code, an HTTP status, and where in our own source it was made. */
-export function errorFields(error: unknown): {
+export interface ErrorFields {
   readonly name: string
   readonly code?: string
   readonly status?: number
   readonly at?: string
-} {
+  readonly cause?: ErrorFields
+}
+
+/** What may be told of an error: its class, its code, an HTTP status, where in our own source it was made, and the same of its cause. */
+export function errorFields(error: unknown, depth = 0): ErrorFields {
   if (!(error instanceof Error)) return { name: typeof error }
   const name = /^[A-Za-z]\w{0,59}$/.test(error.name) ? error.name : 'Error'
   const code = 'code' in error && typeof error.code === 'string' && /^\w{1,60}$/.test(error.code) ? error.code : undefined
-  const status = 'status' in error && Number.isSafeInteger(error.status) ? (error.status as number) : undefined
+  const status = 'status' in error && typeof error.status === 'number' ? error.status : undefined
   const at = placeOf(error)
-  return { name, ...(code !== undefined && { code }), ...(status !== undefined && { status }), ...(at !== undefined && { at }) }
+  const cause = error.cause instanceof Error && depth < MAX_CAUSES ? errorFields(error.cause, depth + 1) : undefined
+  return {
+    name,
+    ...(code !== undefined && { code }),
+    ...(status !== undefined && { status }),
+    ...(at !== undefined && { at }),
+    ...(cause && { cause }),
+  }
 }
 
 /** The first line of the stack that lies in our source. The message stands before it, and may say anything: it is skipped whole. */

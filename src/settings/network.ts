@@ -5,7 +5,8 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-// RFC 1918, 3927 (link-local), 4193 (unique local), 4291, 6598 (shared), and the unspecified address, which reaches the machine itself.
+// RFC 1918, 3927 (link-local), 4193 (unique local), 4291, 6598 (shared), and the unspecified address, which reaches the
+// machine itself; then what no data holder has: RFC 6890 (protocol assignments, benchmarks, reserved), 5771 and 4291 (multicast).
 const inside = new BlockList()
 for (const [net, prefix] of [
   ['0.0.0.0', 8],
@@ -15,13 +16,23 @@ for (const [net, prefix] of [
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.168.0.0', 16],
+  ['192.0.0.0', 24],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 3],
 ] as const) {
   inside.addSubnet(net, prefix, 'ipv4')
+  // The same addresses behind a translator (RFC 6052). Mapped ones (::ffff:) the list looks through by itself.
+  inside.addSubnet(`64:ff9b::${net}`, 96 + prefix, 'ipv6')
 }
 for (const [net, prefix] of [
-  ['::', 127],
+  ['::', 96],
+  // Local translators, Teredo and 6to4: each leads to an IPv4 address of its own choice.
+  ['64:ff9b:1::', 48],
+  ['2001::', 32],
+  ['2002::', 16],
   ['fc00::', 7],
-  ['fe80::', 10],
+  ['fe80::', 9],
+  ['ff00::', 8],
 ] as const)
   inside.addSubnet(net, prefix, 'ipv6')
 

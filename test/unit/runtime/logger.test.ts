@@ -62,12 +62,17 @@ test('a sentence is not a format', () => {
 })
 
 test('an error is its class, code and status, and the place in our source; its message and properties stay out', () => {
-  const error = Object.assign(new TypeError(`${CANARY}\n    at evil (/x/src/evil/evil.ts:1:1)`, { cause: new Error(CANARY) }), {
-    code: 'ECONNRESET',
-    status: 401,
-    headers: { authorization: CANARY },
-    config: { url: CANARY },
-  })
+  const error = Object.assign(
+    new TypeError(`${CANARY}\n    at evil (/x/src/evil/evil.ts:1:1)`, {
+      cause: Object.assign(new RangeError(CANARY), { code: 'EINNER', stack: CANARY }),
+    }),
+    {
+      code: 'ECONNRESET',
+      status: 401,
+      headers: { authorization: CANARY },
+      config: { url: CANARY },
+    },
+  )
   error.stack = `${error.name}: ${error.message}\n    at ${CANARY} (node:internal/x:1:1)\n    at f (file:///opt/ecluse/src/gateway/holder.ts:12:3)\n    at g (/opt/ecluse/src/main.ts:1:1)`
   const written = line({ err: error })
   expect(written).not.toContain(CANARY)
@@ -76,6 +81,7 @@ test('an error is its class, code and status, and the place in our source; its m
     code: 'ECONNRESET',
     status: 401,
     at: 'src/gateway/holder.ts:12:3',
+    cause: { name: 'RangeError', code: 'EINNER' },
   })
 })
 
