@@ -31,7 +31,7 @@ import type { ActDetails } from './permissions/registry.ts'
 import { doubtsOn } from './permissions/doubts.ts'
 import { tokensOn } from './permissions/tokens.ts'
 import { journalOf } from './storage/journal.ts'
-import { keyStore } from './storage/keys.ts'
+import { indexKeyCheck, keyStore } from './storage/keys.ts'
 import type { Procedures } from './storage/rpc.ts'
 import { Refused, serveCalls } from './storage/rpc.ts'
 import { openState } from './storage/sqlite.ts'
@@ -113,6 +113,14 @@ function start(port: MessagePort, options: StateOptions): void {
     return wanted
   }
   function atomically(work: () => void): void {
+  /** With another index key every meter would be unknown and every request refused, without a word of why. */
+  function checkIndexKey(): void {
+    const check = indexKeyCheck(options.keys.index)
+    const row = db.prepare("SELECT value FROM meta WHERE key = 'index_check'").get()
+    if (row === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('index_check', ?)").run(check)
+    else if (row['value'] !== check)
+      throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
+  }
     db.exec('BEGIN IMMEDIATE')
     work()
     db.exec('COMMIT')
@@ -125,6 +133,7 @@ function start(port: MessagePort, options: StateOptions): void {
   function recover(): number {
     const now = options.now as Millis
     sealAll()
+    checkIndexKey()
     const latest = db.prepare('SELECT n, at FROM entry ORDER BY n DESC LIMIT 1').get()
     if (latest && now < Number(latest['at']) - CLOCK_TOLERANCE_MS) {
       throw new Error(

@@ -8,7 +8,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { nodeHash } from './log/merkle.ts'
+import { leafHash, nodeHash } from './log/merkle.ts'
 import type { NoteSigner } from './log/note.ts'
 import { checkpointText, signNote } from './log/note.ts'
 import { encodeBundle, tilePath } from './log/tiles.ts'
@@ -33,6 +33,8 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
     insert: db.prepare('INSERT INTO checkpoint (only, body) VALUES (1, ?)'),
     swap: db.prepare('UPDATE checkpoint SET body = ? WHERE only = 1 AND body = ?'),
   }
+  // One writer, one name, outside the tiles: what a crash leaves here belongs to no log.
+  const unfinished = join(folder, '.unfinished')
   // Nothing is taken for published at start: missing files are written again, those present are compared.
   let shown = 0
   const hashesOf = (level: number, from: number, to: number): Uint8Array[] =>
@@ -57,13 +59,27 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
       for (let tile = Math.floor(before / WIDTH); tile * WIDTH < after; tile += 1) {
         const end = Math.min(after, (tile + 1) * WIDTH)
         const count = end - tile * WIDTH
+        const hashes = hashesOf(level, tile * WIDTH, end)
         if (level === 0) {
           const bytes = sql.entries.all(tile * WIDTH, end).map((row) => row['bytes'] as Uint8Array)
+          if (bytes.length !== count || !bytes.every((entry, i) => leafHash(entry).equals(hashes[i] ?? EMPTY_ROOT))) throw changed(tile)
           put(tilePath('entries', tile, count), encodeBundle(bytes))
         }
-        put(tilePath(level, tile, count), Buffer.concat(hashesOf(level, tile * WIDTH, end)))
+        if (
+          hashes.length !== count ||
+          (count === WIDTH && Buffer.compare(complete(hashes), hashesOf(level + 1, tile, tile + 1)[0] ?? EMPTY_ROOT) !== 0)
+        )
+          throw changed(tile * width)
+        put(tilePath(level, tile, count), Buffer.concat(hashes))
       }
     }
+  }
+
+  /** What is shown is what was sealed: entries give their leaves, and each full tile its hash in the level above. */
+  function changed(tile: number): Error {
+    return new Error(
+      `the entries from ${tile * WIDTH} on are not those that were sealed: ecluse.db was changed or is damaged. Restore it from a backup; keep this folder as evidence`,
+    )
   }
 
   function put(path: string, bytes: Uint8Array): void {
@@ -73,7 +89,7 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
         throw new Error(`the published file ${path} has other bytes than the log: it was changed, or two gates wrote one log`)
       return
     }
-    writeDurably(file, bytes, 0o444)
+    writeDurably(file, bytes, 0o444, unfinished)
     // Once a tile is full its partial forms tell nothing more.
     if (!path.includes('.p/')) rmSync(`${file}.p`, { recursive: true, force: true })
   }
@@ -93,7 +109,7 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
       if (previous === undefined) sql.insert.run(body)
       else if (Number(sql.swap.run(body, String(previous['body'])).changes) !== 1)
         throw new Error('another writer signed a checkpoint of this log')
-      writeDurably(join(folder, 'checkpoint'), Buffer.from(body), 0o644)
+      writeDurably(join(folder, 'checkpoint'), Buffer.from(body), 0o644, unfinished)
       shown = size
       return shown
     },
@@ -122,10 +138,9 @@ function complete(hashes: readonly Uint8Array[]): Uint8Array {
   return hashes.length === 1 ? first : nodeHash(complete(hashes.slice(0, half)), complete(hashes.slice(half)))
 }
 
-export function writeDurably(file: string, bytes: Uint8Array, mode: number): void {
+export function writeDurably(file: string, bytes: Uint8Array, mode: number, temporary = `${file}.new`): void {
   const dir = dirname(file)
   makeDir(dir)
-  const temporary = `${file}.new`
   rmSync(temporary, { force: true })
   const fd = openSync(temporary, 'wx', mode)
   try {

@@ -29,6 +29,9 @@ export function keyStore(keys: DatabaseSync, master: Uint8Array): KeyStore {
   const insert = keys.prepare('INSERT INTO subject_key (id, wrapped, created_at) VALUES (?, ?, ?)')
   const select = keys.prepare('SELECT wrapped FROM subject_key WHERE id = ?')
   const remove = keys.prepare('DELETE FROM subject_key WHERE id = ?')
+  const any = keys.prepare('SELECT id, wrapped FROM subject_key LIMIT 1').get()
+  if (any && !opens(wrapping, any['wrapped'] as Uint8Array, String(any['id'])))
+    throw new Error('the master key is not the one under which the keys in keys.db are wrapped: give that one (evidence.keys.master)')
   const cache = new Map<string, { readonly key: Buffer; readonly boxing: Buffer }>()
 
   function load(id: string): { readonly key: Buffer; readonly boxing: Buffer } | undefined {
@@ -67,6 +70,15 @@ export function keyStore(keys: DatabaseSync, master: Uint8Array): KeyStore {
   }
 }
 
+function opens(key: Uint8Array, box: Uint8Array, context: string): boolean {
+  try {
+    decrypt(key, box, context)
+    return true
+  } catch {
+    return false
+  }
+}
+
 export function derive(key: Uint8Array, label: string): Buffer {
   return Buffer.from(hkdfSync('sha256', key, Buffer.alloc(0), label, 32))
 }
@@ -93,4 +105,9 @@ export function decrypt(key: Uint8Array, box: Uint8Array, context: string | Uint
  */
 export function indexToken(index: Uint8Array, dso: string, type: string, value: string): Buffer {
   return createHmac('sha256', index).update(`subject-index/v1\0${dso}\0${type}\0${value}`).digest()
+}
+
+/** Kept in the state, so that another index key, with which every meter is unknown, is noticed at start. */
+export function indexKeyCheck(index: Uint8Array): string {
+  return createHmac('sha256', index).update('ecluse index/check/v1').digest('hex')
 }
