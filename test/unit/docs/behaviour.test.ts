@@ -1,0 +1,24 @@
+/** What docs/behaviour.md names is what the code has: every path served, every header sent. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { SERVED_PATHS } from '../../../src/providers/enedis-data-connect/data-connect.ts'
+
+const repository = join(import.meta.dirname, '..', '..', '..')
+const text = readFileSync(join(repository, 'docs', 'behaviour.md'), 'utf8')
+
+function firstColumn(heading: string): string[] {
+  const section = text.slice(text.indexOf(`## ${heading}\n`)).split('\n## ')[0] ?? ''
+  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((m) => m[1] ?? '')
+}
+
+test('the paths are those that are served, all of them', () => {
+  expect(firstColumn('Paths').toSorted()).toStrictEqual(SERVED_PATHS.toSorted())
+})
+
+test('the gate’s own headers are those that the code sends', () => {
+  const files = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+  const code = files.map((path) => readFileSync(join(repository, 'src', path), 'utf8')).join('\n')
+  const sent = new Set([...code.matchAll(/'(Audit-Entry|Ecluse-[A-Za-z-]+|Retry-After)'/g)].map((m) => m[1]))
+  expect(firstColumn('Headers of the gate').toSorted()).toStrictEqual([...sent].toSorted())
+})
