@@ -44,7 +44,12 @@ export async function answerTokenCall(
   const given = credentialsOf(canonical.basic, form)
   if (!given) return fail(401, 'invalid_client', 'Client Authentication failed.')
   if (!gate.state.ready) return fail(503, 'temporarily_unavailable', 'The gate cannot take requests now.')
-  const issued = await gate.state.exchange({ client: given.id as ClientId, secret: given.secret, live, now: gate.now() })
+  const exchange = { client: given.id as ClientId, secret: given.secret, live, now: gate.now() }
+  const issued = await gate.state.exchange(exchange).catch((error: unknown) => {
+    gate.log.error({ err: error }, 'a token could not be issued')
+    return null
+  })
+  if (issued === null) return fail(503, 'temporarily_unavailable', 'The gate cannot take requests now.')
   if (!issued) return fail(401, 'invalid_client', 'Client Authentication failed.')
   write(
     gate,

@@ -8,22 +8,27 @@ export const PLAUSIBLE_SINCE = Date.UTC(2026, 0, 1)
 const TOLERANCE_MS = 600_000
 
 export interface Clock {
+  /**
+   * After a jump and until it is confirmed, the time that it would be without: no permission expires, and no entry is
+   * dated, by a clock that may be wrong.
+   */
   now(): Millis
   /** How far the clock has jumped, beyond the tolerance; 0 while it runs as it should. */
   jumped(): number
   confirm(): void
 }
 
-export function systemClock(): Clock {
-  let base = Date.now() - performance.now()
+export function systemClock(wall: () => number = () => Date.now(), steady: () => number = () => performance.now()): Clock {
+  let base = wall() - steady()
+  function jumped(): number {
+    const step = wall() - steady() - base
+    return Math.abs(step) > TOLERANCE_MS ? Math.round(step) : 0
+  }
   return {
-    now: () => Date.now() as Millis,
-    jumped() {
-      const step = Date.now() - performance.now() - base
-      return Math.abs(step) > TOLERANCE_MS ? Math.round(step) : 0
-    },
+    now: () => (jumped() === 0 ? wall() : Math.round(base + steady())) as Millis,
+    jumped,
     confirm() {
-      base = Date.now() - performance.now()
+      base = wall() - steady()
     },
   }
 }
