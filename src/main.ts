@@ -177,7 +177,11 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       called.set(args.permission.id, args.now)
       return state.client.call('intent', args)
     },
-    outcome: (args) => state.client.call('outcome', args),
+    async outcome(args) {
+      const { n, fulfilled } = await state.client.call<{ n: number; fulfilled: readonly ActResult[] }>('outcome', args)
+      if (fulfilled.length > 0) void onActs(fulfilled)
+      return { n }
+    },
     refused: (args) => state.client.call('refused', args),
     exchange: ({ client, secret, live: now, now: at }) =>
       state.client.call<IssuedToken | undefined>('exchange', {

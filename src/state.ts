@@ -16,6 +16,7 @@ import type { Policy } from './domain/policy.ts'
 import type { Millis } from './domain/time.ts'
 import { rfc3339 } from './domain/time.ts'
 import { accessLogOn } from './evidence/access.ts'
+import type { OutcomeArgs } from './evidence/access.ts'
 import type { Reading } from './evidence/disclose.ts'
 import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
@@ -146,7 +147,9 @@ function start(port: MessagePort, options: StateOptions): void {
       if (!latest && journal.next === 0) {
         journal.append({ clear: { t: 'log.opened', format: 'ecluse-evidence/v1', vkey, previous: null } }, now)
       } else {
-        interrupted = access.interrupt(now)
+        const settled = access.interrupt(now)
+        for (const { counted } of settled) for (const permission of counted) registry.fulfil({ permission, now })
+        interrupted = settled.length
         journal.append({ clear: { t: 'log.recovered', interrupted } }, now)
       }
     })
@@ -189,7 +192,11 @@ function start(port: MessagePort, options: StateOptions): void {
     identify: tokens.identify,
     views: registry.views,
     intent: access.intent,
-    outcome: access.outcome,
+    outcome: (args: OutcomeArgs) => {
+      const { n, permission, counted } = access.outcome(args)
+      if (args.delivered) doubts.answered(permission)
+      return { n, fulfilled: counted.flatMap((id) => registry.fulfil({ permission: id, now: args.now }) ?? []) }
+    },
     refused: access.refused,
     exchange: tokens.exchange,
     syncClients: tokens.syncClients,
@@ -241,10 +248,12 @@ function start(port: MessagePort, options: StateOptions): void {
     }) => {
       const details: ActDetails = { actorRole: 'operator', actor: args.by, channel: 'api', cause: 'restriction', reason: 'restriction' }
       const type = args.on ? 'suspend' : 'resume'
+      // Lifted first: while a person is under restriction nothing of theirs becomes active.
+      const restricted = erasure.restrict({ ...args, meterToken: registry.meterToken(args.meter) })
       const moved = permissionsOf(args.meter)
         .filter((p) => p.status === (args.on ? 'active' : 'suspended') && (args.on || p.cause === 'restriction'))
         .map((p) => registry.act({ permission: p.id as never, type, details, now: args.now }))
-      return { keys: erasure.restrict({ ...args, meterToken: registry.meterToken(args.meter) }), moved }
+      return { keys: restricted, moved }
     },
     erasuresPending: () => erasure.pending(),
     /** The log's origin if every row is an entry and shown in a checkpoint; if not, it soon will be. */

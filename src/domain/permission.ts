@@ -73,6 +73,9 @@ export interface Delivery {
   readonly open: boolean
 }
 
+/** Recurrence counts by day and by month: of a line that is read again and again, older deliveries say nothing. */
+export const RECURRENCE_MS = 32 * 86_400_000
+
 /** All that `decide` may know of one permission. Plain data, also what evidence seals so that a decision can be recomputed. */
 export interface PermissionView {
   readonly id: PermissionId

@@ -8,6 +8,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../domain/canonical.ts'
 import type { ClientId, LineId, PermissionId } from '../domain/permission.ts'
+import { RECURRENCE_MS } from '../domain/permission.ts'
 import type { Millis, Period } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Fields } from '../domain/record.ts'
@@ -36,6 +37,15 @@ export interface OutcomeArgs {
   readonly now: Millis
   /** Whether recurrence counts this as a delivery. */
   readonly delivered: boolean
+  /** Whether the request makes no further call. */
+  readonly over: boolean
+}
+/** What an outcome may have brought to its end: whoever keeps the registry looks. */
+export interface Settled {
+  readonly n: number
+  readonly permission: PermissionId
+  /** Permissions whose recurring lines the request read, once it is over. */
+  readonly counted: readonly PermissionId[]
 }
 
 export interface RefusedArgs {
@@ -52,13 +62,14 @@ export type RefusedResult = { readonly is: 'recorded'; readonly n: number } | { 
 
 export interface AccessLog {
   intent(args: IntentArgs): IntentResult
-  outcome(args: OutcomeArgs): { readonly n: number }
+  outcome(args: OutcomeArgs): Settled
   refused(args: RefusedArgs): RefusedResult
-  /** After a crash: an `interrupted` outcome for each intent without one. Gives how many. */
-  interrupt(now: Millis): number
+  /** After a crash: an `interrupted` outcome for each intent without one. */
+  interrupt(now: Millis): readonly Settled[]
 }
 
 interface Kept {
+  readonly permission: PermissionId
   readonly keyId: string
   readonly tags: readonly string[]
   readonly index: readonly string[]
@@ -73,7 +84,7 @@ export function accessLogOn(
   const sql = {
     check: db.prepare(
       `SELECT t.revoked_at AS revoked, t.expires_at AS expires, c.disabled, p.status, p.version, p.scope_hash, p.valid_from, p.valid_until, p.key_ids,
-              p.meter, g.value AS generation
+              p.meter, g.value AS generation, t.purpose, t.permissions
        FROM token t JOIN client c ON c.id = t.client
        JOIN permission p ON p.id = ? AND p.client = t.client
        JOIN generation g ON g.client = p.client AND g.meter = p.meter
@@ -84,7 +95,8 @@ export function accessLogOn(
        WHERE t.hash = ? AND t.client = ?`,
     ),
     generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
-    deliveries: db.prepare('SELECT entry FROM delivery WHERE permission = ? AND line = ? AND req <> ? ORDER BY intent'),
+    deliveries: db.prepare('SELECT entry, at FROM delivery WHERE permission = ? AND line = ? AND req <> ? ORDER BY intent'),
+    readBy: db.prepare('SELECT DISTINCT permission FROM delivery WHERE req = ?'),
     insertDelivery: db.prepare(
       'INSERT INTO delivery (intent, permission, line, req, data_from, data_until, at, open, entry) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)',
     ),
@@ -107,6 +119,10 @@ export function accessLogOn(
       if (!row) return { is: 'stale', why: 'token' }
       const at = journal.instant(args.now)
       if (row['revoked'] !== null || Number(row['expires']) <= at) return { is: 'stale', why: 'token' }
+      // A token is for one purpose and a set of permissions: not even these are believed of a cache.
+      const { purpose, permissions: set } = row
+      if (purpose !== args.fields.clear['purpose']) return { is: 'stale', why: 'token' }
+      if (set !== null && !(JSON.parse(String(set)) as string[]).includes(args.permission.id)) return { is: 'stale', why: 'token' }
       if (row['disabled'] !== 0) return { is: 'stale', why: 'client' }
       if (Number(row['generation']) !== args.generation) return { is: 'stale', why: 'generation' }
       const inForce =
@@ -117,18 +133,22 @@ export function accessLogOn(
         at < Number(row['valid_until'])
       if (!inForce || !Buffer.from(args.meterToken).equals(row['meter'] as Uint8Array)) return { is: 'stale', why: 'permission' }
       if (args.recurrence) {
-        const counted = sql.deliveries.all(args.permission.id, args.recurrence.line, args.req).map((d) => String(d['entry']))
-        if (counted.join() !== args.recurrence.seen.join()) return { is: 'stale', why: 'recurrence' }
+        const { line, seen } = args.recurrence
+        const counted = sql.deliveries
+          .all(args.permission.id, line, args.req)
+          .filter((d) => Number(d['at']) >= at - RECURRENCE_MS || seen.includes(String(d['entry'])))
+        if (counted.map((d) => String(d['entry'])).join() !== seen.join()) return { is: 'stale', why: 'recurrence' }
       }
       const keyIds = JSON.parse(String(row['key_ids'])) as string[]
       const keyId = (args.injection ? keyIds.at(-1) : keyIds[0]) ?? ''
       if (!keyExists(keyId)) return { is: 'stale', why: 'permission' }
       const kept: Kept = {
+        permission: args.permission.id,
         keyId,
         tags: [keyId],
         index: [Buffer.from(args.meterToken).toString('hex'), permissionToken(args.permission.id)],
       }
-      const { n, at: recordedAt } = journal.append({ ...args.fields, ...kept }, at)
+      const { n, at: recordedAt } = journal.append({ ...args.fields, keyId, tags: kept.tags, index: kept.index }, at)
       sql.insertOpen.run(n, args.req, args.call, JSON.stringify(kept))
       if (args.recurrence) {
         const { line, period } = args.recurrence
@@ -149,7 +169,7 @@ export function accessLogOn(
       const open = sql.takeOpen.get(args.intent)
       // One outcome for each intent: a second one is a fault of ours, and must not reach the log.
       if (!open) throw new Error(`no open intent ${args.intent}`)
-      const kept = JSON.parse(String(open['body'])) as Kept
+      const { permission, ...kept } = JSON.parse(String(open['body'])) as Kept
       const { n } = journal.append(
         {
           clear: { ...args.fields.clear, intent: args.intent, req: String(open['req']), call: Number(open['call']) },
@@ -161,7 +181,8 @@ export function accessLogOn(
       )
       if (args.delivered) sql.keepDelivery.run(`${journal.origin}/${n}`, args.intent)
       else sql.dropDelivery.run(args.intent)
-      return { n }
+      const counted = args.over ? sql.readBy.all(String(open['req'])).map((row) => row['permission'] as PermissionId) : []
+      return { n, permission, counted }
     },
     refused(args) {
       const token = sql.token.get(args.tokenHash, args.client)
@@ -189,11 +210,9 @@ export function accessLogOn(
       return { is: 'recorded', n }
     },
     interrupt(now) {
-      const open = sql.allOpen.all()
-      for (const row of open) {
-        log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false })
-      }
-      return open.length
+      return sql.allOpen
+        .all()
+        .map((row) => log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true }))
     },
   }
   return log

@@ -17,6 +17,8 @@ export type Done =
   | { readonly is: 'data' }
   | { readonly is: 'empty' }
   | { readonly is: 'cut' }
+  /** An act, or the end of a token or of a validity, cut the call: why it is refused now is decided anew. */
+  | { readonly is: 'ended' }
   | { readonly is: 'refuse'; readonly reason: Reason; readonly retryAfterSeconds?: number }
   | { readonly is: 'reply'; readonly reply: Reply; readonly reason: Reason }
 
@@ -61,7 +63,7 @@ function broken(why: Extract<Forwarded, { is: 'broken' }>['why']): Done {
     case 'client_abort':
       return { is: 'cut' }
     case 'withdrawn':
-      return { is: 'refuse', reason: 'withdrawn' }
+      return { is: 'ended' }
     default:
       return { is: 'refuse', reason: 'holder_down', retryAfterSeconds: 30 }
   }
@@ -126,7 +128,8 @@ export async function recordOutcome(
     code: result.is === 'error' ? errorOf(run, result).code : null,
     digest: last && done?.is === 'data' ? stream.digest() : null,
   })
-  await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered' })
+  const over = done !== undefined && (last || (done.is !== 'data' && done.is !== 'empty'))
+  await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered', over })
 }
 
 function errorOf({ gate }: Run, result: Extract<Forwarded, { is: 'error' }>): HolderError {
@@ -147,7 +150,7 @@ function outcomeOf(run: Run, result: Forwarded, readings: number): OutcomeResult
 function statusOf({ gate, exchange, stream }: Run, done: Done | undefined, last: boolean): number | null {
   if (done === undefined) return null
   if (done.is === 'data') return 200
-  if (stream.started || done.is === 'cut') return null
+  if (stream.started || done.is === 'cut' || done.is === 'ended') return null
   if (done.is === 'reply') return done.reply.status
   const { adapter } = gate.route
   const style = exchange.client.denialStyle

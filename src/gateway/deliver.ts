@@ -132,7 +132,8 @@ async function serveParts(run: Run, headers: (readonly [string, string])[]): Pro
     }
     if (done.is === 'data' && index === total - 1) return 'answered'
     if (done.is === 'data' || done.is === 'empty') continue
-    if (done.is === 'cut' || run.stream.started) run.stream.cut()
+    if (done.is === 'ended' && !run.stream.started) return 'stale'
+    if (done.is === 'cut' || done.is === 'ended' || run.stream.started) run.stream.cut()
     else if (done.is === 'reply') send(gate, exchange, done.reply, done.reason, run.firstEntry)
     else await refuseRecorded(run, done.reason, done.retryAfterSeconds)
     return 'answered'
@@ -170,9 +171,9 @@ async function onePart(run: Run, headers: (readonly [string, string])[], index: 
   const onParent = (): void => abort.abort(exchange.signal.reason)
   if (exchange.signal.aborted) onParent()
   exchange.signal.addEventListener('abort', onParent, { once: true })
-  // A permission or token that ends while its call is under way ends the call.
+  // A permission or token that ends while its call is under way ends the call; just after, because it is then decided anew.
   const ends = Math.min(permission.scope.validUntil, exchange.identity.expiresAt) - gate.now()
-  const expiry = ends < 3_600_000 ? setTimeout(() => abort.abort('withdrawn'), Math.max(0, ends)) : undefined
+  const expiry = ends < 3_600_000 ? setTimeout(() => abort.abort('withdrawn'), Math.max(0, ends) + 2) : undefined
   try {
     return await callPart(run, headers, { part, index, account, holder, permission, signal: abort.signal })
   } finally {

@@ -15,6 +15,8 @@ export interface Doubts {
     /** Many at once: raise an alarm, suspend nobody. */
     readonly badDay: boolean
   }
+  /** The data holder gave data under it: its binding is not in doubt. */
+  answered(permission: PermissionId): void
 }
 
 const HOUR = 3_600_000
@@ -43,5 +45,6 @@ export function doubtsOn(db: DatabaseSync, registry: Registry): Doubts {
       const details = { actorRole: 'gate', channel: 'clock', cause: 'holder_refused', reason: code } as const
       return { suspended: registry.act({ permission, type: 'suspend', details, now }), badDay }
     },
+    answered: (permission) => void sql.clear.run(permission),
   }
 }

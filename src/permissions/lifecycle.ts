@@ -2,6 +2,8 @@
  * Which act moves a permission from which state to which. Status is the projection of acts; nothing sets it directly.
  * Pure. Source: the transition table of the consent model (T1–T22).
  */
+import type { PermissionView } from '../domain/permission.ts'
+import { contains, union } from '../domain/time.ts'
 import type { ActType, EndReason, Status, SuspendCause } from '../domain/vocabulary.ts'
 import { END_REASONS } from '../domain/vocabulary.ts'
 
@@ -72,4 +74,13 @@ export function after(standing: Standing | undefined, act: ActType, cause?: Susp
   const reason = END_REASONS.find((r) => r === act)
   // Invalidating what had already ended keeps the first reason: only the flag is added.
   return { status: 'ended', endReason: standing.endReason ?? reason ?? 'cancelled', void: standing.void || act === 'invalidated' }
+}
+
+/** Whether all of a permission was to be read once and has been: what was delivered covers each line (T17). */
+export function isFulfilled({ scope, deliveries }: Pick<PermissionView, 'scope' | 'deliveries'>): boolean {
+  return scope.lines.every(({ id, recurrence, data }) => {
+    if (recurrence !== 'once') return false
+    const own = deliveries.filter((d) => d.line === id)
+    return data === null ? own.length > 0 : union(own.flatMap((d) => d.data ?? [])).some((run) => contains(run, data))
+  })
 }

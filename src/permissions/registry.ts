@@ -2,18 +2,20 @@
  * The registry of permissions on SQLite: what is given, by which acts, and what one client may know of one meter.
  *
  * Every act is a log entry in the same transaction and raises the generation of (client, meter), so that no stale
- * cache narrows or denies. The meter's number, the holder and the scope lie encrypted under the subject's key and are
- * found by a keyed hash; ids, days of validity and status stand in clear.
+ * cache narrows or denies. A generation is the number of an entry, so that none comes twice, not even after an erasure.
+ * The meter's number, the holder and the scope lie encrypted under the subject's key and are found by a keyed hash; ids,
+ * days of validity and status stand in clear.
  *
  * All functions run inside the owner's transaction; they throw `Refused` with a sentence for the operator.
  */
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../domain/canonical.ts'
 import { canonicalJson } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
 import { bareMeter } from '../domain/meter.ts'
 import type { ClientId, Delivery, LineId, PermissionId, PermissionView, Scope, SourceBinding } from '../domain/permission.ts'
+import { RECURRENCE_MS } from '../domain/permission.ts'
 import type { Day, Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
 import type { ActType, Direction, EndReason, Status, SuspendCause } from '../domain/vocabulary.ts'
@@ -22,7 +24,7 @@ import type { KeyStore } from '../storage/keys.ts'
 import { indexToken } from '../storage/keys.ts'
 import { Refused } from '../storage/rpc.ts'
 import type { Standing } from './lifecycle.ts'
-import { after } from './lifecycle.ts'
+import { after, isFulfilled } from './lifecycle.ts'
 
 /** What lies in the box of a permission, under the subject's key. */
 export interface PermissionContent {
@@ -58,6 +60,8 @@ export interface Registry {
   views(args: { readonly client: ClientId; readonly meter: MeterId }): Views
   act(args: { readonly permission: PermissionId; readonly type: ActType; readonly details: ActDetails; readonly now: Millis }): ActResult
   create(id: PermissionId, version: number, content: PermissionContent, contentHash: string, details: ActDetails, now: Millis): void
+  /** Ends a permission of which all was to be read once and has been. Undefined where something is left, or under way. */
+  fulfil(args: { readonly permission: PermissionId; readonly now: Millis }): ActResult | undefined
   /** Ends what is past its `validUntil`; gives the client and meter of each, so that caches can be told. */
   expire(args: { readonly now: Millis; readonly most: number }): readonly ActResult[]
   list(args: {
@@ -67,7 +71,10 @@ export interface Registry {
     readonly after?: string
   }): readonly PermissionSummary[]
   show(args: { readonly permission: string }): PermissionRecord
+  /** What was imported under this id, as {@link Registry.fingerprint} gives it; empty once its person is erased. */
   contentHash(id: string): string | undefined
+  /** A keyed hash: all of an import but the meter may be known, and 14 digits are guessed in seconds. */
+  fingerprint(text: string): string
   meterToken(meter: MeterId): Buffer
 }
 
@@ -117,10 +124,14 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
     byMeter: db.prepare('SELECT * FROM permission WHERE client = ? AND meter = ?'),
     byId: db.prepare('SELECT * FROM permission WHERE id = ?'),
     generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
-    raise: db.prepare(
-      'INSERT INTO generation (client, meter, value) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value',
+    raise: db.prepare('INSERT INTO generation (client, meter, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'),
+    deliveries: db.prepare(
+      `SELECT line, data_from, data_until, at, entry, open FROM delivery
+       WHERE permission = ? AND (at >= ? OR line IN (SELECT value FROM json_each(?))) ORDER BY intent`,
     ),
-    deliveries: db.prepare('SELECT line, data_from, data_until, at, entry, open FROM delivery WHERE permission = ? ORDER BY intent'),
+    openDelivery: db.prepare('SELECT 1 FROM delivery WHERE permission = ? AND open = 1 LIMIT 1'),
+    restricted: db.prepare('SELECT 1 FROM subject WHERE key_id = ? AND restricted = 1'),
+    erasing: db.prepare('SELECT 1 FROM erasure WHERE body = ?'),
     insert: db.prepare(
       `INSERT INTO permission (id, version, client, meter, key_ids, scope_hash, valid_from, valid_until, status, head, content_hash, box_key, box)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'draft', '', ?, ?, ?)`,
@@ -151,7 +162,10 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
     const text = keys.unbox(row.box_key, row.box, row.id)
     if (text === undefined) return undefined
     const content = JSON.parse(text) as PermissionContent
-    const recurring = content.scope.lines.some((l) => l.recurrence !== 'on_demand')
+    const { lines } = content.scope
+    const once = lines.filter((l) => l.recurrence === 'once').map((l) => l.id)
+    const recurring = lines.some((l) => l.recurrence !== 'on_demand')
+    const since = journal.instant(0 as Millis) - RECURRENCE_MS
     return {
       id: row.id as PermissionId,
       version: row.version,
@@ -163,7 +177,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       ...(row.suspend_cause !== null && { suspendCause: row.suspend_cause as SuspendCause }),
       head: row.head,
       bindings: content.bindings,
-      deliveries: recurring ? sql.deliveries.all(row.id).map(deliveryOf) : [],
+      deliveries: recurring ? sql.deliveries.all(row.id, since, JSON.stringify(once)).map(deliveryOf) : [],
     }
   }
 
@@ -179,9 +193,11 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
           }
     const next = after(before, type, details.cause)
     if (!next) throw new Refused(`permission ${row.id} is ${row.status}: the act ${type} is not possible`)
+    const keyIds = JSON.parse(row.key_ids) as string[]
+    if (next.status === 'active' && keyIds.some((id) => sql.restricted.get(id) !== undefined))
+      throw new Refused(`the person of permission ${row.id} asked for restriction: lift it first (subject restrict --lift)`)
     const text = keys.unbox(row.box_key, row.box, row.id)
     const content = text === undefined ? undefined : (JSON.parse(text) as PermissionContent)
-    const keyIds = JSON.parse(row.key_ids) as string[]
     const living = keyIds.filter((id) => keys.get(id) !== undefined)
     const { n, at } = journal.append(
       {
@@ -227,7 +243,8 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
         row.box_key,
         keys.box(row.box_key, JSON.stringify(actorOf(details)), `act ${row.id}`),
       )
-    const generation = Number(sql.raise.get(row.client, row.meter)?.['value'])
+    const generation = n + 1
+    sql.raise.run(row.client, row.meter, generation)
     return {
       permission: row.id as PermissionId,
       client: row.client as ClientId,
@@ -261,6 +278,9 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       return { generation: Number(sql.generation.get(client, token)?.['value'] ?? 0), permissions }
     },
     create(id, version, content, contentHash, details, now) {
+      const meter = registry.meterToken(content.meter)
+      if (sql.erasing.get(meter.toString('hex')))
+        throw new Refused(`the meter of permission ${id} is being erased: import it again once the erasure has finished`)
       // Daily and finer readings of one person share one subject; each direction of flow has its own holder.
       const directions = [...new Set(content.scope.lines.map((l) => (l.direction === 'injection' ? 'injection' : 'withdrawal')))]
         .toSorted()
@@ -270,7 +290,6 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       if (boxKey === undefined) throw new Refused(`permission ${id} has no line`)
       const { scope } = content
       const box = keys.box(boxKey, JSON.stringify(content), id)
-      const meter = registry.meterToken(content.meter)
       sql.insert.run(
         id,
         version,
@@ -291,6 +310,12 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       return sql.overdue
         .all(now, most)
         .map((row) => perform(rowOf(String(row['id'])), 'expired', { actorRole: 'gate', channel: 'clock' }, now))
+    },
+    fulfil({ permission, now }) {
+      const row = rowOf(permission)
+      if ((row.status !== 'active' && row.status !== 'suspended') || sql.openDelivery.get(permission)) return undefined
+      const seen = view(row)
+      return seen && isFulfilled(seen) ? perform(row, 'fulfilled', { actorRole: 'gate', channel: 'delivery' }, now) : undefined
     },
     list({ client, status, limit, after: from }) {
       const rows = sql.list.all({ after: from ?? '', client: client ?? null, status: status ?? null, limit }) as unknown as Row[]
@@ -318,6 +343,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       const row = sql.byId.get(id)
       return row === undefined ? undefined : String(row['content_hash'])
     },
+    fingerprint: (text) => createHmac('sha256', index).update('permission import/v1\0').update(text).digest('hex'),
   }
   return registry
 }

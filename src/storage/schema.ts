@@ -19,7 +19,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
     hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, client TEXT NOT NULL REFERENCES client(id), credential TEXT,
     purpose TEXT NOT NULL, permissions TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, revoked_at INTEGER
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX token_by_credential ON token(client, credential, expires_at);
+  CREATE INDEX token_by_credential ON token(client, credential, created_at);
   CREATE INDEX token_by_expiry ON token(expires_at);
 
   CREATE TABLE subject (token BLOB PRIMARY KEY, key_id TEXT NOT NULL, restricted INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
@@ -37,6 +37,9 @@ export const STATE_MIGRATIONS: readonly string[] = [
     box_key TEXT NOT NULL, box BLOB NOT NULL
   ) STRICT;
   CREATE INDEX act_by_permission ON act(permission);
+  CREATE TRIGGER act_stays BEFORE DELETE ON act BEGIN SELECT RAISE(ABORT, 'acts are append-only'); END;
+  CREATE TRIGGER act_unchanged BEFORE UPDATE OF n, permission, type, at, status, box_key ON act
+    BEGIN SELECT RAISE(ABORT, 'acts are append-only'); END;
   CREATE TABLE attachment (sha256 TEXT NOT NULL, permission TEXT NOT NULL REFERENCES permission(id), kind TEXT NOT NULL, media_type TEXT NOT NULL,
     bytes INTEGER NOT NULL, stored TEXT NOT NULL, key_id TEXT NOT NULL, PRIMARY KEY (permission, sha256)) STRICT, WITHOUT ROWID;
   CREATE TABLE generation (client TEXT NOT NULL, meter BLOB NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (client, meter)) STRICT, WITHOUT ROWID;
@@ -44,7 +47,8 @@ export const STATE_MIGRATIONS: readonly string[] = [
     intent INTEGER PRIMARY KEY, permission TEXT NOT NULL, line TEXT NOT NULL, req TEXT NOT NULL,
     data_from TEXT, data_until TEXT, at INTEGER NOT NULL, open INTEGER NOT NULL, entry TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX delivery_by_permission ON delivery(permission);
+  CREATE INDEX delivery_by_permission ON delivery(permission, line);
+  CREATE INDEX delivery_by_req ON delivery(req);
   CREATE TABLE holder_refusal (permission TEXT NOT NULL, at INTEGER NOT NULL, code TEXT NOT NULL) STRICT;
   CREATE INDEX holder_refusal_by_permission ON holder_refusal(permission, at);
 
