@@ -1,0 +1,60 @@
+/** `ecluse demo [--json] [--port N]`: gate, simulated Enedis and demo permissions on loopback, until SIGTERM or SIGINT. */
+import { once } from 'node:events'
+import { startDemo } from '../demo.ts'
+import type { Demo, DemoRequest } from '../demo.ts'
+import { print, wordsOf } from './words.ts'
+
+export async function run(given: readonly string[]): Promise<number> {
+  const words = wordsOf(given, ['json'], ['port'])
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  const failed = Promise.withResolvers<string>()
+  const demo = await startDemo({
+    ...(words.option('port') !== undefined && { port: words.number('port', 0) }),
+    // Standard output belongs to what the command prints.
+    logTo: process.stderr,
+    onFatal: failed.resolve,
+  })
+  const { gate, ops, sandbox, state } = demo
+  const requests = demo.requests.map(({ name, method, url, headers, body, expect }) => ({ name, method, url, headers, body, expect }))
+  print(words.flag('json'), { gate, ops, sandbox, state, requests }, () => text(demo))
+  const why = await Promise.race([failed.promise, stopped.then(() => undefined)])
+  await demo.stop()
+  if (why === undefined) return 0
+  process.stderr.write(`ecluse: the demo stops, because its evidence can no longer be written: ${why}\n`)
+  return 1
+}
+
+function text({ gate, ops, sandbox, state, log, requests, credential, otherPorts }: Demo): string {
+  const [allowed, narrowed, refused, ...others] = requests
+  const three = [allowed, narrowed, refused].flatMap((request) => (request ? [curl(request)] : []))
+  return `Écluse demo: everything on loopback, invented meters, gone when it stops.${otherPorts ? '\nPorts 8080 to 8082 are not all free, so others were picked.' : ''}
+
+  gate     ${gate}
+  ops      ${ops}/readyz  ${ops}/metrics
+  sandbox  ${sandbox}  (the simulated Enedis; its meters: ${sandbox}/_sandbox/meters)
+  state    ${state}
+
+Try it:
+
+${three.join('\n\n')}
+
+The headers tell Audit-Entry, and Ecluse-Narrowed or Ecluse-Reason. ${others.length} more requests: ecluse demo --json.
+
+Get a token as a client of Enedis does:
+
+curl -d grant_type=client_credentials -d client_id=${credential.client} -d client_secret=${credential.secret} ${gate}/oauth2/v3/token
+
+Withdraw a permission, and ask again:
+
+npx ecluse permission withdraw house --state ${state}
+
+Verify the evidence, offline:
+
+npx ecluse audit verify ${log}
+
+Ctrl-C stops it and removes its state.`
+}
+
+function curl({ name, shows, expect, url, headers }: DemoRequest): string {
+  return `# ${name}, ${expect}: ${shows}\ncurl -i -H 'Authorization: ${headers['Authorization']}' '${url}'`
+}
