@@ -3,10 +3,13 @@
  * own, with the nearest known name; a value of the wrong type says how to write the right one.
  */
 import * as z from 'zod'
-import { didYouMean, writePath, type Mistake, type Path } from './mistakes.ts'
+import { didYouMean, shownKey, writePath, type Mistake, type Path } from './mistakes.ts'
 import type { Tree } from './yaml.ts'
 
 type Issue = z.core.$ZodIssue
+
+/** A file of a megabyte of unknown keys is no misspelling, and a running gate reads it between two requests. */
+const MOST_GUESSES = 50
 
 export function mistakesOf(tree: Tree, schema: z.ZodType, issues: readonly Issue[], above: Path = []): Mistake[] {
   return issues.flatMap((issue) => {
@@ -15,7 +18,10 @@ export function mistakesOf(tree: Tree, schema: z.ZodType, issues: readonly Issue
     const path: Path = [...above, ...issue.path.filter((step) => typeof step !== 'symbol')]
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(schema, path)
-      return issue.keys.map((key) => tree.mistakeAt([...path, key], 'key', `unknown key '${key}'${didYouMean(key, known)}`))
+      return issue.keys.map((key, i) => {
+        const near = i < MOST_GUESSES ? didYouMean(key, known) : ''
+        return tree.mistakeAt([...path, key], 'key', `unknown key '${shownKey(key)}'${near}`)
+      })
     }
     if (issue.code === 'invalid_union' && issue.message === UNSET) {
       const inner = issue.errors.find((branch) => branch.some((i) => i.path.length > 0))

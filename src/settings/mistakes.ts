@@ -17,7 +17,12 @@ export function formatMistakes(file: string, mistakes: readonly Mistake[]): stri
 }
 
 export function writePath(path: Path): string {
-  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('')
+  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${shownKey(step)}`)).join('')
+}
+
+/** A key as it is told: one that cannot be a key of ours may be anything, a secret too, and is not repeated. */
+export function shownKey(key: string): string {
+  return /^(<<|[A-Za-z_][\w-]{0,39})$/.test(key) ? key : '…'
 }
 
 /** `, did you mean 'x'?`, or nothing where no candidate is near. */

@@ -7,7 +7,7 @@
  * Source: YAML 1.2.2 § 10.3 (core schema); github.com/eemeli/yaml.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type ParsedNode, type Scalar } from 'yaml'
-import { writePath, type Mistake, type Path } from './mistakes.ts'
+import { shownKey, writePath, type Mistake, type Path } from './mistakes.ts'
 
 export const MAX_BYTES = 1_048_576
 const MAX_DEPTH = 32
@@ -77,7 +77,16 @@ export function readTree(text: string): { readonly tree?: Tree; readonly mistake
   return { tree, mistakes }
 }
 
+/** Our own sentence wherever the parser's would repeat what stands in the file: that may be a secret, and mistakes are logged. */
 const SYNTAX: Partial<Record<string, string>> = {
+  UNEXPECTED_TOKEN: 'not YAML: something is not expected here; text with : # | > { [ or quotes in it goes in quotes itself',
+  BAD_DQ_ESCAPE: 'not YAML: no such escape after \\ in double quotes: use single quotes, or write \\\\',
+  BAD_SCALAR_START: 'not YAML: text that begins with this character goes in quotes',
+  BAD_PROP_ORDER: 'not YAML: an anchor or a tag in a wrong place, and neither is read here',
+  BAD_DIRECTIVE: 'a directive (%) is not read here: remove the line',
+  BAD_ALIAS: 'an alias (*) or anchor (&) is not read here: write the value out',
+  BAD_COLLECTION_TYPE: "a tag (!) is not read here: write text in quotes, as '12'",
+  TAG_RESOLVE_FAILED: "a tag (!) is not read here: write text in quotes, as '12'",
   NON_STRING_KEY: 'a key must be text',
   MULTIPLE_DOCS: 'one document only: a second one begins here',
 }
@@ -120,7 +129,7 @@ class Walk {
       const offset = (key as Node).range?.[0] ?? 0
       const inner = [...path, name]
       if (name === '<<') this.flaw(inner, offset, 'a merge key (<<) is not read here: write the keys out')
-      else if (Object.hasOwn(result, name)) this.flaw(inner, offset, `'${name}' is written twice in the same place`)
+      else if (Object.hasOwn(result, name)) this.flaw(inner, offset, `'${shownKey(name)}' is written twice in the same place`)
       else result[name] = this.read(value as Node | null, inner, offset)
     }
     return result

@@ -63,3 +63,38 @@ test('no sentence repeats a secret that was written in the file', () => {
   expect(mistakes).toHaveLength(4)
   expect(mistakes.join()).not.toContain('hunter2')
 })
+
+// Where the parser itself gives up, it likes to quote what it stumbled on.
+const CANARY = 'zQ9/canary+Secret='
+test.each([
+  `|${CANARY}`,
+  `>-${CANARY}`,
+  `"\\${CANARY}"`,
+  `"${CANARY}`,
+  `'${CANARY}`,
+  `@${CANARY}`,
+  `\`${CANARY}`,
+  `!${CANARY} x`,
+  `!!int ${CANARY}`,
+  `*${CANARY}`,
+  `&${CANARY} &b x`,
+  `{ ${CANARY}: 1 }`,
+  `{ file: ${CANARY}, ${CANARY}: ${CANARY} }`,
+  `[${CANARY}`,
+  `]${CANARY}`,
+  `%${CANARY}`,
+  `"a" ${CANARY}`,
+  `${CANARY}: ${CANARY}`,
+  `${CANARY}: a: b`,
+  `? ${CANARY}`,
+  `- ${CANARY}`,
+  `\n  ${CANARY}`,
+  `\n${CANARY}`,
+  `\n%${CANARY} 1\n---`,
+  `\n--- ${CANARY}`,
+  `\t${CANARY}\n\t- ${CANARY}`,
+])('what stands in place of a secret is not repeated, however broken it is: %j', (written) => {
+  const mistakes = told(parseSettings(edited(['{ env: ENEDIS_SECRET }', written])))
+  expect(mistakes).not.toStrictEqual([])
+  expect(mistakes.join('\n').toLowerCase()).not.toContain('canary')
+})
