@@ -101,7 +101,6 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   let current = accepted
   let live = liveOf(accepted)
   let stale = false
-    (ms) => metrics.commitSeconds.observe(ms / 1000),
   let draining = false
   let diskLow = false
   await state.client.call('policy', {
@@ -244,6 +243,14 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     return shared?.tellFlush() ?? Promise.resolve()
   }
 
+  async function measureDisk(): Promise<void> {
+    const { bavail, bsize } = await statfs(settings.instance.state)
+    diskLow = bavail * bsize < settings.evidence.lowWaterMb * 1_048_576
+    metrics.diskFree.set(bavail * bsize)
+  }
+
+  // Known before the first request, not a second after it.
+  await measureDisk()
   await syncClients()
   const commands = commandsOn({
     state: state.client,
@@ -379,11 +386,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     }),
     every(5_000, async () => onActs(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
     every(600_000, async () => void (await state.client.call('sweepTokens', { now: clock.now() }))),
-    every(1_000, async () => {
-      const { bavail, bsize } = await statfs(settings.instance.state)
-      diskLow = bavail * bsize < settings.evidence.lowWaterMb * 1_048_576
-      metrics.diskFree.set(bavail * bsize)
-    }),
+    every(1_000, measureDisk),
   ]
   let wasJumped = 0
   timers.push(
