@@ -20,6 +20,8 @@ export interface Canonical {
   readonly bearer: string | null
   /** Basic credentials of a token call, still encoded. */
   readonly basic: string | null
+  /** Whether there is an `Authorization` at all, readable or not. */
+  readonly authorized: boolean
   readonly origin: string | null
   readonly contentType: string | null
   readonly contentLength: number
@@ -27,7 +29,7 @@ export interface Canonical {
   readonly preflight: boolean
 }
 
-export type Flaw = { readonly status: 400 | 405 | 414 | 417 | 501 | 505; readonly why: string }
+export type Flaw = { readonly status: 400 | 405 | 414 | 417 | 431 | 501 | 505; readonly why: string }
 
 /** Header names whose repetition has one plain meaning; any other twice is refused. */
 const REPEATABLE = new Set([
@@ -41,6 +43,9 @@ const REPEATABLE = new Set([
   'via',
   'x-forwarded-for',
 ])
+/** No client needs more; a limit of node:http would drop the rest unseen, and framing headers with it. */
+const MOST_HEADERS = 100
+const HOST = /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/
 const METHODS = new Set(['GET', 'POST', 'OPTIONS'])
 const NEVER = new Set(['HEAD', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT'])
 
@@ -68,6 +73,7 @@ export function canonicalOf(request: RawRequest, maxTarget: number): Canonical |
     wire: { method: request.method, path: target.path, query: target.query },
     bearer: scheme === 'bearer' ? (credentials?.[2] ?? null) : null,
     basic: scheme === 'basic' ? (credentials?.[2] ?? null) : null,
+    authorized: authorization !== undefined,
     origin: headers.get('origin') ?? null,
     contentType: headers.get('content-type') ?? null,
     contentLength,
@@ -77,6 +83,7 @@ export function canonicalOf(request: RawRequest, maxTarget: number): Canonical |
 }
 
 function headersOf(raw: readonly string[]): Map<string, string> | Flaw {
+  if (raw.length > 2 * MOST_HEADERS) return { status: 431, why: 'header_count' }
   const headers = new Map<string, string>()
   for (let i = 0; i < raw.length; i += 2) {
     const given = raw[i] ?? ''
@@ -86,7 +93,8 @@ function headersOf(raw: readonly string[]): Map<string, string> | Flaw {
     if (headers.has(name) && !REPEATABLE.has(name)) return { status: 400, why: 'header_twice' }
     headers.set(name, raw[i + 1] ?? '')
   }
-  if (!headers.has('host')) return { status: 400, why: 'host' }
+  // Any name will do, because none is looked at, but one that reads as two to somebody will not.
+  if (!HOST.test(headers.get('host') ?? '')) return { status: 400, why: 'host' }
   return headers
 }
 

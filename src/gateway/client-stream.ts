@@ -21,11 +21,7 @@ export interface ClientStream extends Sink {
 const HELD_BYTES = 65_536
 
 /** `closing`: whether the gate is about to stop, and wants its clients to come back on another connection. */
-export function clientStream(
-  res: ServerResponse,
-  headers: readonly (readonly [string, string])[],
-  closing: () => boolean,
-): ClientStream {
+export function clientStream(res: ServerResponse, headers: readonly (readonly [string, string])[], closing: () => boolean): ClientStream {
   const hash = createHash('sha256')
   let held: Buffer[] = []
   let heldBytes = 0
@@ -60,8 +56,14 @@ export function clientStream(
       return started && res.writableNeedDrain
     },
     onDrain(resume) {
-      res.once('drain', resume)
-      res.once('close', resume)
+      // Both are taken off again: a long answer pauses thousands of times.
+      const once = (): void => {
+        res.off('drain', once)
+        res.off('close', once)
+        resume()
+      }
+      res.once('drain', once)
+      res.once('close', once)
     },
     push(out) {
       take(out)

@@ -31,8 +31,17 @@ export interface Listener {
   stop(graceMs: number): Promise<void>
 }
 
-/** Socket → answers owed on it: a parse error behind a good request must not answer in its place. */
-const owed = new WeakMap<Socket, number>()
+/**
+ * What is owed on one connection. Requests sent ahead are handled one after the other, so that nothing hidden behind a
+ * request that ends the connection is ever looked at, and nobody fills the queue of the journal from one socket.
+ */
+interface Line {
+  busy: boolean
+  readonly waiting: (() => void)[]
+  /** What came after the requests in line could not be parsed: they are answered, then the connection ends. */
+  broken: boolean
+}
+const MOST_AHEAD = 32
 
 export function listen(
   settings: ListenerSettings,
@@ -46,20 +55,54 @@ export function listen(
     keepAliveTimeout: settings.idleSeconds * 1000,
     connectionsCheckingInterval: 2000,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // `canonical.ts` refuses a request without Host, and counts it.
+    requireHostHeader: false,
     noDelay: true,
   }
   const { tls } = settings
   const server: Server | TlsServer = tls
-    ? createTlsServer({ ...options, ...certificate(tls), minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] })
+    ? createTlsServer({
+        ...options,
+        ...certificate(tls),
+        minVersion: 'TLSv1.2',
+        ALPNProtocols: ['http/1.1'],
+        handshakeTimeout: settings.limits.headersSeconds * 1000,
+      })
     : createServer(options)
   server.maxConnections = settings.limits.maxConnections
-  server.maxHeadersCount = 100
+  // What is beyond a count is dropped unseen by node:http; `canonical.ts` sees all of them, and refuses too many.
+  server.maxHeadersCount = 0
+  const lines = new WeakMap<Socket, Line>()
+  const lineOf = (socket: Socket): Line => {
+    const line = lines.get(socket) ?? { busy: false, waiting: [], broken: false }
+    lines.set(socket, line)
+    return line
+  }
   const take = (message: IncomingMessage, res: ServerResponse): void => {
     const { socket } = message
-    owed.set(socket, (owed.get(socket) ?? 0) + 1)
-    res.once('close', () => owed.set(socket, (owed.get(socket) ?? 1) - 1))
-    onRequest(message, res)
+    const line = lineOf(socket)
+    const begin = (): void => {
+      line.busy = true
+      res.once('close', () => {
+        line.busy = false
+        const next = line.waiting.shift()
+        if (!socket.writable) line.waiting.length = 0
+        else if (next) next()
+        else if (line.broken) {
+          onUnparsed()
+          socket.destroySoon()
+        }
+      })
+      // All is written: a client that takes nothing of it any more is not waited for without end.
+      res.once('prefinish', () => socket.setTimeout(settings.limits.requestSeconds * 1000))
+      onRequest(message, res)
+    }
+    // An answer that said «Connection: close» was the last one.
+    if (!socket.writable) return
+    if (!line.busy) return begin()
+    if (line.waiting.length < MOST_AHEAD) return void line.waiting.push(begin)
+    onUnparsed()
+    socket.destroy()
   }
   server.on('request', take)
   // No automatic «100 Continue»: the request goes the same way as without it.
@@ -67,21 +110,23 @@ export function listen(
   server.on('checkExpectation', take)
   server.on('connect', (_message: IncomingMessage, socket: Socket) => {
     onUnparsed()
-    socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    // From here on node:http looks after this socket no more.
+    socket.on('error', () => socket.destroy())
+    if (lines.get(socket)?.busy) socket.destroy()
+    else endWith(socket, '405 Method Not Allowed')
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    onUnparsed()
-    if (!socket.writable || (owed.get(socket) ?? 0) > 0) {
-      socket.destroy()
-      return
+    const line = lines.get(socket)
+    const status = statusOf(error.code ?? '')
+    // A connection that broke is no request that could not be parsed.
+    if (status === undefined) socket.destroy()
+    // An answer is owed: nothing may be written in its place, and it is still given. It may be the last one by itself.
+    else if (line?.busy) line.broken = true
+    else if (socket.writable) {
+      onUnparsed()
+      if (status === null) socket.destroy()
+      else endWith(socket, status)
     }
-    const status =
-      error.code === 'HPE_HEADER_OVERFLOW'
-        ? '431 Request Header Fields Too Large'
-        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-          ? '408 Request Timeout'
-          : '400 Bad Request'
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n`)
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -104,6 +149,19 @@ export function listen(
       })
     })
   })
+}
+
+/** The answer to what could not be parsed; null where none can be read, undefined where there was no request. */
+function statusOf(code: string): string | null | undefined {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
+  if (code.startsWith('HPE_')) return '400 Bad Request'
+  return code.startsWith('ERR_') ? null : undefined
+}
+
+function endWith(socket: Socket, status: string): void {
+  socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n`)
+  socket.destroySoon()
 }
 
 function certificate(tls: { readonly certificate: string; readonly key: string }): { readonly cert: string; readonly key: string } {

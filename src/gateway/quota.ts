@@ -169,6 +169,7 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
           left = 0
         },
         async take(signal) {
+          if (signal.aborted) return false
           // A retry was not reserved: it needs a call that is free now.
           const reserved = left > 0
           if (!reserved && (freeIn(bucket, limit.perHour) < 1 || (own && rule && freeIn(own, rule.callsPerHour) < 1))) return false

@@ -8,7 +8,10 @@ export interface RefusalBudget {
   /** Whether this refusal of an identified client gets its own entry; if not it has been counted. */
   own(client: ClientId, perMinute: number, reason: string): boolean
   stranger(reason: string): void
-  /** Whether a stranger's address is past its rate: it is then answered without looking at its request. */
+  /**
+   * Counts a stranger, and says whether its address is past its rate: it is then told that, and nothing of its request.
+   * A client behind the same address is served as ever.
+   */
   tooMany(address: string): boolean
   /** What the minute's summary says, and a new minute. Undefined if there was nothing. */
   takeSummary(): Readonly<Record<string, number>> | undefined

@@ -42,21 +42,29 @@ export function refuseStranger(
   gate.refusals.stranger(reason)
   gate.metrics.strangers.inc({ reason })
   const flood = gate.refusals.tooMany(message.socket.remoteAddress ?? '')
+  // A page whose token has ended must be able to read that it has.
+  const cors = reason === 'malformed' ? [] : originHeaders(gate.live(), message.headers.origin ?? null)
   const reply = gate.route.adapter.refuse(form, 'enedis', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })
   // What could not be parsed may be followed by what was hidden behind it: the connection ends here.
-  const close: Headers = reason === 'malformed' || flood ? [['Connection', 'close']] : []
+  const close: (readonly [string, string])[] = reason === 'malformed' || flood ? [['Connection', 'close']] : []
   const shown = reason === 'malformed' && !flood ? status : reply.status
-  write(gate, res, shown, [...NO_STORE, ...reply.headers, ['Ecluse-Reason', flood ? 'quota_gate' : reason], ...close], reply.body)
-  if (close.length > 0) message.socket.once('drain', () => message.socket.destroySoon())
+  if (shown === 405) close.push(['Allow', 'GET, POST, OPTIONS'])
+  write(gate, res, shown, [...NO_STORE, ...cors, ...reply.headers, ['Ecluse-Reason', flood ? 'quota_gate' : reason], ...close], reply.body)
 }
 
 export function corsHeaders(client: ClientPolicy, origin: string | null): Headers {
   if (origin === null || !client.corsOrigins.includes(origin)) return []
   return [
     ['Access-Control-Allow-Origin', origin],
-    ['Access-Control-Expose-Headers', 'Audit-Entry, Ecluse-Reason, Ecluse-Narrowed, Retry-After'],
+    ['Access-Control-Expose-Headers', 'Audit-Entry, Ecluse-Reason, Ecluse-Refused-By, Ecluse-Narrowed, Retry-After, WWW-Authenticate'],
     ['Vary', 'Origin'],
   ]
+}
+
+/** For a caller without a client: what any client's settings allow. Of whom they are is not told. */
+function originHeaders(live: Live, origin: string | null): Headers {
+  const client = [...live.clients.values()].find(({ corsOrigins }) => origin !== null && corsOrigins.includes(origin))
+  return client === undefined ? [] : corsHeaders(client, origin)
 }
 
 /** A browser's question before a call: it bears no credential, so any client's origins count, and no more is told. */
@@ -82,9 +90,12 @@ export function preflight(gate: Gate, live: Live, canonical: Canonical, res: Ser
 export function write(gate: Gate, res: ServerResponse, status: number, headers: Headers, body: string): void {
   if (res.headersSent || res.destroyed) return
   const bytes = Buffer.from(body)
-  const all = [...headers, ['Content-Type', 'application/json'] as const, ['Content-Length', String(bytes.byteLength)] as const]
-  // A gate that is about to stop tells its clients to come back on another connection.
-  if (gate.draining()) all.push(['Connection', 'close'])
+  const all = [...headers, ['Content-Length', String(bytes.byteLength)] as const]
+  if (!all.some(([name]) => name === 'Content-Type')) all.push(['Content-Type', 'application/json'])
+  // A gate that is about to stop tells its clients to come back on another connection. Neither does one stay open whose
+  // request is still coming in: what follows would be read as the rest of it.
+  const unread = Number(res.req.headers['content-length'] ?? 0) > 0 && !res.req.complete
+  if ((gate.draining() || unread) && !all.some(([name]) => name === 'Connection')) all.push(['Connection', 'close'])
   res.writeHead(status, all.flat())
   res.end(bytes)
 }
