@@ -108,8 +108,6 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     body: canonicalJson(accepted.document as unknown as Json),
     now: clock.now(),
   })
-  await syncClients()
-
   const shared =
     settings.redis === undefined
       ? undefined
@@ -129,7 +127,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     CACHED,
     (what, result) => metrics.cache.inc({ what, result }),
   )
-  shared?.onGap(() => copies.flush())
+  shared?.onTold((told) => copies.hear(told))
 
   const dc = settings.providers['enedis-data-connect']
   const holders = new Map<AccountId, Holder>()
@@ -227,7 +225,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   }
   async function onActs(acts: readonly ActResult[]): Promise<void> {
     for (const act of acts) {
-      if (act.meter !== null) copies.dropViews(act.client, act.meter)
+      if (act.meter === null) copies.flush()
+      else copies.dropViews(act.client, act.meter)
       if (act.status !== 'active') underway.cut(underWayKey.permission(act.permission))
     }
     await shared?.tellActs(acts)
@@ -240,7 +239,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   function onClient(id: ClientId): Promise<void> {
     copies.flush()
     underway.cut(underWayKey.client(id))
-    return shared?.tellFlush() ?? Promise.resolve()
+    return shared?.tellAll() ?? Promise.resolve()
   }
 
   async function measureDisk(): Promise<void> {

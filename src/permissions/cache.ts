@@ -4,7 +4,8 @@
  * generation that has moved sends the reader back to the registry.
  *
  * A fill that began before an act must not bring back what the act ended: each act moves the epoch, and a fill is kept
- * only in the epoch in which it began.
+ * only in the epoch in which it began. What no transaction would confirm is not kept at all: that a token is unknown, or
+ * its client disabled, is asked of the registry each time.
  */
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
@@ -26,13 +27,22 @@ export interface SharedCache {
   dropViews(client: ClientId, meter: MeterId): void
 }
 
+/** What another gate of the instance says has changed; `all` also where something it said may have been missed. */
+export type Told =
+  | { readonly is: 'views'; readonly client: ClientId; readonly meter: MeterId }
+  | { readonly is: 'token'; readonly hash: string }
+  | { readonly is: 'all' }
+
 export interface Lookups {
+  /** `fresh` asks the registry itself. */
   identify(hash: Buffer, fresh: boolean): Promise<Identity | undefined>
   views(client: ClientId, meter: MeterId, fresh: boolean): Promise<Views>
   dropIdentity(hash: Buffer): void
   dropViews(client: ClientId, meter: MeterId): void
-  /** What another gate told us, or a channel that was cut: trust no copy. */
+  /** Trust no local copy. */
   flush(): void
+  /** Drops local copies only: who tells of a change has dropped the shared ones. */
+  hear(told: Told): void
 }
 
 export function lookups(
@@ -44,10 +54,16 @@ export function lookups(
   const identities = bounded<Identity>(most)
   const views = bounded<Views>(most)
   let epoch = 0
-  const viewKey = (client: ClientId, meter: MeterId): string => `${client}\n${meter}`
+  const tokenKey = (hash: Buffer): string => hash.toString('base64')
+  const viewKey = (client: ClientId, meter: MeterId): string => `${client.length}:${client}\n${meter}`
+  function flush(): void {
+    epoch += 1
+    identities.clear()
+    views.clear()
+  }
   return {
     async identify(hash, fresh) {
-      const key = hash.toString('base64')
+      const key = tokenKey(hash)
       const known = fresh ? undefined : identities.get(key)
       if (known) {
         onLookup('token', 'local')
@@ -57,11 +73,11 @@ export function lookups(
       const passed = fresh ? undefined : await shared?.getIdentity(hash)
       const found = passed ?? (await source.identify(hash))
       onLookup('token', passed ? 'shared' : 'registry')
-      // That a token is unknown is never remembered: it may be issued the next moment.
-      if (found && began === epoch) {
+      if (found && !found.disabled && began === epoch) {
         identities.set(key, found)
         if (!passed) shared?.putIdentity(hash, found)
       } else identities.delete(key)
+      if (fresh && (!found || found.disabled)) shared?.dropIdentity(hash)
       return found
     },
     async views(client, meter, fresh) {
@@ -75,7 +91,9 @@ export function lookups(
       const passed = fresh ? undefined : await shared?.getViews(client, meter)
       const found = passed ?? (await source.views(client, meter))
       onLookup('views', passed ? 'shared' : 'registry')
-      if (began === epoch && !found.permissions.some((p) => p.scope.lines.some((l) => l.recurrence !== 'on_demand'))) {
+      // Deliveries change without an act: where recurrence counts them, only the registry knows.
+      const recurs = found.permissions.some((p) => p.scope.lines.some((l) => l.recurrence !== 'on_demand'))
+      if (!recurs && began === epoch) {
         views.set(key, found)
         if (!passed) shared?.putViews(client, meter, found)
       } else views.delete(key)
@@ -83,7 +101,7 @@ export function lookups(
     },
     dropIdentity(hash) {
       epoch += 1
-      identities.delete(hash.toString('base64'))
+      identities.delete(tokenKey(hash))
       shared?.dropIdentity(hash)
     },
     dropViews(client, meter) {
@@ -91,10 +109,12 @@ export function lookups(
       views.delete(viewKey(client, meter))
       shared?.dropViews(client, meter)
     },
-    flush() {
+    flush,
+    hear(told) {
+      if (told.is === 'all') return flush()
       epoch += 1
-      identities.clear()
-      views.clear()
+      if (told.is === 'token') identities.delete(told.hash)
+      else views.delete(viewKey(told.client, told.meter))
     },
   }
 }

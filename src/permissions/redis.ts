@@ -3,17 +3,19 @@
  * each act is told. Optional; lost, slow, flushed, restored from an old dump or forged, it changes the speed and never
  * an answer, because each decision is confirmed by the registry's own transaction.
  *
- * Keys are keyed hashes; values hold no meter, name or contract number (they land in dump files), carry a MAC bound to
- * their own key, and live for the set time. Errors are a miss, within the time allowed for a command.
+ * Keys are keyed hashes; values and messages are sealed with a key of the instance (AES-256-GCM), a value bound to its own
+ * key, so that a dump file tells nothing and nothing can be forged or copied under another key; all live for the set
+ * time. A fault is a miss, within the time allowed for a command.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
 import type { MeterId } from '../domain/meter.ts'
-import type { ClientId, PermissionView } from '../domain/permission.ts'
-import { derive } from '../storage/keys.ts'
-import type { SharedCache } from './cache.ts'
+import type { ClientId } from '../domain/permission.ts'
+import { decrypt, derive, encrypt } from '../storage/keys.ts'
+import type { SharedCache, Told } from './cache.ts'
 import type { ActResult, Views } from './registry.ts'
 import type { Identity } from './tokens.ts'
 
@@ -27,19 +29,25 @@ export interface RedisSettings {
 
 export interface RedisCache extends SharedCache {
   readonly up: boolean
-  /** The channel was cut: an act may have been missed. */
-  onGap(flush: () => void): void
+  /** Called with what other gates tell, and with `all` whenever the channel was cut: an act may have been missed. */
+  onTold(hear: (told: Told) => void): void
   tellActs(acts: readonly ActResult[]): Promise<void>
   tellToken(hash: Buffer): Promise<void>
-  tellFlush(): Promise<void>
+  tellAll(): Promise<void>
   close(): Promise<void>
 }
 
+/** First byte of each value: what another version of the gate wrote is a miss. */
+const VERSION = 1
 /** After so many timeouts in a row the connection is taken for dead and made anew. */
 const TIMEOUTS_BEFORE_RECONNECT = 5
+const START_MS = 1000
+const HEARTBEAT_MS = 5000
+/** More than this in one message is told as «all». */
+const MOST_TOLD = 100
 
 interface CacheLog {
-  warn(fields: object, text: string): void
+  warn(fields: { readonly err: unknown }, text: string): void
 }
 
 export async function redisCache(
@@ -49,33 +57,19 @@ export async function redisCache(
   log: CacheLog,
   onResult: (result: 'hit' | 'miss' | 'forged' | 'fault') => void,
 ): Promise<RedisCache> {
-  const mac = derive(indexKey, 'ecluse cache/mac/v1')
+  const sealing = derive(indexKey, 'ecluse cache/seal/v1')
   const naming = derive(indexKey, 'ecluse cache/key/v1')
   const prefix = `ecluse:${createHmac('sha256', naming).update('instance').digest('base64url').slice(0, 12)}`
   const channel = `${prefix}:acts`
-  const url = new URL(settings.url)
-  const options: RedisOptions & { readonly replyMapping: 'legacy' } = {
-    replyMapping: 'legacy',
-    host: url.hostname,
-    port: Number(url.port || 6379),
-    db: Number(url.pathname.slice(1) || 0),
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    connectTimeout: 500,
-    commandTimeout: settings.commandTimeoutMs,
-    enableAutoPipelining: true,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
-    ...(settings.username !== undefined && { username: settings.username }),
-    ...(password !== undefined && { password }),
-    ...(url.protocol === 'rediss:' && { tls: settings.tls ? { ca: readFileSync(settings.tls.ca, 'utf8') } : {} }),
-  }
+  const self = randomBytes(8).toString('base64url')
+  const options = optionsOf(settings, password)
   const client = new Redis(options)
-  const subscriber = new Redis({ ...options, enableAutoPipelining: false, autoResubscribe: true, commandTimeout: 2000 })
-  const gaps: (() => void)[] = []
+  const subscriber = new Redis({ ...options, enableAutoPipelining: false, commandTimeout: 2000 })
+  const hearers: ((told: Told) => void)[] = []
   let timeouts = 0
-  let lastWarning = 0
+  let lastWarning = -Infinity
+  let closed = false
+
   function fault(error: unknown): void {
     onResult('fault')
     const timedOut = error instanceof Error && error.message.includes('timed out')
@@ -87,61 +81,84 @@ export async function redisCache(
     warn(error)
   }
   function warn(error: unknown): void {
-    if (Date.now() - lastWarning < 10_000) return
-    lastWarning = Date.now()
+    if (closed || performance.now() - lastWarning < 10_000) return
+    lastWarning = performance.now()
     log.warn({ err: error }, 'Redis does not answer as it should: the registry is asked instead')
   }
-  const gap = (): void => {
-    for (const flush of gaps) flush()
+  function hear(told: readonly Told[]): void {
+    for (const hearer of hearers) for (const each of told) hearer(each)
+  }
+  function onMessage(message: Buffer): void {
+    const said = openMessage(message)
+    // A message that cannot be read may be of a gate of another version: whatever it told, no copy is trusted.
+    if (said === undefined) hear([{ is: 'all' }])
+    else if (said.by !== self) hear(said.told)
+  }
+  function openMessage(message: Buffer): { readonly by: string; readonly told: readonly Told[] } | undefined {
+    const text = open(channel, message)
+    return text === undefined ? undefined : (parsed(text) as { readonly by: string; readonly told: readonly Told[] } | undefined)
   }
   client.on('error', warn)
   subscriber.on('error', warn)
-  // Messages of a cut channel are lost for good: from the cut on no local copy is trusted, and again once it is back.
-  subscriber.on('close', gap)
-  subscriber.on('ready', gap)
-  subscriber.on('message', () => gap())
-  await Promise.allSettled([client.connect(), subscriber.connect()])
+  subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message))
+  // Messages of a cut channel are lost for good: no local copy is trusted from the cut on, nor what was copied until it is back.
+  subscriber.on('close', () => hear([{ is: 'all' }]))
   subscriber.on('ready', () => {
-    subscriber.subscribe(channel).catch(warn)
+    subscriber.subscribe(channel).then(() => hear([{ is: 'all' }]), warn)
   })
-  if (subscriber.status === 'ready') await subscriber.subscribe(channel).catch(warn)
+  // A peer that vanished without a word is found out by asking.
+  const heartbeat = setInterval(() => {
+    if (subscriber.status === 'ready') subscriber.ping().catch(() => subscriber.disconnect(true))
+  }, HEARTBEAT_MS)
+  heartbeat.unref()
+  const connecting = Promise.allSettled([client.connect(), subscriber.connect()])
+  // A server that takes connections and never answers does not keep the gate from starting.
+  await Promise.race([connecting, sleep(START_MS, undefined, { ref: false })])
 
   const keyOf = (kind: string, value: string | Buffer): string =>
     `${prefix}:${kind}:${createHmac('sha256', naming).update(kind).update('\0').update(value).digest('base64url')}`
   const tokenKey = (hash: Buffer): string => keyOf('token', hash)
   const viewsKey = (who: ClientId, meter: MeterId): string => keyOf('views', `${who.length}:${who}\0${meter}`)
-  const macOf = (key: string, text: string): Buffer => createHmac('sha256', mac).update(`${key}\0${text}`).digest()
+  function seal(context: string, value: unknown): Buffer {
+    return Buffer.concat([Buffer.of(VERSION), encrypt(sealing, Buffer.from(JSON.stringify(value)), context)])
+  }
+  function open(context: string, box: Buffer): string | undefined {
+    if (box.byteLength < 30) return undefined
+    try {
+      return decrypt(sealing, box.subarray(1), context).toString()
+    } catch {
+      // Not sealed by this instance for this place: the caller counts it.
+      return undefined
+    }
+  }
 
-  async function get(key: string): Promise<string | undefined> {
+  async function get(key: string): Promise<unknown> {
     if (client.status !== 'ready') return undefined
     try {
-      const value = await client.get(key)
+      const box = await client.getBuffer(key)
       timeouts = 0
-      if (value === null) {
+      if (box === null || box[0] !== VERSION) {
         onResult('miss')
         return undefined
       }
-      const text = value.slice(44)
-      const given = Buffer.from(value.slice(0, 43), 'base64url')
-      const genuine = given.byteLength === 32 && value[43] === '.' && timingSafeEqual(given, macOf(key, text))
-      onResult(genuine ? 'hit' : 'forged')
-      return genuine ? text : undefined
+      const text = open(key, box)
+      onResult(text === undefined ? 'forged' : 'hit')
+      return text === undefined ? undefined : parsed(text)
     } catch (error) {
       fault(error)
       return undefined
     }
   }
-  function put(key: string, text: string): void {
-    if (client.status !== 'ready') return
-    client.set(key, `${macOf(key, text).toString('base64url')}.${text}`, 'EX', settings.ttlSeconds).catch(fault)
+  function put(key: string, value: unknown): void {
+    if (client.status === 'ready') client.set(key, seal(key, value), 'EX', settings.ttlSeconds).catch(fault)
   }
   function drop(key: string): void {
     if (client.status === 'ready') client.del(key).catch(fault)
   }
-  async function tell(message: string): Promise<void> {
-    if (client.status !== 'ready') return
+  async function tell(told: readonly Told[]): Promise<void> {
+    if (client.status !== 'ready' || told.length === 0) return
     try {
-      await client.publish(channel, message)
+      await client.publish(channel, seal(channel, { by: self, told: told.length > MOST_TOLD ? [{ is: 'all' }] : told }))
     } catch (error) {
       fault(error)
     }
@@ -151,39 +168,79 @@ export async function redisCache(
     get up() {
       return client.status === 'ready' && timeouts === 0
     },
-    onGap: (flush) => void gaps.push(flush),
+    onTold: (hearer) => void hearers.push(hearer),
     async getIdentity(hash) {
-      const text = await get(tokenKey(hash))
-      return text === undefined ? undefined : (JSON.parse(text) as Identity)
+      const value = await get(tokenKey(hash))
+      return isIdentity(value) ? value : undefined
     },
     async getViews(who, meter) {
-      const text = await get(viewsKey(who, meter))
-      if (text === undefined) return undefined
-      const { generation, permissions } = JSON.parse(text) as {
-        readonly generation: number
-        readonly permissions: readonly Omit<PermissionView, 'meter'>[]
-      }
-      return { generation, permissions: permissions.map((p) => ({ ...p, meter })) }
+      const value = await get(viewsKey(who, meter))
+      return isViews(value) ? value : undefined
     },
-    putIdentity: (hash, identity) => put(tokenKey(hash), JSON.stringify(identity)),
-    putViews: (who, meter, views) =>
-      put(viewsKey(who, meter), JSON.stringify({ generation: views.generation, permissions: views.permissions.map(withoutNames) })),
+    putIdentity: (hash, identity) => put(tokenKey(hash), identity),
+    putViews: (who, meter, views) => put(viewsKey(who, meter), views),
     dropIdentity: (hash) => drop(tokenKey(hash)),
     dropViews: (who, meter) => drop(viewsKey(who, meter)),
-    tellActs: (acts) => (acts.length === 0 ? Promise.resolve() : tell('acts')),
-    tellToken: () => tell('token'),
-    tellFlush: () => tell('flush'),
+    tellActs: (acts) =>
+      tell(acts.map(({ client: who, meter }): Told => (meter === null ? { is: 'all' } : { is: 'views', client: who, meter }))),
+    tellToken: (hash) => tell([{ is: 'token', hash: hash.toString('base64') }]),
+    tellAll: () => tell([{ is: 'all' }]),
     async close() {
-      gaps.length = 0
+      closed = true
+      hearers.length = 0
+      clearInterval(heartbeat)
       client.disconnect()
       subscriber.disconnect()
-      await Promise.resolve()
+      await connecting
     },
   }
 }
 
-function withoutNames(view: Views['permissions'][number]): object {
-  const { meter: _meter, ...rest } = view
-  const { contractRef: _contractRef, ...ground } = view.scope.ground
-  return { ...rest, scope: { ...view.scope, ground } }
+function optionsOf(settings: RedisSettings, password: string | undefined): RedisOptions & { readonly replyMapping: 'legacy' } {
+  const url = new URL(settings.url)
+  return {
+    replyMapping: 'legacy',
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port || 6379),
+    db: Number(url.pathname.slice(1) || 0),
+    lazyConnect: true,
+    // Nothing waits and nothing is sent twice: what cannot be asked now is asked of the registry.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: 500,
+    commandTimeout: settings.commandTimeoutMs,
+    enableAutoPipelining: true,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
+    ...(settings.username !== undefined && { username: settings.username }),
+    ...(password !== undefined && { password }),
+    ...(url.protocol === 'rediss:' && { tls: settings.tls ? { ca: readFileSync(settings.tls.ca, 'utf8') } : {} }),
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    // Sealed by us and yet not ours to read: as good as not there.
+    return undefined
+  }
+}
+
+/** Sealed by this instance, so its own; yet one of its earlier versions may have meant something else by it. */
+function isIdentity(value: unknown): value is Identity {
+  if (typeof value !== 'object' || value === null) return false
+  const { client, purpose, set, expiresAt, disabled, credential } = value as Partial<Record<keyof Identity, unknown>>
+  return (
+    [client, purpose, credential].every((text) => typeof text === 'string') &&
+    (set === 'all' || Array.isArray(set)) &&
+    typeof expiresAt === 'number' &&
+    disabled === false
+  )
+}
+
+function isViews(value: unknown): value is Views {
+  if (typeof value !== 'object' || value === null) return false
+  const { generation, permissions } = value as Partial<Record<keyof Views, unknown>>
+  return typeof generation === 'number' && Array.isArray(permissions)
 }

@@ -1,7 +1,8 @@
 /**
  * Clients, their credentials and their consent tokens. Secrets and tokens are 256 random bits and stand here as
  * SHA-256 only (a slow hash buys nothing against 256 bits). A client is declared in the settings; one that is gone
- * from there is disabled at once. Every change is a log entry.
+ * from there is disabled at once. Every change that an operator makes is a log entry; a client that fetches a token for
+ * itself leaves none, or it could fill the log.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
@@ -98,10 +99,11 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
     ),
     surplus: db.prepare(
       `DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE client = ? AND credential = ? AND revoked_at IS NULL
-       ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+       ORDER BY created_at DESC LIMIT -1 OFFSET ?)`,
     ),
     list: db.prepare('SELECT * FROM token WHERE (:client IS NULL OR client = :client) ORDER BY id'),
-    find: db.prepare('SELECT hash, client, id FROM token WHERE id = ? OR hash = ?'),
+    find: db.prepare('SELECT hash, client, id, revoked_at FROM token WHERE id = ? OR hash = ?'),
+    owner: db.prepare('SELECT client FROM permission WHERE id = ?'),
     revoke: db.prepare('UPDATE token SET revoked_at = ? WHERE hash = ? AND revoked_at IS NULL'),
     sweep: db.prepare('DELETE FROM token WHERE expires_at < ? OR (revoked_at IS NOT NULL AND revoked_at < ?)'),
   }
@@ -185,8 +187,9 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
     exchange({ client, secret, purpose, ttlSeconds, cap, now }) {
       const row = sql.client.get(client)
       const given = tokenHash(secret)
-      // The same work for a client that does not exist: a comparison against nothing.
-      const rows = row && row['disabled'] !== 1 ? sql.credentials.all(client) : []
+      // The same work for a client that does not exist: the same queries, and a comparison against nothing.
+      const present = sql.credentials.all(client)
+      const rows = row && row['disabled'] !== 1 ? present : []
       const found = (rows.length > 0 ? rows : [{ id: '', secret_hash: Buffer.alloc(32) }]).find((r) =>
         timingSafeEqual(Buffer.from(r['secret_hash'] as Uint8Array), given),
       )
@@ -196,8 +199,12 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       return put(client, credential, purpose, null, ttlSeconds, now)
     },
     issue({ client, purpose, permissions, ttlSeconds, now }) {
-      const { keyId } = clientRow(client)
-      const issued = put(client, null, purpose, permissions, ttlSeconds, now)
+      const { keyId, disabled } = clientRow(client)
+      if (disabled) throw new Refused(`client ${client} is disabled: a token of it would open nothing`)
+      if (permissions?.length === 0) throw new Refused('a token for no permission would open nothing')
+      const foreign = permissions?.find((id) => sql.owner.get(id)?.['client'] !== client)
+      if (foreign !== undefined) throw new Refused(`client ${client} has no permission ${foreign}`)
+      const issued = put(client, null, purpose, permissions && [...new Set(permissions)], ttlSeconds, now)
       journal.append({ clear: { t: 'admin.token', client, change: 'issued' }, sealed: { credential: issued.id }, keyId }, now)
       return issued
     },
@@ -215,6 +222,7 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       const row = sql.find.get(token, tokenHash(token))
       if (!row) throw new Refused('there is no such token')
       const client = row['client'] as ClientId
+      if (row['revoked_at'] !== null) return { hash: row['hash'] as Uint8Array, client }
       const { keyId } = clientRow(client)
       sql.revoke.run(now, row['hash'] as Uint8Array)
       journal.append({ clear: { t: 'admin.token', client, change: 'revoked' }, sealed: { credential: String(row['id']) }, keyId }, now)
