@@ -60,11 +60,11 @@ export function openState(folder: string, migrations = { state: STATE_MIGRATIONS
           each.exec('PRAGMA wal_checkpoint(TRUNCATE)')
           each.close()
         }
-        lock.close()
+        release(lock)
       },
     }
   } catch (error) {
-    lock.close()
+    release(lock)
     throw error
   }
 }
@@ -74,11 +74,20 @@ export function openForReading(file: string): DatabaseSync {
   return new DatabaseSync(file, { readOnly: true })
 }
 
+/** A connection that nobody refers to is closed by the garbage collector, and its lock is gone without a word. */
+const held = new Set<DatabaseSync>()
+
+function release(lock: DatabaseSync): void {
+  held.delete(lock)
+  lock.close()
+}
+
 function takeLock(folder: string): DatabaseSync {
   const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: 0 })
   try {
     // Not WAL: in WAL mode an exclusive transaction would not keep a second owner from reading the lock as free.
     lock.exec('PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE')
+    held.add(lock)
     return lock
   } catch (error) {
     lock.close()
