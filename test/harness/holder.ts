@@ -116,3 +116,35 @@ export function measure2026(series: string, meter: string, from: string, until: 
   const grandeur = [{ grandeurMetier: metier, grandeurPhysique: peak ? 'PMA' : 'EA', unite: peak ? 'VA' : 'Wh', points }]
   return JSON.stringify({ idPrm: meter, etapeMetier: 'BRUT', modeCalcul: 'DIFF.INDEX', pas: 'P1D', periode, grandeur })
 }
+
+/**
+ * A curve of about `bytes` bytes, made while it is read and no faster: every point lies in the first day asked for.
+ * `sent` tells, from outside, how much has gone into the socket.
+ */
+export function longCurve(bytes: number, sent: { bytes: number } = { bytes: 0 }): Script {
+  return ({ target }, socket) => {
+    const url = new URL(target, 'http://holder.invalid')
+    const [meter, from, until] = ['pointId', 'dateDebut', 'dateFin'].map((name) => url.searchParams.get(name) ?? '')
+    const point = `{"v":"400","d":"${from} 12:00:00","p":"PT30M","n":"B"}`
+    const many = Buffer.from(`${point},`.repeat(1000))
+    const days = `"periode":{"dateDebut":"${from}","dateFin":"${until}"}`
+    const head = `{"idPrm":"${meter}","etapeMetier":"BRUT","modeCalcul":"MESURE",${days},"grandeur":[{"grandeurMetier":"CONS","grandeurPhysique":"PA","unite":"W","points":[`
+    const tail = `${point}]}]}`
+    let rounds = Math.ceil(bytes / many.byteLength)
+    const length = head.length + rounds * many.byteLength + tail.length
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${head}`)
+    const more = (): void => {
+      for (; rounds > 0; rounds -= 1) {
+        if (socket.destroyed) return
+        sent.bytes += many.byteLength
+        if (!socket.write(many)) {
+          rounds -= 1
+          socket.once('drain', more)
+          return
+        }
+      }
+      socket.write(tail)
+    }
+    more()
+  }
+}

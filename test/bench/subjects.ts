@@ -1,0 +1,144 @@
+/** What is compared, each a process of its own in front of one data holder, with the same requests. */
+import type { ChildProcess } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { GateProcess } from '../harness/gate.ts'
+import { aGateProcess, removeFolder } from '../harness/gate.ts'
+import type { Tree } from '../harness/settings.ts'
+import { permissionTree } from '../harness/settings.ts'
+import { pinned, started } from './processes.ts'
+import { wishes } from './traffic.ts'
+
+export type SubjectId = 'direct' | 'nginx' | 'proxy' | 'no-evidence' | 'rows' | 'sealed'
+export interface Subject {
+  readonly id: SubjectId
+  readonly title: string
+  readonly port: number
+  readonly pid: number
+  readonly token: string
+  stop(): Promise<void>
+}
+
+export async function holder(): Promise<{ readonly port: number; readonly pid: number; stop(): Promise<void> }> {
+  const { child, ready } = await started('load', 'holder.ts', [])
+  return { port: ready['port'] ?? 0, pid: child.pid ?? 0, stop: () => ended(child) }
+}
+
+/** All that can be compared on this machine, in the order of their rows. */
+export async function subjects(holderPort: number): Promise<readonly Subject[]> {
+  const url = `http://127.0.0.1:${holderPort}`
+  const sealed = await gate(url, 'sealed', 'gate, durable evidence, sealing while it serves', [])
+  const rows = await gate(url, 'rows', 'gate, durable journal rows, sealing put off', [
+    '--import',
+    join(import.meta.dirname, 'defer-sealing.ts'),
+  ])
+  const proxy = await started('subject', 'proxy.ts', [url])
+  const imported = JSON.stringify({ permissions: wishes().map(permissionTree) })
+  const free = await started('subject', 'gate-without-evidence.ts', [url, sealed.token, sealed.config], imported, {
+    ...process.env,
+    ...sealed.env,
+  })
+  const nginx = await bareNginx(url)
+  const of = (id: SubjectId, title: string, { child, ready }: Awaited<ReturnType<typeof started>>): Subject => ({
+    id,
+    title,
+    port: ready['port'] ?? 0,
+    pid: child.pid ?? 0,
+    token: sealed.token,
+    stop: () => ended(child),
+  })
+  return [
+    ...(nginx ? [nginx] : []),
+    of('proxy', 'bare undici proxy', proxy),
+    of('no-evidence', 'gate without evidence', free),
+    rows,
+    sealed,
+  ]
+}
+
+function settings(tree: Tree): void {
+  const [account] = (tree['providers'] as { 'enedis-data-connect': { accounts: Tree[]; connections?: number } })['enedis-data-connect']
+    .accounts
+  if (account) account['quota'] = { per_second: 10_000, per_hour: 10_000_000 }
+  ;(tree['providers'] as { 'enedis-data-connect': Tree })['enedis-data-connect']['connections'] = 64
+  ;(tree['providers'] as { 'enedis-data-connect': Tree })['enedis-data-connect']['max_answer_bytes'] = 1_073_741_824
+  ;(tree['evidence'] as Tree)['queue'] = { rows: 100_000, backlog: 10_000_000 }
+  for (const purpose of tree['purposes'] as Tree[]) purpose['finest'] = 'PT5M'
+  // Ready lines are at this level; a request writes none.
+  tree['logging'] = { level: 'info' }
+}
+
+async function gate(url: string, id: SubjectId, title: string, node: readonly string[]): Promise<Subject & GateProcess> {
+  const running = await aGateProcess({ holderUrl: url, change: settings, prefix: pinned('subject'), node })
+  await running.permit(...wishes())
+  const token = await running.token()
+  return {
+    ...running,
+    id,
+    title,
+    token,
+    pid: running.child.pid ?? 0,
+    async stop() {
+      // Sealing that was put off is nobody's now: its folder goes.
+      await running.kill()
+      removeFolder(running)
+      return null
+    },
+  } as unknown as Subject & GateProcess
+}
+
+async function bareNginx(url: string): Promise<Subject | undefined> {
+  if (spawnSync('nginx', ['-v']).error) return undefined
+  const folder = mkdtempSync(join(tmpdir(), 'ecluse-nginx-'))
+  const port = await freePort()
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+     events { worker_connections 1024; }
+     http {
+       access_log off; keepalive_timeout 75s; keepalive_requests 1000000000;
+       ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+       upstream holder { server ${new URL(url).host}; keepalive 64; keepalive_requests 1000000000; }
+       server {
+         listen 127.0.0.1:${port};
+         location / { proxy_pass http://holder; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
+       }
+     }`,
+  )
+  const [command, ...args] = [...pinned('subject'), 'nginx', '-p', folder, '-c', join(folder, 'nginx.conf')]
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  await sleep(300)
+  if (child.exitCode !== null) return undefined
+  return {
+    id: 'nginx',
+    title: 'bare nginx proxy',
+    port,
+    pid: child.pid ?? 0,
+    token: 'none',
+    async stop() {
+      child.kill('SIGTERM')
+      if (child.exitCode === null) await once(child, 'exit')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+}
