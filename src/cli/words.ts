@@ -12,13 +12,15 @@ export interface Words {
   readonly rest: readonly string[]
   flag(name: string): boolean
   option(name: string): string | undefined
+  /** Of an option that may stand several times: all that was given, in order. */
+  all(name: string): readonly string[]
   need(name: string): string
   number(name: string, byDefault: number): number
 }
 
 export function wordsOf(given: readonly string[], flags: readonly string[], options: readonly string[]): Words {
   const set = new Set<string>()
-  const values = new Map<string, string>()
+  const values = new Map<string, string[]>()
   const rest: string[] = []
   for (let i = 0; i < given.length; i += 1) {
     const word = given[i] ?? ''
@@ -31,21 +33,22 @@ export function wordsOf(given: readonly string[], flags: readonly string[], opti
     else if (options.includes(name)) {
       const value = inline ?? given[(i += 1)]
       if (value === undefined) throw new CliError(`--${name} needs a value`)
-      values.set(name, value)
+      values.set(name, [...(values.get(name) ?? []), value])
     } else
       throw new CliError(`unknown option --${name}: this command knows ${[...flags, ...options].map((o) => `--${o}`).join(', ') || 'none'}`)
   }
   return {
     rest,
     flag: (name) => set.has(name),
-    option: (name) => values.get(name),
+    option: (name) => values.get(name)?.at(-1),
+    all: (name) => values.get(name) ?? [],
     need(name) {
-      const value = values.get(name)
+      const value = values.get(name)?.at(-1)
       if (value === undefined) throw new CliError(`--${name} is needed`)
       return value
     },
     number(name, byDefault) {
-      const value = Number(values.get(name) ?? byDefault)
+      const value = Number(values.get(name)?.at(-1) ?? byDefault)
       if (!Number.isSafeInteger(value) || value < 0) throw new CliError(`--${name} needs a whole number`)
       return value
     },

@@ -62,3 +62,8 @@ export function listOf(value: Json | undefined): readonly Json[] {
 export function textOf(value: Json | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
+
+/** What a message or a parser is given: the text itself, or what JSON makes of anything else. */
+export function shown(value: Json | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null)
+}

@@ -20,7 +20,7 @@ import { parseDay, parseInstant, period } from '../domain/time.ts'
 import type { ActType, DataKind, Direction, EndReason, ProviderId, Status, Step, SuspendCause } from '../domain/vocabulary.ts'
 import { ACTS, DATA_KINDS, DIRECTIONS, PROVIDERS, STEPS } from '../domain/vocabulary.ts'
 import type { JsonObject, Opened, OpenedEntry } from './opened.ts'
-import { listOf, objectOf, openEntry, textOf } from './opened.ts'
+import { listOf, objectOf, openEntry, shown, textOf } from './opened.ts'
 
 /** What a decision was made from, but for the policy, which is found by its hash. */
 export interface Facts {
@@ -114,7 +114,7 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
       .map(objectOf)
       .find((p) => listOf(p['lines']).length > 0)
     const line = objectOf(listOf(used?.['lines'])[0])
-    const at = parseInstant(String(record['at']))
+    const at = parseInstant(shown(record['at']))
     if (textOf(line['recurrence']) === undefined || line['recurrence'] === 'on_demand' || at === undefined) return
     deliveries.set(entryOf(n), { line: line['id'] as LineId, data: periodOf(record['sent']) ?? null, at, entry: entryOf(n), open: true })
   }
@@ -129,7 +129,7 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
       if (!known) return 'not open'
       if (known.impossible) return { wrong: `the acts of permission ${id} do not lead to the state that they name` }
       if (known.head !== row['head'])
-        return { wrong: `permission ${id} was considered as of ${String(row['head'])}, its last act before this entry is ${known.head}` }
+        return { wrong: `permission ${id} was considered as of ${shown(row['head'])}, its last act before this entry is ${known.head}` }
       const view = viewOf(id as PermissionId, known, row)
       if (typeof view === 'string' || 'wrong' in view) return view
       views.push(view)
@@ -151,7 +151,7 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
     }
     const counted: Delivery[] = []
     for (const name of listOf(row['delivered'])) {
-      const found = deliveries.get(String(name))
+      const found = deliveries.get(shown(name))
       if (!found) return 'not open'
       counted.push(found)
     }
@@ -160,7 +160,7 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
       version: Number(content['version']),
       meter: known.meter as MeterId,
       scope,
-      scopeHash: String(row['scopeHash']),
+      scopeHash: shown(row['scopeHash']),
       status: standing.status,
       ...(standing.endReason !== undefined && { endReason: standing.endReason }),
       ...(standing.suspendCause !== undefined && { suspendCause: standing.suspendCause }),
@@ -189,9 +189,9 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
     const set = Array.isArray(fields['set']) ? (fields['set'] as unknown as readonly PermissionId[]) : 'all'
     return {
       request,
-      caller: { client: client as ClientId, purpose: String(record['purpose']) as PurposeCode, set },
+      caller: { client: client as ClientId, purpose: shown(record['purpose']) as PurposeCode, set },
       permissions: views,
-      policy: String(dec['policy']),
+      policy: shown(dec['policy']),
       now,
     }
   }
@@ -249,7 +249,7 @@ export function difference(
     .map(objectOf)
     .find((p) => listOf(p['lines']).length > 0)
   const line = textOf(objectOf(listOf(used?.['lines'])[0])['id'])
-  if (part.permission !== used?.['id'] || part.line !== line) return `part ${String(record['part'])} uses another line of a permission`
+  if (part.permission !== used?.['id'] || part.line !== line) return `part ${shown(record['part'])} uses another line of a permission`
   const sent = part.period === null ? null : `${part.period.from}/${part.period.until}`
   if (sent !== (record['sent'] ?? null)) return say('days sent', sent, record['sent'])
   const basis = facts.permissions.find((p) => p.id === part.permission)?.scope.ground.gdprBasis ?? null

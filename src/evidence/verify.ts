@@ -37,6 +37,8 @@ export interface VerifiedLog extends RecordTally {
   /** Standard base64, as in the checkpoint. */
   readonly root: string
   readonly trust: 'given' | 'own'
+  /** The key that signed the checkpoint. */
+  readonly vkey: string
   /** Kept checkpoints, and texts of time stamps, that are prefixes of the log. */
   readonly checkpoints: number
   readonly stampedTexts: number
@@ -139,6 +141,7 @@ export async function verifyLog(files: LogFiles, options: VerifyOptions = {}): P
     size: latest.size,
     root: Buffer.from(latest.root).toString('base64'),
     trust: trusted.trust,
+    vkey: signed.vkey,
     checkpoints: prefixes.filter((p) => p.kind === 'checkpoint').length,
     stampedTexts: prefixes.filter((p) => p.kind === 'stamped').length,
     witnessed: signed.witnessed,
@@ -171,6 +174,7 @@ async function trustIn(
 
 interface Signed {
   readonly latest: Checkpoint
+  readonly vkey: string
   /** What else is claimed of the log's past. */
   readonly prefixes: readonly { readonly kind: 'checkpoint' | 'stamped'; readonly file: string; readonly checkpoint: Checkpoint }[]
   readonly witnessed: number | null
@@ -200,7 +204,9 @@ async function signedCheckpoints(files: LogFiles, policy: TrustPolicy): Promise<
     prefixes.push({ kind: 'stamped', file, checkpoint: claimed })
   }
   if (seen.length === 0) return refused('no_quorum', { file: 'checkpoint' })
-  return { latest, prefixes, witnessed: policy.quorum === null ? null : Math.max(...seen) }
+  const signer = opened.signatures.find((s) => s.time === null && s.name === latest.origin)
+  const vkey = policy.logs.find((log) => log.vkey.startsWith(`${signer?.name}+${signer?.keyId}+`))?.vkey ?? ''
+  return { latest, vkey, prefixes, witnessed: policy.quorum === null ? null : Math.max(...seen) }
 }
 
 function claimMistake(claimed: Checkpoint, latest: Checkpoint, name: string): Mistake | undefined {

@@ -2,8 +2,6 @@
  * What an operator may do to the state, by name: the control socket of a running gate and the command line without one
  * run this same table. Whatever ends or narrows something tells the caches and cuts what is under way before it answers.
  */
-import { readFile } from 'node:fs/promises'
-import { isAbsolute } from 'node:path'
 import { parseMeter } from '../domain/meter.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
@@ -11,6 +9,7 @@ import type { Millis } from '../domain/time.ts'
 import type { ActType } from '../domain/vocabulary.ts'
 import type { Page, Selection } from '../evidence/disclose.ts'
 import type { ActResult, Views } from '../permissions/registry.ts'
+import type { Admitted } from '../permissions/admit.ts'
 import type { IssuedToken } from '../permissions/tokens.ts'
 import type { PolicyDocument } from '../settings/policy-document.ts'
 import type { StateClient } from '../storage/rpc.ts'
@@ -23,6 +22,8 @@ export interface CommandContext {
   readonly document: () => PolicyDocument
   readonly clients: () => ReadonlyMap<string, string>
   readonly accounts: () => readonly string[]
+  /** Whether the data holders of this instance are simulators, on this machine. */
+  readonly simulated: () => boolean
   readonly tokenTtlSeconds: () => number
   /** Caches, Redis and calls under way hear of each act before the command answers. */
   readonly onActs: (acts: readonly ActResult[]) => Promise<void>
@@ -48,6 +49,12 @@ export function commandsOn(context: CommandContext) {
     if (!meter) throw new Error('expected a meter: prm: and 14 digits, or pce: and 14 digits or GI and 6 digits')
     return meter
   }
+  /** The purpose of a client of the settings in force: one that is gone from there keeps its rows and gets nothing new. */
+  function declared(client: string): string {
+    const purpose = context.clients().get(client)
+    if (purpose === undefined) throw new Error(`the settings declare no client ${client}`)
+    return purpose
+  }
   /** Waits until nothing is in clear any more and what was ordered is destroyed. */
   async function drained(): Promise<void> {
     for (let waited = 0; waited < 60_000; waited += 20) {
@@ -64,7 +71,11 @@ export function commandsOn(context: CommandContext) {
       readonly dryRun: boolean
       readonly unverified: boolean
     }) {
-      return state.call('importPermissions', {
+      if (args.unverified && !context.simulated())
+        throw new Error(
+          'an unverified permission opens a simulated data holder only (one on a loopback address): import it with its notice, act of will, identity and documents',
+        )
+      const result = await state.call<Admitted>('importPermissions', {
         text: args.text,
         documents: Object.fromEntries(Object.entries(args.documents).map(([name, base64]) => [name, Buffer.from(base64, 'base64')])),
         dryRun: args.dryRun,
@@ -76,6 +87,9 @@ export function commandsOn(context: CommandContext) {
           accounts: context.accounts(),
         },
       })
+      if (!result.ok) return result
+      await context.onActs(result.acts)
+      return { ok: true, created: result.created, unchanged: result.unchanged }
     },
     'permission list': (args: { readonly client?: string; readonly status?: string; readonly after?: string; readonly limit?: number }) =>
       state.call('listPermissions', { ...args, limit: args.limit ?? 1000 }),
@@ -102,15 +116,18 @@ export function commandsOn(context: CommandContext) {
       await context.onActs([act])
       return act
     },
-    'client add': (args: { readonly client: string }) => state.call('addCredential', { client: args.client, rotate: false, now: now() }),
+    async 'client add'(args: { readonly client: string }) {
+      declared(args.client)
+      return state.call('addCredential', { client: args.client, rotate: false, now: now() })
+    },
     async 'client rotate'(args: { readonly client: string }) {
+      declared(args.client)
       const credential = await state.call('addCredential', { client: args.client, rotate: true, now: now() })
       await context.onClient(args.client as ClientId)
       return credential
     },
     async 'token issue'(args: { readonly client: string; readonly permissions?: readonly string[]; readonly ttlSeconds?: number }) {
-      const purpose = context.clients().get(args.client)
-      if (purpose === undefined) throw new Error(`the settings declare no client ${args.client}`)
+      const purpose = declared(args.client)
       const ttlSeconds = args.ttlSeconds ?? context.tokenTtlSeconds()
       if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > 31_536_000)
         throw new Error('a token lives between one second and one year')
@@ -164,7 +181,7 @@ export function commandsOn(context: CommandContext) {
         why: reasonOf(args.why),
         now: now(),
       })
-      return { recordedAs: entry, ticket, size, origin }
+      return { recordedAs: entry, by: operator, ticket, size, origin }
     },
     async 'audit page'(args: { readonly ticket: string; readonly from: number; readonly limit: number }): Promise<Page> {
       const page = await state.call<Page | undefined>('disclose', { ...args, limit: Math.min(Math.max(1, args.limit), MOST_IN_PAGE) })
@@ -191,7 +208,7 @@ export function commandsOn(context: CommandContext) {
         by: operator,
         now: now(),
       })
-      return { recordedAs: entry, by: operator }
+      return { recordedAs: entry }
     },
     async 'audit sign-pack'(args: { readonly id: string; readonly manifest: string }) {
       return { note: await state.call<string>('signPack', args) }
@@ -230,11 +247,4 @@ async function drainedJournal(state: StateClient): Promise<{ readonly size: numb
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error('the journal was not sealed within a minute: see the log of the gate')
-}
-
-/** Reads the documents that an import names, relative to its own folder, as base64 for the socket. */
-export async function readDocuments(names: readonly string[], folder: string): Promise<Record<string, string>> {
-  const documents: Record<string, string> = {}
-  for (const name of names) documents[name] = (await readFile(isAbsolute(name) ? name : `${folder}/${name}`)).toString('base64')
-  return documents
 }

@@ -13,6 +13,7 @@ import type { Json } from '../../domain/canonical.ts'
 import { canonicalJson } from '../../domain/canonical.ts'
 import { OUTCOMES } from '../../domain/record.ts'
 import { ACTS, STATUSES } from '../../domain/vocabulary.ts'
+import { shown } from '../opened.ts'
 
 export interface RecordTally {
   /** Number of entries of each type. */
@@ -88,7 +89,7 @@ export function recordCheck(): RecordCheck {
   }
 
   function intentMistake(req: string, call: number, record: Record_): RecordMistake | undefined {
-    const [, k, of] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(String(record['part'])) ?? []
+    const [, k, of] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(shown(record['part'])) ?? []
     const part = Number(k)
     if (k === undefined || part > Number(of)) return 'bad_part'
     const decided = decisionMistake(record, ['allow', 'narrow'])
@@ -114,7 +115,7 @@ export function recordCheck(): RecordCheck {
   function decisionMistake({ dec }: Record_, results: readonly string[]): RecordMistake | undefined {
     if (dec === null || typeof dec !== 'object' || Array.isArray(dec)) return 'bad_decision'
     const { result, now, policy } = dec as Record_
-    if (!results.includes(String(result)) || typeof now !== 'string' || !AT.test(now)) return 'bad_decision'
+    if (!results.includes(shown(result)) || typeof now !== 'string' || !AT.test(now)) return 'bad_decision'
     return typeof policy === 'string' && policies.has(policy) ? undefined : 'unknown_policy'
   }
 
@@ -166,8 +167,8 @@ export function recordCheck(): RecordCheck {
 /** Both null for the kinds that have no days. */
 function within(sent: Json | undefined, asked: Json | undefined): boolean {
   if (sent === null || asked === null) return sent === asked
-  const [, from, until] = DAYS.exec(String(sent)) ?? []
-  const [, first, end] = DAYS.exec(String(asked)) ?? []
+  const [, from, until] = DAYS.exec(shown(sent)) ?? []
+  const [, first, end] = DAYS.exec(shown(asked)) ?? []
   return (
     from !== undefined && until !== undefined && first !== undefined && end !== undefined && first <= from && from < until && until <= end
   )
@@ -179,7 +180,7 @@ const HALF = /^[A-Za-z0-9_-]{22}$/
 function sealsAreSound({ _sd: digests, _sd_alg: alg, tags }: Record_): boolean {
   if (digests !== undefined || alg !== undefined) {
     if (alg !== 'sha-256' || !Array.isArray(digests) || digests.length === 0) return false
-    if (!digests.every((d, i) => typeof d === 'string' && DIGEST.test(d) && (i === 0 || String(digests[i - 1]) < d))) return false
+    if (!digests.every((d, i) => typeof d === 'string' && DIGEST.test(d) && (i === 0 || shown(digests[i - 1]) < d))) return false
   }
   if (tags === undefined) return true
   return Array.isArray(tags) && tags.every((tag) => isTag(tag))

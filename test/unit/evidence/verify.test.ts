@@ -35,6 +35,7 @@ describe('a log that is whole', () => {
       size: 600,
       root: Buffer.from(rootOf(entries)).toString('base64'),
       trust: 'given',
+      vkey,
       checkpoints: 3,
       stampedTexts: 0,
       witnessed: null,
