@@ -35,7 +35,7 @@ import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import { metricsOf } from './runtime/metrics.ts'
 import { diffSettings } from './settings/diff.ts'
-import { isPrivate } from './settings/network.ts'
+import { isLoopback, isPrivate } from './settings/network.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Environment } from './settings/secret.ts'
 import { readSettings } from './settings/settings.ts'
@@ -255,9 +255,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     state: state.client,
     now: clock.now,
     operator: `uid:${process.getuid?.() ?? 'unknown'}`,
-    policy: () => current.policy,
+    document: () => current.document,
     clients: () => new Map(current.settings.clients.map((c) => [c.id, c.purpose])),
     accounts: () => dc.accounts.map((a) => `enedis-data-connect/${a.id}`),
+    simulated: () => isLoopback(new URL(dc.url).hostname),
     tokenTtlSeconds: () => current.settings.tokens.ttlSeconds,
     onActs,
     async onToken(hash) {

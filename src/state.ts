@@ -187,7 +187,6 @@ function start(port: MessagePort, options: StateOptions): void {
     return { size: checkpoint.size, root: Buffer.from(checkpoint.root) }
   }
 
-  const rowKeyOf = db.prepare('SELECT box_key FROM permission WHERE id = ?')
   const procedures = {
     identify: tokens.identify,
     views: registry.views,
@@ -212,9 +211,7 @@ function start(port: MessagePort, options: StateOptions): void {
     holderRefused: doubts.refused,
     importPermissions: ({ text, context, ...rest }: ImportArgs) => {
       const parsed = parseImport(text, { ...context, clients: new Map(context.clients), accounts: new Set(context.accounts) })
-      return parsed.ok
-        ? { ok: true, ...admit(registry, attachments, (id) => String(rowKeyOf.get(id)?.['box_key']), { ...rest, drafts: parsed.drafts }) }
-        : parsed
+      return parsed.ok ? admit(registry, attachments, { ...rest, drafts: parsed.drafts }) : parsed
     },
     summary: (args: { readonly counts: Readonly<Record<string, number>>; readonly now: Millis }) =>
       journal.append({ clear: { t: 'access.summary', counts: args.counts } }, args.now).n,

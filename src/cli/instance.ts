@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { commandsOn } from '../ops/commands.ts'
 import { callControl } from '../ops/control.ts'
 import type { Millis } from '../domain/time.ts'
+import { isLoopback } from '../settings/network.ts'
 import { readSettings } from '../settings/settings.ts'
 import { formatMistakes } from '../settings/mistakes.ts'
 import { instanceKeys, originOf } from '../instance.ts'
@@ -87,6 +88,7 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
       document: () => accepted.document,
       clients: () => new Map(settings.clients.map((c) => [c.id, c.purpose])),
       accounts: () => settings.providers['enedis-data-connect'].accounts.map((a) => `enedis-data-connect/${a.id}`),
+      simulated: () => isLoopback(new URL(settings.providers['enedis-data-connect'].url).hostname),
       tokenTtlSeconds: () => settings.tokens.ttlSeconds,
       onActs: () => Promise.resolve(),
       onToken: () => Promise.resolve(),

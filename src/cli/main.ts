@@ -16,7 +16,7 @@ const COMMANDS: Readonly<
   schema: { says: 'JSON Schema of the settings file', load: () => import('./schema.ts') },
   explain: { says: 'the decision for a described request, or for --entry N', load: () => import('./explain.ts') },
   policy: { says: 'test DIR: runs decision cases', load: () => import('./policy.ts') },
-  permission: { says: 'import | list | show | withdraw', load: () => import('./permission.ts') },
+  permission: { says: 'import | schema | list | show | withdraw', load: () => import('./permission.ts') },
   client: { says: 'add | rotate', load: () => import('./client.ts') },
   token: { says: 'issue | list | revoke', load: () => import('./token.ts') },
   subject: { says: 'erase | restrict', load: () => import('./subject.ts') },

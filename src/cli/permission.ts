@@ -1,6 +1,8 @@
-/** `ecluse permission import FILE | list | show ID | withdraw ID`. */
+/** `ecluse permission import FILE | schema | list | show ID | withdraw ID`. */
 import { readFile } from 'node:fs/promises'
-import { dirname, isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join, normalize } from 'node:path'
+import { importJsonSchema } from '../permissions/import.ts'
+import { documentsOf } from '../permissions/import-text.ts'
 import { INSTANCE_OPTIONS, withState } from './instance.ts'
 import type { Words } from './words.ts'
 import { CliError, print, wordsOf } from './words.ts'
@@ -13,6 +15,10 @@ export async function run(given: readonly string[]): Promise<number> {
   const words = wordsOf(given, ['json', 'dry-run', 'unverified'], [...INSTANCE_OPTIONS, 'client', 'status', 'act', 'reason', 'channel'])
   const [verb, what] = words.rest
   if (verb === 'import' && what !== undefined) return importFile(words, what)
+  if (verb === 'schema') {
+    process.stdout.write(`${JSON.stringify(importJsonSchema(), null, 2)}\n`)
+    return 0
+  }
   if (verb === 'list') return list(words)
   if (verb === 'show' && what !== undefined) {
     const record = await withState(words, (call) => call('permission show', { permission: what }))
@@ -32,20 +38,18 @@ export async function run(given: readonly string[]): Promise<number> {
     return 0
   }
   throw new CliError(
-    'ecluse permission import FILE [--dry-run] [--unverified] | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C]',
+    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C]',
   )
 }
 
 async function importFile(words: Words, file: string): Promise<number> {
-  const text = await readFile(file, 'utf8')
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new CliError(`${file} cannot be read: ${error instanceof Error ? error.message : ''}`)
+  })
   const documents: Record<string, string> = {}
-  for (const name of documentsIn(text)) {
-    const path = isAbsolute(name) ? name : join(dirname(file), name)
-    documents[name] = (
-      await readFile(path).catch(() => {
-        throw new CliError(`the document ${name} cannot be read: it is looked for beside ${file}`, 1)
-      })
-    ).toString('base64')
+  for (const name of documentsOf(text)) {
+    const bytes = await readBeside(file, name)
+    if (bytes !== undefined) documents[name] = bytes.toString('base64')
   }
   const args = { text, documents, dryRun: words.flag('dry-run'), unverified: words.flag('unverified') }
   const result = await withState(words, (call) => call<Imported>('permission import', args))
@@ -57,17 +61,19 @@ async function importFile(words: Words, file: string): Promise<number> {
   return result.ok ? 0 : 1
 }
 
-/** Names of the documents, before the import itself is checked by the owner of the state. */
-function documentsIn(text: string): readonly string[] {
-  if (!text.trimStart().startsWith('{')) {
-    const [head = '', ...rows] = text.split(/\r?\n/)
-    const column = head.split(',').indexOf('attachment_file')
-    return column < 0
-      ? []
-      : [...new Set(rows.map((row) => row.split(',')[column]?.replaceAll('"', '') ?? '').filter((name) => name !== ''))]
+/**
+ * A document lies in the folder of its import or below: a file that somebody sent must not pick up others of this machine.
+ * One that is not there is told with the other mistakes, by who checks the import.
+ */
+async function readBeside(file: string, name: string): Promise<Buffer | undefined> {
+  if (isAbsolute(name) || normalize(name).split('/')[0] === '..')
+    throw new CliError(`the document ${name} must lie in the folder of ${file} or below`, 1)
+  try {
+    return await readFile(join(dirname(file), name))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw new CliError(`the document ${name} cannot be read: ${error instanceof Error ? error.message : ''}`)
   }
-  const names = [...text.matchAll(/"file"\s*:\s*("(?:[^"\\]|\\.)*")/g)].map((m) => JSON.parse(m[1] ?? '""') as string)
-  return [...new Set(names)]
 }
 
 async function list(words: Words): Promise<number> {

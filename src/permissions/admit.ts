@@ -1,60 +1,83 @@
 /**
  * Brings drafts of an import into the registry: create → request → file → activate, each an act and a log entry of its
  * own, all in one transaction. The same import again changes nothing; the same id with other content is refused.
+ *
+ * Nothing is written before everything is known to be there, so that a refused import leaves neither a document nor a key.
  */
-import { createHash } from 'node:crypto'
 import type { Millis } from '../domain/time.ts'
-import { Refused } from '../storage/rpc.ts'
-import type { Attachments, NewAttachment } from './attachments.ts'
-import type { Draft } from './import.ts'
-import type { ActDetails, Registry } from './registry.ts'
+import type { Attachments } from './attachments.ts'
+import { MAX_BYTES } from './attachments.ts'
+import type { Draft, ImportMistake } from './import.ts'
+import type { ActDetails, ActResult, Registry } from './registry.ts'
 
-export interface Admitted {
-  readonly created: readonly string[]
-  readonly unchanged: readonly string[]
+export type Admitted =
+  | {
+      readonly ok: true
+      readonly created: readonly string[]
+      readonly unchanged: readonly string[]
+      /** The last act of each permission, so that caches can be told. */
+      readonly acts: readonly ActResult[]
+    }
+  | { readonly ok: false; readonly mistakes: readonly ImportMistake[] }
+
+export interface AdmitArgs {
+  readonly drafts: readonly Draft[]
+  /** Bytes of the documents, by the name that the import gives them. */
+  readonly documents: Readonly<Record<string, Uint8Array>>
+  readonly dryRun: boolean
+  readonly now: Millis
 }
 
-export function admit(
-  registry: Registry,
-  attachments: Attachments,
-  keyIdOf: (permission: string) => string,
-  args: {
-    readonly drafts: readonly Draft[]
-    /** Bytes of the documents, by the name that the import gives them. */
-    readonly documents: Readonly<Record<string, Uint8Array>>
-    readonly dryRun: boolean
-    readonly now: Millis
-  },
-): Admitted {
-  const created: string[] = []
+export function admit(registry: Registry, attachments: Attachments, args: AdmitArgs): Admitted {
   const unchanged: string[] = []
+  const fresh: { readonly draft: Draft; readonly hash: string }[] = []
+  const mistakes: ImportMistake[] = []
   for (const draft of args.drafts) {
-    const contentHash = createHash('sha256').update(draft.canonical).digest('hex')
+    const hash = registry.fingerprint(draft.canonical)
     const known = registry.contentHash(draft.id)
-    if (known === contentHash) unchanged.push(draft.id)
-    else if (known !== undefined)
-      throw new Refused(`permission ${draft.id} exists with other content: an amended permission has an id of its own`)
-    else created.push(draft.id)
-    if (known !== undefined || args.dryRun) continue
-
-    const { content, will } = draft
-    const operator: ActDetails = { actorRole: 'operator', channel: 'api', ...(content.unverified && { unverified: true }) }
-    const given: ActDetails = {
-      actorRole: will?.role ?? 'operator',
-      channel: will?.channel ?? 'api',
-      ...(will && { occurredAt: will.occurredAt as Millis }),
-      ...(content.unverified && { unverified: true, reason: 'unverified import' }),
-    }
-    registry.create(draft.id, draft.version, content, contentHash, operator, args.now)
-    const hashes = draft.attachments.map(({ kind, file, mediaType }) => {
-      const bytes = Object.hasOwn(args.documents, file) ? args.documents[file] : undefined
-      if (!bytes) throw new Refused(`the document ${file} of permission ${draft.id} is missing`)
-      const attachment: NewAttachment = { kind, mediaType, bytes }
-      return attachments.add(draft.id, keyIdOf(draft.id), attachment)
-    })
-    registry.act({ permission: draft.id, type: 'request', details: operator, now: args.now })
-    registry.act({ permission: draft.id, type: 'file', details: { ...given, attachments: hashes }, now: args.now })
-    registry.act({ permission: draft.id, type: 'activate', details: { ...operator, attachments: hashes }, now: args.now })
+    if (known === hash) unchanged.push(draft.id)
+    else if (known === undefined) {
+      fresh.push({ draft, hash })
+      mistakes.push(...missing(draft, args.documents))
+    } else mistakes.push({ where: draft.where, message: taken(draft.id, known) })
   }
-  return { created, unchanged }
+  if (mistakes.length > 0) return { ok: false, mistakes }
+  const acts = args.dryRun ? [] : fresh.map(({ draft, hash }) => bringIn(registry, attachments, draft, hash, args))
+  return { ok: true, created: fresh.map(({ draft }) => draft.id), unchanged, acts }
+}
+
+function taken(id: string, hash: string): string {
+  return hash === ''
+    ? `permission ${id} was erased with its person: a new permission has an id of its own`
+    : `permission ${id} exists with other content: an amended permission has an id of its own`
+}
+
+function missing({ where, attachments }: Draft, documents: AdmitArgs['documents']): ImportMistake[] {
+  return attachments.flatMap(({ file }) => {
+    const bytes = Object.hasOwn(documents, file) ? documents[file] : undefined
+    if (bytes === undefined) return [{ where, message: `the document ${file} is missing` }]
+    if (bytes.byteLength === 0) return [{ where, message: `the document ${file} is empty` }]
+    if (bytes.byteLength > MAX_BYTES) return [{ where, message: `the document ${file} has more than ${MAX_BYTES} bytes` }]
+    return []
+  })
+}
+
+function bringIn(registry: Registry, attachments: Attachments, draft: Draft, hash: string, args: AdmitArgs): ActResult {
+  const { id, content, will } = draft
+  const { now } = args
+  const operator: ActDetails = { actorRole: 'operator', channel: 'api', ...(content.unverified && { unverified: true }) }
+  const given: ActDetails = {
+    actorRole: will?.role ?? 'operator',
+    channel: will?.channel ?? 'api',
+    ...(will && { occurredAt: will.occurredAt as Millis }),
+    ...(content.unverified && { unverified: true, reason: 'unverified import' }),
+  }
+  const keyId = registry.create(id, draft.version, content, hash, operator, now)
+  const stored = draft.attachments.map(({ kind, file, mediaType }) =>
+    attachments.add(id, keyId, { kind, mediaType, bytes: args.documents[file] ?? new Uint8Array() }),
+  )
+  const hashes = [...new Set(stored)]
+  registry.act({ permission: id, type: 'request', details: operator, now })
+  registry.act({ permission: id, type: 'file', details: { ...given, attachments: hashes }, now })
+  return registry.act({ permission: id, type: 'activate', details: { ...operator, attachments: hashes }, now })
 }

@@ -19,7 +19,7 @@ export interface Attachments {
   read(permission: string, sha256: string): Buffer | undefined
 }
 
-const MAX_BYTES = 16 * 1024 * 1024
+export const MAX_BYTES = 16 * 1024 * 1024
 
 export function attachmentsOn(
   db: DatabaseSync,

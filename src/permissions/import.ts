@@ -26,26 +26,39 @@ import {
   STEPS,
   STRENGTHS,
 } from '../domain/vocabulary.ts'
+import type { ImportMistake } from './import-text.ts'
+import { CSV_COLUMNS, readImport } from './import-text.ts'
 import type { PermissionContent } from './registry.ts'
 
-const day = z.string().transform((text, ctx) => {
-  const parsed = parseDay(text)
-  if (parsed !== undefined) return parsed
-  ctx.addIssue({ code: 'custom', message: 'expected a day YYYY-MM-DD' })
-  return z.NEVER
-})
-const instant = z.string().transform((text, ctx) => {
-  const parsed = parseInstant(text)
-  if (parsed !== undefined) return parsed
-  ctx.addIssue({ code: 'custom', message: 'expected an instant such as 2026-10-01T00:00:00Z' })
-  return z.NEVER
-})
-const meter = z.string().transform((text, ctx) => {
-  const parsed = parseMeter(text)
-  if (parsed !== undefined) return parsed
-  ctx.addIssue({ code: 'custom', message: 'expected prm: and 14 digits, or pce: and 14 digits or GI and 6 digits' })
-  return z.NEVER
-})
+export type { ImportMistake } from './import-text.ts'
+
+const day = z
+  .string()
+  .meta({ format: 'date' })
+  .transform((text, ctx) => {
+    const parsed = parseDay(text)
+    if (parsed !== undefined) return parsed
+    ctx.addIssue({ code: 'custom', message: 'expected a day YYYY-MM-DD' })
+    return z.NEVER
+  })
+const instant = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform((text, ctx) => {
+    const parsed = parseInstant(text)
+    if (parsed !== undefined) return parsed
+    ctx.addIssue({ code: 'custom', message: 'expected an instant such as 2026-10-01T00:00:00Z' })
+    return z.NEVER
+  })
+const meter = z
+  .string()
+  .meta({ pattern: '^(prm:[0-9]{14}|pce:([0-9]{14}|GI[0-9]{6}))$' })
+  .transform((text, ctx) => {
+    const parsed = parseMeter(text)
+    if (parsed !== undefined) return parsed
+    ctx.addIssue({ code: 'custom', message: 'expected prm: and 14 digits, or pce: and 14 digits or GI and 6 digits' })
+    return z.NEVER
+  })
 /** Ids stand in logs and tables in clear: a run of digits in one may be somebody's meter or telephone. */
 const id = z
   .string()
@@ -114,19 +127,24 @@ const permission = z.strictObject({
 })
 export const importSchema = z.strictObject({ permissions: z.array(permission).max(100_000) })
 
+/** For editors and for those who write imports; the columns of the CSV stand beside it. */
+export function importJsonSchema(): unknown {
+  return {
+    ...z.toJSONSchema(importSchema, { io: 'input' }),
+    title: 'Permissions as `ecluse permission import` takes them',
+    'x-csv-columns': CSV_COLUMNS,
+  }
+}
+
 export interface Draft {
   readonly id: PermissionId
+  readonly where: string
   readonly version: number
   readonly content: PermissionContent
   /** What was imported, canonical: the same again is no change. */
   readonly canonical: string
   readonly will: { readonly channel: string; readonly occurredAt: number; readonly role: string } | null
   readonly attachments: readonly { readonly kind: string; readonly file: string; readonly mediaType: string }[]
-}
-export interface ImportMistake {
-  /** Line of a CSV, or the place in the JSON. */
-  readonly where: string
-  readonly message: string
 }
 export type Parsed =
   | { readonly ok: true; readonly drafts: readonly Draft[] }
@@ -141,34 +159,33 @@ export interface ImportContext {
 
 /** @param text JSON, or CSV if its first character is not `{` */
 export function parseImport(text: string, context: ImportContext): Parsed {
-  const raw = text.trimStart().startsWith('{') ? fromJson(text) : fromCsv(text)
-  if ('mistakes' in raw) return { ok: false, mistakes: raw.mistakes }
-  const parsed = importSchema.safeParse(raw.value)
-  if (!parsed.success) {
-    const mistakes = parsed.error.issues.map((issue) => ({ where: placeOf(issue.path, raw.lines), message: issue.message }))
-    return { ok: false, mistakes }
-  }
-  const mistakes: ImportMistake[] = []
+  const raw = readImport(text)
+  const mistakes: ImportMistake[] = [...raw.mistakes]
   const seen = new Set<string>()
-  const drafts = parsed.data.permissions.map((given, i) => {
-    const say = (field: string, message: string): void =>
-      void mistakes.push({ where: placeOf(['permissions', i, field], raw.lines), message })
-    if (seen.has(given.id)) say('id', `the id ${given.id} stands twice`)
+  const drafts = raw.permissions.flatMap((value, i) => {
+    const say = (path: readonly PropertyKey[], message: string): void => void mistakes.push({ where: raw.place(i, path), message })
+    const parsed = permission.safeParse(value)
+    if (!parsed.success) {
+      for (const { path, message } of parsed.error.issues) say(path, message)
+      return []
+    }
+    const given = parsed.data
+    if (seen.has(given.id)) say(['id'], `the id ${given.id} stands twice`)
     seen.add(given.id)
     check(given, context, say)
-    return draftOf(given, context.unverified)
+    return [draftOf(given, context.unverified, raw.place(i, []))]
   })
   return mistakes.length > 0 ? { ok: false, mistakes } : { ok: true, drafts }
 }
 
 type Given = z.output<typeof permission>
 
-function check(given: Given, context: ImportContext, say: (field: string, message: string) => void): void {
-  if (given.valid_until <= given.valid_from) say('valid_until', 'a permission ends after it begins')
+function check(given: Given, context: ImportContext, say: (path: readonly PropertyKey[], message: string) => void): void {
+  if (given.valid_until <= given.valid_from) say(['valid_until'], 'a permission ends after it begins')
   const purpose = context.clients.get(given.client)
-  if (purpose === undefined) say('client', `the settings declare no client ${given.client}`)
+  if (purpose === undefined) say(['client'], `the settings declare no client ${given.client}`)
   for (const [i, l] of given.lines.entries()) {
-    const at = `lines.${i}`
+    const at = ['lines', i]
     const row = context.policy.purposes.find((p) => p.code === l.purpose)
     if (!row) say(at, `the register has no purpose ${l.purpose}`)
     else {
@@ -192,23 +209,24 @@ function check(given: Given, context: ImportContext, say: (field: string, messag
   }
   for (const [i, b] of given.bindings.entries()) {
     if (!context.accounts.has(`${b.provider}/${b.account}`))
-      say(`bindings.${i}`, `the settings have no account ${b.account} at ${b.provider}`)
+      say(['bindings', i], `the settings have no account ${b.account} at ${b.provider}`)
   }
-  if (given.meter.startsWith('pce:') !== given.bindings.every((b) => b.provider === 'grdf-adict'))
-    say('bindings', 'a gas meter is read at GRDF, an electricity meter at Enedis')
+  const isGas = given.meter.startsWith('pce:')
+  if (given.bindings.some((b) => (b.provider === 'grdf-adict') !== isGas))
+    say(['bindings'], 'a gas meter is read at GRDF, an electricity meter at Enedis')
   if (context.unverified) return
-  if (!given.notice) say('notice', 'what the person was shown is missing: notice with id, version, sha256 and language')
-  if (!given.will) say('will', 'the act of will is missing: who agreed, when, by which channel')
-  if (!given.identity) say('identity', 'how the person was identified is missing')
+  if (!given.notice) say(['notice'], 'what the person was shown is missing: notice with id, version, sha256 and language')
+  if (!given.will) say(['will'], 'the act of will is missing: who agreed, when, by which channel')
+  if (!given.identity) say(['identity'], 'how the person was identified is missing')
   else if (given.identity.strength < 'S2' && given.holder.kind === 'natural')
-    say('identity', 'a household needs an identity of strength S2 or S3')
-  if (!given.holder_match) say('holder_match', 'how the person was matched with the contract of the meter is missing')
+    say(['identity'], 'a household needs an identity of strength S2 or S3')
+  if (!given.holder_match) say(['holder_match'], 'how the person was matched with the contract of the meter is missing')
   else if (given.holder_match.result === 'failed' || given.holder_match.result === 'not_done')
-    say('holder_match', 'the person is not matched with the contract of the meter')
-  if (given.attachments.length === 0) say('attachments', 'no document proves this permission')
+    say(['holder_match'], 'the person is not matched with the contract of the meter')
+  if (given.attachments.length === 0) say(['attachments'], 'no document proves this permission')
 }
 
-function draftOf(given: Given, unverified: boolean): Draft {
+function draftOf(given: Given, unverified: boolean, where: string): Draft {
   const lines: ScopeLine[] = given.lines.map((l, i) => ({
     id: `l${i + 1}` as LineId,
     kind: l.kind,
@@ -222,6 +240,7 @@ function draftOf(given: Given, unverified: boolean): Draft {
   const { ground, notice, will } = given
   return {
     id: given.id as PermissionId,
+    where,
     version: given.version,
     content: {
       meter: given.meter,
@@ -250,184 +269,9 @@ function draftOf(given: Given, unverified: boolean): Draft {
       arrangementId: given.arrangement ?? given.id,
       unverified,
     },
-    canonical: canonicalJson(given as unknown as Json),
+    // The same content is another permission where it was not verified.
+    canonical: canonicalJson({ ...given, unverified } as unknown as Json),
     will: will ? { channel: will.channel, occurredAt: will.occurred_at, role: will.role } : null,
     attachments: given.attachments.map((a) => ({ kind: a.kind, file: a.file, mediaType: a.media_type })),
   }
-}
-
-type Raw =
-  | { readonly value: unknown; readonly lines: readonly (readonly number[])[] | null }
-  | { readonly mistakes: readonly ImportMistake[] }
-
-function fromJson(text: string): Raw {
-  try {
-    return { value: JSON.parse(text) as unknown, lines: null }
-  } catch (error) {
-    return { mistakes: [{ where: 'file', message: `not JSON: ${error instanceof Error ? error.message : ''}` }] }
-  }
-}
-
-/** Columns of the CSV, comma-separated, RFC 4180 quotes. Rows with the same id are lines of one permission. */
-export const CSV_COLUMNS = [
-  'id',
-  'meter',
-  'holder_kind',
-  'holder_reference',
-  'holder_name',
-  'client',
-  'gdpr_basis',
-  'sector_release',
-  'valid_from',
-  'valid_until',
-  'kind',
-  'direction',
-  'finest',
-  'coarser',
-  'purpose',
-  'from',
-  'until',
-  'recurrence',
-  'provider',
-  'account',
-  'notice_id',
-  'notice_version',
-  'notice_sha256',
-  'notice_language',
-  'will_channel',
-  'will_occurred_at',
-  'identity_method',
-  'identity_strength',
-  'match_method',
-  'match_result',
-  'attachment_kind',
-  'attachment_file',
-  'attachment_media_type',
-] as const
-
-function fromCsv(text: string): Raw {
-  const rows = csvRows(text)
-  const head = rows[0]?.cells ?? []
-  const unknown = head.filter((name) => !CSV_COLUMNS.some((c) => c === name))
-  if (unknown.length > 0 || !head.includes('id')) {
-    return {
-      mistakes: [
-        {
-          where: 'line 1',
-          message: unknown.length > 0 ? `unknown column ${unknown.join(', ')}` : 'the first line names the columns; id is missing',
-        },
-      ],
-    }
-  }
-  const byId = new Map<string, { permission: Record<string, unknown>; lines: unknown[]; at: number[] }>()
-  const mistakes: ImportMistake[] = []
-  for (const row of rows.slice(1)) {
-    if (row.cells.length !== head.length) {
-      mistakes.push({ where: `line ${row.line}`, message: `${row.cells.length} cells for ${head.length} columns` })
-      continue
-    }
-    const cell = new Map(head.map((name, i) => [name, row.cells[i] ?? '']))
-    const get = (name: string): string | undefined => cell.get(name) || undefined
-    const given = fromCells(get)
-    const known = byId.get(get('id') ?? '')
-    if (!known) byId.set(get('id') ?? '', { permission: given.permission, lines: [given.line], at: [row.line] })
-    else {
-      known.lines.push(given.line)
-      known.at.push(row.line)
-      if (JSON.stringify(known.permission) !== JSON.stringify(given.permission)) {
-        mistakes.push({ where: `line ${row.line}`, message: `differs from line ${known.at[0]} of the same id in more than its scope line` })
-      }
-    }
-  }
-  if (mistakes.length > 0) return { mistakes }
-  const all = [...byId.values()]
-  return { value: { permissions: all.map((p) => ({ ...p.permission, lines: p.lines })) }, lines: all.map((p) => p.at) }
-}
-
-function fromCells(get: (name: string) => string | undefined): { readonly permission: Record<string, unknown>; readonly line: unknown } {
-  const some = (value: Record<string, unknown>): Record<string, unknown> | undefined =>
-    Object.values(value).every((v) => v === undefined) ? undefined : defined(value)
-  return {
-    permission: defined({
-      id: get('id'),
-      meter: get('meter'),
-      holder: defined({ kind: get('holder_kind'), reference: get('holder_reference'), name: get('holder_name') }),
-      client: get('client'),
-      ground: defined({ gdpr_basis: get('gdpr_basis'), sector_release: get('sector_release') }),
-      valid_from: get('valid_from'),
-      valid_until: get('valid_until'),
-      bindings: [defined({ provider: get('provider'), account: get('account') })],
-      notice: some({
-        id: get('notice_id'),
-        version: get('notice_version'),
-        sha256: get('notice_sha256'),
-        language: get('notice_language'),
-      }),
-      will: some({ channel: get('will_channel'), occurred_at: get('will_occurred_at') }),
-      identity: some({ method: get('identity_method'), strength: get('identity_strength') }),
-      holder_match: some({ method: get('match_method'), result: get('match_result') }),
-      attachments:
-        get('attachment_file') === undefined
-          ? undefined
-          : [{ kind: get('attachment_kind'), file: get('attachment_file'), media_type: get('attachment_media_type') }],
-    }),
-    line: defined({
-      kind: get('kind'),
-      direction: get('direction'),
-      finest: get('finest'),
-      coarser: get('coarser'),
-      purpose: get('purpose'),
-      from: get('from'),
-      until: get('until'),
-      recurrence: get('recurrence'),
-    }),
-  }
-}
-
-function defined(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined))
-}
-
-function csvRows(text: string): { readonly line: number; readonly cells: string[] }[] {
-  const rows: { line: number; cells: string[] }[] = []
-  let cells: string[] = []
-  let cell = ''
-  let quoted = false
-  let line = 1
-  let began = 1
-  const endRow = (): void => {
-    cells.push(cell)
-    if (cells.some((c) => c !== '')) rows.push({ line: began, cells })
-    cells = []
-    cell = ''
-    began = line + 1
-  }
-  for (let i = 0; i < text.length; i += 1) {
-    const c = text[i]
-    if (quoted) {
-      if (c === '"' && text[i + 1] === '"') {
-        cell += '"'
-        i += 1
-      } else if (c === '"') quoted = false
-      else cell += c
-      if (c === '\n') line += 1
-    } else if (c === '"' && cell === '') quoted = true
-    else if (c === ',') {
-      cells.push(cell)
-      cell = ''
-    } else if (c === '\n') {
-      endRow()
-      line += 1
-    } else if (c !== '\r') cell += c
-  }
-  if (cell !== '' || cells.length > 0) endRow()
-  return rows
-}
-
-/** `permissions.3.meter`, or the lines of the CSV that it came from. */
-function placeOf(path: readonly PropertyKey[], lines: readonly (readonly number[])[] | null): string {
-  if (lines === null) return path.map(String).join('.')
-  const at = lines[Number(path[1])]
-  const inner = path[2] === 'lines' ? Number(path[3]) : Number(/^lines\.(\d+)$/.exec(String(path[2]))?.[1] ?? 0)
-  return `line ${at?.[inner] ?? at?.[0] ?? 1}, ${path.slice(2).map(String).join('.')}`
 }

@@ -59,7 +59,8 @@ export interface Views {
 export interface Registry {
   views(args: { readonly client: ClientId; readonly meter: MeterId }): Views
   act(args: { readonly permission: PermissionId; readonly type: ActType; readonly details: ActDetails; readonly now: Millis }): ActResult
-  create(id: PermissionId, version: number, content: PermissionContent, contentHash: string, details: ActDetails, now: Millis): void
+  /** Gives the id of the subject's key under which it lies. */
+  create(id: PermissionId, version: number, content: PermissionContent, contentHash: string, details: ActDetails, now: Millis): string
   /** Ends a permission of which all was to be read once and has been. Undefined where something is left, or under way. */
   fulfil(args: { readonly permission: PermissionId; readonly now: Millis }): ActResult | undefined
   /** Ends what is past its `validUntil`; gives the client and meter of each, so that caches can be told. */
@@ -304,6 +305,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
         box,
       )
       perform(rowOf(id), 'create', details, now)
+      return boxKey
     },
     act: ({ permission, type, details, now }) => perform(rowOf(permission), type, details, now),
     expire({ now, most }) {
