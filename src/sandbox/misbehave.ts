@@ -102,8 +102,7 @@ export function textOf(
   }
   const told = odd?.kind === 'finer_step' ? { ...row, step: 'PT10M' as const } : row
   const span: Period = odd?.kind === 'outside_days' ? { from: addDays(days.from, -3), until: addDays(days.until, 3) } : days
-  const points =
-    odd?.kind === 'endless' ? endless(() => pointsOf(told, measure, span), odd.megabytes * 1_048_576) : pointsOf(told, measure, span)
+  const points = odd?.kind === 'endless' ? endless(pointsOf(told, measure, span), odd.megabytes * 1_048_576) : pointsOf(told, measure, span)
   return measureText(generation, measure, heading, points, oddUnits(odd, days))
 }
 
@@ -119,16 +118,15 @@ function oddUnits(odd: Misbehaviour | undefined, days: Period): Odd {
   return { extra: { quantity, points: [{ value: '12', date: `${days.from} 12:00:00`, length: 'PT30M', mark: 'B' }] } }
 }
 
-/** The same days again and again, until about so many characters. */
-function* endless(points: () => Iterable<Point>, characters: number): Generator<Point> {
-  for (let left = characters; left > 0;) {
-    const before = left
-    for (const point of points()) {
-      left -= 60
+/** The same days again and again, until about so many characters. A call has some thousand points at most: they are kept. */
+function* endless(days: Iterable<Point>, characters: number): Generator<Point> {
+  const points = [...days]
+  for (let left = characters; left > 0 && points.length > 0;) {
+    for (const point of points) {
       yield point
+      left -= 60
       if (left <= 0) return
     }
-    if (left === before) return
   }
 }
 

@@ -104,7 +104,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const misbehaving = odd.next(about.meter ?? '')
     const call = remember(message, route, about, url.pathname, misbehaving)
     res.once('close', () => {
-      call.status = res.statusCode
+      if (res.headersSent) call.status = res.statusCode
       call.complete = res.writableFinished
     })
     const body = await readBody(message)
