@@ -30,11 +30,12 @@ export function ownState(
   const entry = new URL(import.meta.url.endsWith('.ts') ? './state.ts' : './state.js', import.meta.url)
   const worker = new Worker(entry, { workerData: options })
   return new Promise((resolve, reject) => {
+    const ended = (): void => reject(new Error('the thread that owns the state ended before it was ready'))
     worker.once('error', reject)
-    // Too late once it is owned: `reject` does nothing then, and the client tells of the end.
-    worker.once('exit', () => reject(new Error('the thread that owns the state ended before it was ready')))
+    worker.once('exit', ended)
     worker.once('message', (message: { readonly ready?: StateReady; readonly fatal?: string }) => {
       worker.off('error', reject)
+      worker.off('exit', ended)
       if (message.ready === undefined) {
         const why = new Error(message.fatal ?? 'the thread that owns the state did not start')
         // The lock is free when the caller hears of it.
