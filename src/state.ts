@@ -113,7 +113,6 @@ function start(port: MessagePort, options: StateOptions): void {
     db.prepare("INSERT INTO meta (key, value) VALUES ('origin', ?)").run(wanted)
     return wanted
   }
-  function atomically(work: () => void): void {
   /** With another index key every meter would be unknown and every request refused, without a word of why. */
   function checkIndexKey(): void {
     const check = indexKeyCheck(options.keys.index)
@@ -122,6 +121,7 @@ function start(port: MessagePort, options: StateOptions): void {
     else if (row['value'] !== check)
       throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
   }
+  function atomically(work: () => void): void {
     db.exec('BEGIN IMMEDIATE')
     work()
     db.exec('COMMIT')
@@ -133,8 +133,8 @@ function start(port: MessagePort, options: StateOptions): void {
   /** What must be true before a request is taken. Throws with the sentence that the operator reads. */
   function recover(): number {
     const now = options.now as Millis
-    sealAll()
     checkIndexKey()
+    sealAll()
     const latest = db.prepare('SELECT n, at FROM entry ORDER BY n DESC LIMIT 1').get()
     if (latest && now < Number(latest['at']) - CLOCK_TOLERANCE_MS) {
       throw new Error(
