@@ -49,6 +49,9 @@ const NOT_SENT = new Set([
   'UND_ERR_CLOSED',
 ])
 
+/** The holder answered, and what it sent is no answer. */
+const FRAMING = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS_OVERFLOW'])
+
 export function forward(
   holder: Holder,
   call: OutgoingCall,
@@ -148,7 +151,7 @@ export function forward(
           return finish({ is: 'broken', why: 'timeout', holderBytes, retryable: false })
         if (NOT_SENT.has(code) || (controller === undefined && status === 0))
           return finish({ is: 'broken', why: 'not_sent', holderBytes, retryable: false })
-        const framing = code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+        const framing = error.name === 'HTTPParserError' || FRAMING.has(code)
         finish({
           is: 'broken',
           why: framing ? 'unreadable' : 'lost',
