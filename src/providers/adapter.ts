@@ -46,7 +46,7 @@ export interface OutgoingCall {
   readonly accept: string
 }
 
-/** What a data holder's non-200 answer means. `code` is the holder's own, cut to 64 characters of `[A-Za-z0-9_-]`. */
+/** What a data holder's non-200 answer means. `code` is the holder's own where it looks like one: at most 64 of `[A-Za-z0-9_-]`. */
 export type HolderSays =
   | { readonly means: 'no_data' }
   /** The period begins before the meter was in service. */

@@ -84,7 +84,7 @@ export function holderError(status: number, body: string, retryAfter: string | n
   const known = (told && BY_CODE.get(codeKey(told.code))) ?? byText(told)
   const means = status === 429 ? 'quota' : (known?.means ?? byStatus(status, told !== undefined))
   // Without a code of its own: the code of the text, or the status, so that the evidence always tells something.
-  const code = sanitised(told?.code ?? '') || known?.codes[0] || `HTTP_${status}`
+  const code = asCode(told?.code ?? '') ?? known?.codes[0] ?? `HTTP_${status}`
   if (means !== 'quota') return { says: { means }, code }
   const seconds = parseRetryAfter(retryAfter, now) ?? parseNextAccess(told?.nextAccess, now)
   return { says: seconds === undefined ? { means } : { means, retryAfterSeconds: seconds }, code }
@@ -148,8 +148,12 @@ function byStatus(status: number, isJson: boolean): Means {
   return status >= 400 && status < 500 ? 'bad_request' : 'down'
 }
 
-function sanitised(code: string): string {
-  return code.replaceAll(/[^A-Za-z0-9_-]/g, '').slice(0, 64)
+/**
+ * What looks like a code. A sentence, or the number of a meter, may stand where a code is expected: neither may reach the
+ * client or the log in clear, and a sentence without its blanks is a sentence still.
+ */
+function asCode(text: string): string | undefined {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(text) && !/[0-9]{10}/.test(text) ? text : undefined
 }
 
 const DAY_SECONDS = 86_400
