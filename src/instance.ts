@@ -11,16 +11,22 @@ export interface InstanceKeys {
   readonly index: Uint8Array
 }
 
-/** Keys are 32 bytes, written as 64 hexadecimal digits or in base64. */
 export async function instanceKeys(settings: Settings, env: Environment): Promise<InstanceKeys> {
   const { signing, master, index } = settings.evidence.keys
   const read = async (name: string, ref: typeof signing): Promise<Uint8Array> => {
-    const text = (await secretOf(ref, env)).trim()
-    const bytes = /^[0-9a-fA-F]{64}$/.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64')
-    if (bytes.byteLength !== 32) throw new Error(`the ${name} key does not have 32 bytes: make one with ecluse init`)
+    const text = await secretOf(ref, env)
+    const bytes = keyBytes(text)
+    if (!bytes) throw new Error(`the ${name} key does not have 32 bytes: make one with ecluse init`)
     return bytes
   }
   return { signing: await read('signing', signing), master: await read('master', master), index: await read('index', index) }
+}
+
+/** Keys are 32 bytes, written as 64 hexadecimal digits or in base64. Undefined for anything else. */
+export function keyBytes(text: string): Buffer | undefined {
+  const written = text.trim()
+  const bytes = /^[0-9a-fA-F]{64}$/.test(written) ? Buffer.from(written, 'hex') : Buffer.from(written, 'base64')
+  return bytes.byteLength === 32 ? bytes : undefined
 }
 
 /** The origin under which a log would be opened now; one that is open keeps its own. */

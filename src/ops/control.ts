@@ -16,6 +16,8 @@ export interface ControlAnswer {
 export type Commands = Readonly<Record<string, (args: never) => Promise<unknown>>>
 
 const SOCKET = 'control.sock'
+/** What the kernel takes (`sun_path`, without its final zero), less what other systems allow. */
+const MAX_PATH = 103
 const MAX_LINE = 256 * 1024 * 1024
 
 export function controlSocketOf(stateFolder: string): string {
@@ -25,6 +27,8 @@ export function controlSocketOf(stateFolder: string): string {
 /** The caller owns the state folder: a socket that lies there is a dead gate's. */
 export async function serveControl(stateFolder: string, commands: Commands): Promise<{ close(): Promise<void> }> {
   const path = controlSocketOf(stateFolder)
+  if (Buffer.byteLength(path) > MAX_PATH)
+    throw new Error(`the path of the control socket, ${path}, is longer than ${MAX_PATH} bytes: choose a shorter state folder`)
   rmSync(path, { force: true })
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -66,12 +70,17 @@ async function answer(line: string, commands: Commands): Promise<ControlAnswer> 
   }
 }
 
-/** Undefined if no gate answers at the socket: the caller may then take the state folder itself. */
-export function callControl(stateFolder: string, command: string, args: unknown): Promise<ControlAnswer | undefined> {
+/**
+ * Undefined if no gate answers at the socket: the caller may then take the state folder itself. Rejects where one is there
+ * and closes without an answer, or gives none within `timeoutMs` (absent: an erasure may take a minute).
+ */
+export function callControl(stateFolder: string, command: string, args: unknown, timeoutMs?: number): Promise<ControlAnswer | undefined> {
   const path = controlSocketOf(stateFolder)
   if (!existsSync(path)) return Promise.resolve(undefined)
   return new Promise((resolve, reject) => {
     const socket = connect(path)
+    if (timeoutMs !== undefined)
+      socket.setTimeout(timeoutMs, () => socket.destroy(new Error('the gate does not answer on its control socket')))
     socket.once('connect', () => socket.write(`${JSON.stringify({ command, args })}\n`))
     lines(socket, (line) => {
       socket.end()

@@ -82,8 +82,22 @@ function release(lock: DatabaseSync): void {
   lock.close()
 }
 
+/** Whether nobody owns the folder, found by owning it for a moment. */
+export function lockIsFree(folder: string): boolean {
+  try {
+    takeLock(folder).close()
+    return true
+  } catch (error) {
+    if (error instanceof StateError) return false
+    throw error
+  }
+}
+
 function takeLock(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: 0 })
+  const file = join(folder, 'lock.db')
+  // Whoever may read it may hold it. Never opened beside SQLite: closing it would give up the locks of this process (POSIX).
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
+  const lock = new DatabaseSync(file, { timeout: 0 })
   try {
     // Not WAL: in WAL mode an exclusive transaction would not keep a second owner from reading the lock as free.
     lock.exec('PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE')

@@ -1,0 +1,203 @@
+/**
+ * Whoever an instance meets on the network: the ports that it takes, each data holder (name, TLS, application token), and
+ * Redis. The operator's credentials are used, for a token call and nothing else: no call about a meter is made.
+ */
+import { lookup } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { Redis } from 'ioredis'
+import { certificateFinding } from './doctor-certificates.ts'
+import { CONTROL_MS } from './doctor-machine.ts'
+import { holderAt } from './gateway/holder.ts'
+import { callControl } from './ops/control.ts'
+import { errorFields, loggerTo } from './runtime/logger.ts'
+import type { ErrorFields } from './runtime/logger.ts'
+import { isPrivate } from './settings/network.ts'
+import type { Environment } from './settings/secret.ts'
+import { secretOf } from './settings/secret.ts'
+import type { Finding } from './ops/finding.ts'
+import { codeOf, fail, ok, warn } from './ops/finding.ts'
+import type { Settings } from './settings/shape.ts'
+
+const TOKEN_PATH = '/oauth2/v3/token'
+
+export async function ports({ listeners, instance }: Settings): Promise<Finding[]> {
+  const running = await callControl(instance.state, 'status', {}, CONTROL_MS).catch(() => undefined)
+  if (running?.ok) return []
+  const found: Finding[] = []
+  for (const [name, { address, port }] of Object.entries({ gate: listeners.gate, ops: listeners.ops })) {
+    if (port === 0) continue
+    const code = await canListen(address, port)
+    found.push(
+      code === undefined
+        ? ok('ports', `${address}:${port} (${name}) is free`)
+        : fail(
+            'ports',
+            `${address}:${port} (${name}) cannot be taken (${code})`,
+            `choose another in listeners.${name}, or stop what holds it`,
+          ),
+    )
+  }
+  return found
+}
+
+function canListen(address: string, port: number): Promise<string | undefined> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', (error) => resolve(codeOf(error)))
+    server.listen({ host: address, port }, () => server.close(() => resolve(undefined)))
+  })
+}
+
+export async function dataHolder({ providers }: Settings, env: Environment): Promise<Finding[]> {
+  const dc = providers['enedis-data-connect']
+  const url = new URL(dc.url)
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const check = 'enedis-data-connect'
+  const addresses = await lookup(host, { all: true }).catch((error: unknown) => codeOf(error))
+  if (typeof addresses === 'string')
+    return [fail(check, `the name ${host} cannot be resolved (${addresses})`, 'see the DNS of this machine')]
+  const reachable = dc.allowPrivate ? addresses : addresses.filter(({ address }) => !isPrivate(address))
+  if (reachable.length === 0) {
+    return [
+      fail(
+        check,
+        `${host} leads to a private address, where no call is made`,
+        'see the DNS of this machine; allow_private is for simulators',
+      ),
+    ]
+  }
+  const found = [ok(check, `${host} is resolved`)]
+  if (url.protocol === 'https:') {
+    const shown = await tlsOf(host, Number(url.port || 443), reachable[0]?.address ?? host, dc.ca, dc.timeouts.connectSeconds * 1000)
+    found.push(shown)
+    if (shown.standing === 'fail') return found
+  }
+  for (const account of dc.accounts) {
+    const secret = await secretOf(account.clientSecret, env).catch(() => undefined)
+    // That it is missing is told among the secrets.
+    if (secret !== undefined) found.push(await tokenOf({ ...account, secret }, dc))
+  }
+  return found
+}
+
+function tlsOf(host: string, port: number, address: string, ca: string | undefined, timeoutMs: number): Promise<Finding> {
+  const check = 'enedis-data-connect'
+  return new Promise((resolve) => {
+    const socket = connectTls({
+      host: address,
+      port,
+      servername: host,
+      minVersion: 'TLSv1.2',
+      // Looked at below, so that what is wrong can be told.
+      rejectUnauthorized: false,
+      ...(ca !== undefined && { ca: readFileSync(ca, 'utf8') }),
+    })
+    const end = (finding: Finding): void => {
+      socket.destroy()
+      resolve(finding)
+    }
+    socket.setTimeout(timeoutMs, () =>
+      end(fail(check, `${host}:${port} does not answer within ${timeoutMs / 1000} s`, 'see the firewall and the proxy of this network')),
+    )
+    socket.once('error', (error) =>
+      end(fail(check, `no TLS connection to ${host}:${port} (${codeOf(error)})`, 'see the firewall and the proxy of this network')),
+    )
+    socket.once('secureConnect', () => {
+      const flaw = socket.authorizationError as unknown
+      if (!socket.authorized) {
+        const code = flaw instanceof Error ? codeOf(flaw) : String(flaw)
+        return end(
+          fail(
+            check,
+            `${host} shows a certificate that is not trusted (${code})`,
+            'something stands between, or providers.enedis-data-connect.ca is another authority',
+          ),
+        )
+      }
+      const { valid_from: from, valid_to: until } = socket.getPeerCertificate()
+      end({
+        ...certificateFinding(`${socket.getProtocol()}; the certificate of ${host}`, Date.parse(from), Date.parse(until), Date.now()),
+        check,
+      })
+    })
+  })
+}
+
+type DataConnect = Settings['providers']['enedis-data-connect']
+async function tokenOf(account: DataConnect['accounts'][number] & { readonly secret: string }, dc: DataConnect): Promise<Finding> {
+  const check = 'enedis-data-connect'
+  let why: ErrorFields | undefined
+  const silent = loggerTo('silent', 'doctor', { write: () => undefined })
+  const log = {
+    ...silent,
+    dropped: 0,
+    warn: (fields: unknown) => {
+      if (typeof fields === 'object' && fields !== null && 'err' in fields) why = errorFields(fields.err)
+    },
+  }
+  const refusesAddress = dc.allowPrivate ? undefined : isPrivate
+  const holder = holderAt(account, { ...dc, ca: dc.ca, refusesAddress }, TOKEN_PATH, () => performance.now(), log)
+  try {
+    const started = performance.now()
+    const token = await holder.token()
+    if (token !== undefined)
+      return ok(check, `account ${account.id} gets an application token (${Math.round(performance.now() - started)} ms)`)
+    const told = [why?.cause?.code ?? why?.code ?? why?.name, why?.status].filter((one) => one !== undefined).join(', ')
+    const credentials = why?.status !== undefined && why.status < 500
+    return fail(
+      check,
+      `account ${account.id} gets no application token (${told === '' ? 'no answer' : told})`,
+      credentials
+        ? 'see client_id and client_secret of the account, and the state of the application at Enedis'
+        : 'try again; see whether Enedis tells of an outage',
+    )
+  } finally {
+    await holder.close()
+  }
+}
+
+/** Optional for the gate: without it, the same answers, more slowly. Hence nothing here fails. */
+export async function redisServer({ redis }: Settings, env: Environment): Promise<Finding[]> {
+  if (!redis) return []
+  const url = new URL(redis.url)
+  const password = redis.password && (await secretOf(redis.password, env).catch(() => undefined))
+  const client = new Redis({
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 6379),
+    db: Number(url.pathname.slice(1) || 0),
+    lazyConnect: true,
+    connectTimeout: 3000,
+    commandTimeout: 3000,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    ...(redis.username !== undefined && { username: redis.username }),
+    ...(password !== undefined && { password }),
+    ...(url.protocol === 'rediss:' && { tls: redis.tls ? { ca: readFileSync(redis.tls.ca, 'utf8') } : {} }),
+  })
+  let told: unknown
+  client.on('error', (error) => (told = error))
+  const slower = 'until then the gate asks its registry each time: same answers, more slowly'
+  try {
+    await client.connect()
+    const started = performance.now()
+    await client.ping()
+    const ms = performance.now() - started
+    const says = `${url.host} answers in ${ms.toFixed(1)} ms`
+    return [
+      ms > redis.commandTimeoutMs
+        ? warn('redis', `${says}, later than command_timeout_ms`, 'raise it, or bring the server nearer')
+        : ok('redis', says),
+    ]
+  } catch (error) {
+    const word = [told, error]
+      .flatMap((one) => (one instanceof Error ? [/^(WRONGPASS|NOAUTH|NOPERM|ERR|LOADING|READONLY)\b/.exec(one.message)?.[1]] : []))
+      .find((one) => one !== undefined)
+    return word === undefined
+      ? [warn('redis', `${url.host} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
+      : [warn('redis', `${url.host} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
+  } finally {
+    client.disconnect()
+  }
+}
