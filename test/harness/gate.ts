@@ -112,7 +112,13 @@ export interface GateProcess extends GateHandle {
 
 /** `ecluse serve` as a process. The folder stays until `removeFolder`: a test starts again on it. */
 export async function aGateProcess(
-  options: GateOptions & { readonly args?: readonly string[]; readonly prefix?: readonly string[]; readonly node?: readonly string[] } = {},
+  options: GateOptions & {
+    readonly args?: readonly string[]
+    readonly prefix?: readonly string[]
+    readonly node?: readonly string[]
+    /** The process as soon as it exists, for a test that does not wait until it is ready. */
+    readonly onSpawn?: (child: ChildProcess) => void
+  } = {},
 ): Promise<GateProcess> {
   if (options.holderUrl === undefined && options.holder === undefined) throw new Error('a gate process needs a holder')
   const laid = layOut(options, options.holderUrl ?? options.holder?.url ?? '')
@@ -130,6 +136,7 @@ export async function aGateProcess(
   ]
   const [command = '', ...args] = [...(options.prefix ?? []), ...words]
   const child = spawn(command, args, { env: { ...process.env, ...laid.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  options.onSpawn?.(child)
   let output = ''
   const ready = new Promise<{ readonly url: string; readonly ops: string }>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
