@@ -17,7 +17,7 @@ import type { Manifest } from './evidence/pack/manifest.ts'
 import { parseManifest } from './evidence/pack/manifest.ts'
 import { writeFolder, writeZip } from './evidence/pack/write.ts'
 import type { OpenedEntry } from './evidence/opened.ts'
-import { openEntry } from './evidence/opened.ts'
+import { openEntry, shown } from './evidence/opened.ts'
 import { readIfThere } from './evidence/verify/folder.ts'
 import type { ReplayReport } from './replay.ts'
 import { replayAll } from './replay.ts'
@@ -246,7 +246,7 @@ function selected(opened: readonly Opened[], select: Selection): readonly Opened
     .filter(({ e }) => {
       if (wanted.has(e.n) || counted.has(e.n) || (e.record['req'] !== undefined && requests.has(e.record['req']))) return true
       const [first] = (e.fields['permissions'] ?? []) as readonly { readonly id?: string }[]
-      return String(e.record['t']).startsWith('consent.') && permissions.has(first?.id)
+      return shown(e.record['t']).startsWith('consent.') && permissions.has(first?.id)
     })
     .map(({ o }) => o)
 }

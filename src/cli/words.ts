@@ -61,5 +61,6 @@ export function print(json: boolean, value: unknown, text: () => string): void {
 
 /** What comes from files and people is shown without control characters: a name must not drive the terminal. */
 export function plain(text: string): string {
+  // eslint-disable-next-line no-control-regex -- the control characters that a terminal obeys
   return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd')
 }

@@ -7,8 +7,6 @@ import type { PackContent } from './build.ts'
 /** What the zip format holds without extensions that not every tool reads. */
 const MOST_FILES = 65_000
 const MOST_BYTES = 4_000_000_000
-// The first moment that a zip can tell, in its own local time: the same bytes wherever and whenever it is made.
-const FIXED_TIME = new Date(1980, 0, 1)
 
 /** Throws with a sentence where the pack is too large for a zip. Leaves nothing behind where it throws. */
 export async function writeZip(file: string, contents: readonly PackContent[]): Promise<void> {
@@ -24,7 +22,8 @@ export async function writeZip(file: string, contents: readonly PackContent[]): 
     })
     for (const { path, read } of contents) {
       const entry = new ZipDeflate(path, { level: 6 })
-      entry.mtime = FIXED_TIME
+      // The first moment that a zip can tell, in its own local time: the same bytes wherever and whenever it is made.
+      entry.mtime = new Date(1980, 0, 1)
       zip.add(entry)
       entry.push(await read(), true)
       if (failed) throw failed
