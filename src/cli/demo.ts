@@ -48,9 +48,11 @@ Withdraw a permission, and ask again:
 
 npx ecluse permission withdraw house --state ${state}
 
-Verify the evidence, offline:
+Verify the evidence, offline; recompute its decisions; open what an entry seals:
 
 npx ecluse audit verify ${log}
+npx ecluse audit replay --all --why demo --state ${state}
+npx ecluse audit open --client ${credential.client} --why demo --state ${state}
 
 Ctrl-C stops it and removes its state.`
 }

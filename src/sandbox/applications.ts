@@ -22,7 +22,6 @@ export interface TokenDesk {
   revoke(message: IncomingMessage, body: string | undefined): Said
   /** The client id of whom a token speaks for; undefined once it has expired. */
   applicationOf(token: string): string | undefined
-  reset(): void
 }
 
 export function tokenDesk(applications: readonly Application[], now: () => number): TokenDesk {
@@ -68,7 +67,6 @@ export function tokenDesk(applications: readonly Application[], now: () => numbe
       if (known && known.until <= now()) tokens.delete(token)
       return known && known.until > now() ? known.application : undefined
     },
-    reset: () => tokens.clear(),
   }
 }
 

@@ -9,7 +9,7 @@ import type { ErrorId } from './errors.ts'
 import { ERROR_IDS } from './errors.ts'
 import { METERS } from './meters.ts'
 import type { Generation, Heading, Odd, Point } from './readings.ts'
-import { measureText, pointsOf } from './readings.ts'
+import { indexText, measureText, pointsOf } from './readings.ts'
 import type { Answer } from './routes.ts'
 
 export const KINDS = [
@@ -94,21 +94,30 @@ export function textOf(
     if (odd?.kind === 'wrong_meter') return [answer.text.replaceAll(/"[0-9]{14}"/g, (prm) => `"${otherThan(prm.slice(1, -1))}"`)]
     return [answer.text]
   }
-  const { row, measure, asked, days } = answer
+  const { row, asked, days } = answer
   const heading: Heading = {
     meter: odd?.kind === 'wrong_meter' ? otherThan(row.prm) : row.prm,
     from: asked.from,
     until: asked.until,
   }
-  const told = odd?.kind === 'finer_step' ? { ...row, step: 'PT10M' as const } : row
   const span: Period = odd?.kind === 'outside_days' ? { from: addDays(days.from, -3), until: addDays(days.until, 3) } : days
-  const points = odd?.kind === 'endless' ? endless(pointsOf(told, measure, span), odd.megabytes * 1_048_576) : pointsOf(told, measure, span)
-  return measureText(generation, measure, heading, points, oddUnits(odd, days))
+  if (answer.is === 'index') return [indexText(row, answer.way, heading, span) ?? '']
+  const { measure } = answer
+  const points = pointsOf(odd?.kind === 'finer_step' ? { ...row, step: 'PT10M' } : row, measure, span)
+  const told = odd?.kind === 'endless' ? endless(points, odd.megabytes * 1_048_576) : points
+  return measureText(generation, measure, heading, told, oddUnits(odd, days))
 }
 
-/** Whether there is a point at all: an answer without any is a refusal of its own. */
-export function hasPoints(answer: Extract<Answer, { is: 'points' }>): boolean {
-  return pointsOf(answer.row, answer.measure, answer.days).next().done !== true
+/** Whether there is anything to tell: an answer without a reading is a refusal of its own. */
+export function isEmpty(answer: Answer): boolean {
+  switch (answer.is) {
+    case 'points':
+      return pointsOf(answer.row, answer.measure, answer.days).next().done === true
+    case 'index':
+      return indexText(answer.row, answer.way, { meter: answer.row.prm, ...answer.asked }, answer.days) === undefined
+    default:
+      return false
+  }
 }
 
 function oddUnits(odd: Misbehaviour | undefined, days: Period): Odd {

@@ -12,8 +12,7 @@ import { recordText } from './contracts.ts'
 import type { ErrorId } from './errors.ts'
 import type { MeterRow } from './meters.ts'
 import { dayOf, meterOf } from './meters.ts'
-import type { Generation, Measure } from './readings.ts'
-import { indexText } from './readings.ts'
+import type { Generation, Measure, Way } from './readings.ts'
 
 type Wanted = { readonly is: 'measure'; readonly measure: Measure } | { readonly is: 'record'; readonly record: RecordId }
 export interface Route {
@@ -81,9 +80,11 @@ function apiOf(path: string): string {
   return path.split('/')[1] ?? ''
 }
 
+/** `asked` is what the heading says, `days` those of which something has come. */
 export type Answer =
   | { readonly is: 'refused'; readonly error: ErrorId }
   | { readonly is: 'text'; readonly text: string }
+  | { readonly is: 'index'; readonly row: MeterRow; readonly way: Way; readonly asked: Period; readonly days: Period }
   | {
       readonly is: 'points'
       readonly row: MeterRow
@@ -143,9 +144,7 @@ function readings(row: MeterRow | undefined, measure: Measure, asked: Period, to
   const silent = row.silentSince === null ? today : dayOf(row.silentSince, today)
   const days = period(asked.from, asked.until < silent ? asked.until : silent)
   if (!days) return refused('no_data')
-  if (measure.is !== 'index') return { is: 'points', row, measure, asked, days }
-  const text = indexText(row, measure.way, { meter: row.prm, from: asked.from, until: asked.until }, days)
-  return text === undefined ? refused('no_data') : { is: 'text', text }
+  return measure.is === 'index' ? { is: 'index', row, way: measure.way, asked, days } : { is: 'points', row, measure, asked, days }
 }
 
 function standingOf(row: MeterRow | undefined, curve: boolean): ErrorId | undefined {

@@ -19,7 +19,7 @@ import type { ErrorId } from './errors.ts'
 import { errorBody } from './errors.ts'
 import { METERS } from './meters.ts'
 import type { Misbehaviour, MisbehaviourInput } from './misbehave.ts'
-import { hasPoints, mischief, misbehaviour, textOf } from './misbehave.ts'
+import { isEmpty, mischief, misbehaviour, textOf } from './misbehave.ts'
 import type { Quotas } from './quotas.ts'
 import { ENEDIS_QUOTAS, quotaBook } from './quotas.ts'
 import type { Generation } from './readings.ts'
@@ -64,7 +64,7 @@ export interface Sandbox {
   readonly url: string
   calls(): readonly SeenCall[]
   misbehave(wanted: MisbehaviourInput): void
-  /** Forgets calls, misbehaviours, tokens and what was counted against quotas. */
+  /** Forgets calls, misbehaviours and what was counted against quotas; tokens stay good. */
   reset(): void
   close(): Promise<void>
 }
@@ -90,7 +90,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       seen = []
       odd.reset()
       book.reset()
-      desk.reset()
     },
   }
 
@@ -169,7 +168,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const today = parisDay(now() as Millis)
     const said = route.wanted.is === 'services' && method === 'POST' ? services(body) : answerTo(route, method, query, today)
     if (said.is === 'refused') return refuse(res, said.error, route.generation)
-    if (said.is === 'points' && !hasPoints(said)) return refuse(res, 'no_data', route.generation)
+    if (isEmpty(said)) return refuse(res, 'no_data', route.generation)
     const pieces = textOf(said, route.generation, misbehaving)
     return misbehaving ? sendOddly(res, misbehaving, pieces) : sendPieces(res, pieces)
   }

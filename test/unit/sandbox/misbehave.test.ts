@@ -99,6 +99,16 @@ test('outside_days: readings of days before and after, under the heading that wa
   expect(told.interval_reading.map((r: { date: string }) => r.date)).toStrictEqual([7, 6, 5, 4, 3, 2, 1, 0].map(back))
 })
 
+test('outside_days of registers: openings of days before and after', async () => {
+  const { text } = await (
+    await misbehaving({ kind: 'outside_days' })
+  ).get(y2026('/mesure_synchrone_auto/v2/index_consommation', back(4), back(2)))
+  const { periode, contexte } = JSON.parse(text)
+  expect(periode).toStrictEqual({ dateDebut: back(4), dateFin: back(2) })
+  const { valeur } = contexte[0].grandeur[0].cadranTotalisateur
+  expect(valeur.map((v: { d: string }) => v.d.slice(0, 10))).toStrictEqual([7, 6, 5, 4, 3, 2, 1, 0, -1].map(back))
+})
+
 test('finer_step: ten minutes where there are half-hours', async () => {
   const { text } = await (await misbehaving({ kind: 'finer_step' })).get(v5(CURVE_V5, back(1), TODAY))
   const { interval_reading: readings } = JSON.parse(text).meter_reading
