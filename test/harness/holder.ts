@@ -68,17 +68,16 @@ export async function fakeHolder(): Promise<FakeHolder> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  return Object.assign(holder, {
+  const given = {
     url: `http://127.0.0.1:${port}`,
-    get open() {
-      return sockets.size
-    },
+    open: 0,
     close: () =>
       new Promise<void>((resolve) => {
         for (const socket of sockets) socket.destroy()
         server.close(() => resolve())
       }),
-  })
+  }
+  return Object.defineProperty(Object.assign(holder, given), 'open', { get: () => sockets.size })
 }
 
 export function answer(socket: Socket, status: number, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): void {

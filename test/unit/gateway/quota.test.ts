@@ -160,6 +160,17 @@ test('who leaves while waiting takes no slot and no call of the hour', async () 
   expect(quota.left()[0]?.calls).toBe(8)
 })
 
+test('who has left already is not waited for, and takes nothing', async () => {
+  const quota = aQuota(1, 10)
+  const free = reserved(quota, wish('a', 1))
+  expect(await free.take(AbortSignal.abort())).toBe(false)
+  free.release()
+  expect(quota.left()[0]?.calls).toBe(10)
+  expect(await reserved(quota, wish('a', 1)).take(never)).toBe(true)
+  const queued = reserved(quota, wish('a', 1))
+  expect(await queued.take(AbortSignal.abort())).toBe(false)
+})
+
 test('a retry beyond what was reserved needs a call that is free', async () => {
   const quota = aQuota(1000, 1)
   const one = reserved(quota, wish('a', 1))
