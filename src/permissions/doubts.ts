@@ -26,7 +26,11 @@ const REFUSALS = 3
 export function doubtsOn(db: DatabaseSync, registry: Registry): Doubts {
   const sql = {
     insert: db.prepare('INSERT INTO holder_refusal (permission, at, code) VALUES (?, ?, ?)'),
-    spread: db.prepare('SELECT count(*) AS n, min(at) AS first FROM holder_refusal WHERE permission = ?'),
+    // Since it was last given or resumed: what led to a suspension that is over counts no more.
+    spread: db.prepare(
+      `SELECT count(*) AS n, min(at) AS first FROM holder_refusal
+       WHERE permission = :id AND at > (SELECT coalesce(max(at), 0) FROM act WHERE permission = :id AND type = 'resume')`,
+    ),
     recent: db.prepare('SELECT count(DISTINCT permission) AS n FROM holder_refusal WHERE at > ?'),
     status: db.prepare('SELECT status FROM permission WHERE id = ?'),
     clear: db.prepare('DELETE FROM holder_refusal WHERE permission = ?'),
@@ -38,10 +42,10 @@ export function doubtsOn(db: DatabaseSync, registry: Registry): Doubts {
       sql.insert.run(permission, now, code)
       const inHour = Number(sql.recent.get(now - HOUR)?.['n'] ?? 0)
       const badDay = inHour >= 5 && inHour > 0.05 * calledInHour
-      const spread = sql.spread.get(permission)
+      const spread = sql.spread.get({ id: permission })
       const enough = Number(spread?.['n'] ?? 0) >= REFUSALS && now - Number(spread?.['first'] ?? now) >= DAY
       if (badDay || !enough || sql.status.get(permission)?.['status'] !== 'active') return { suspended: null, badDay }
-      sql.clear.run(permission)
+      // Its refusals stay: the next permission must still see how many were refused in this hour.
       const details = { actorRole: 'gate', channel: 'clock', cause: 'holder_refused', reason: code } as const
       return { suspended: registry.act({ permission, type: 'suspend', details, now }), badDay }
     },

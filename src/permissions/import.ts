@@ -31,6 +31,7 @@ import { CSV_COLUMNS, readImport } from './import-text.ts'
 import type { PermissionContent } from './registry.ts'
 
 export type { ImportMistake } from './import-text.ts'
+export { CSV_COLUMNS } from './import-text.ts'
 
 const day = z
   .string()

@@ -94,6 +94,8 @@ export interface PermissionSummary {
   readonly client: string
   readonly status: string
   readonly endReason: string | null
+  /** Invalidated: as if it had never been given. */
+  readonly void: boolean
   readonly validFrom: string
   readonly validUntil: string
 }
@@ -184,7 +186,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
 
   function perform(row: Row, type: ActType, details: ActDetails, now: Millis): ActResult {
     const before: Standing | undefined =
-      type === 'create'
+      row.head === ''
         ? undefined
         : {
             status: row.status as Status,
@@ -279,6 +281,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       return { generation: Number(sql.generation.get(client, token)?.['value'] ?? 0), permissions }
     },
     create(id, version, content, contentHash, details, now) {
+      if (sql.byId.get(id)) throw new Refused(`permission ${id} exists already`)
       const meter = registry.meterToken(content.meter)
       if (sql.erasing.get(meter.toString('hex')))
         throw new Refused(`the meter of permission ${id} is being erased: import it again once the erasure has finished`)
@@ -389,6 +392,7 @@ function summaryOf(row: Row): PermissionSummary {
     client: row.client,
     status: row.status,
     endReason: row.end_reason,
+    void: row.void === 1,
     validFrom: rfc3339(row.valid_from as Millis),
     validUntil: rfc3339(row.valid_until as Millis),
   }

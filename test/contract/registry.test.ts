@@ -1,0 +1,8 @@
+import { accessContract } from './access.ts'
+import { registryContract } from './registry.ts'
+import { sqliteStores } from './stores.ts'
+import { tokensContract } from './tokens.ts'
+
+registryContract('SQLite', sqliteStores)
+tokensContract('SQLite', sqliteStores)
+accessContract('SQLite', sqliteStores)
