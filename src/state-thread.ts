@@ -7,17 +7,21 @@ import { stateClient } from './storage/rpc.ts'
 export interface OwnedState {
   readonly client: StateClient
   readonly ready: StateReady
-  /** Drains, publishes, closes. */
+  /** Drains, publishes, closes. Rejects with {@link StateBroken} where that fails. */
   stop(): Promise<void>
 }
 
 /** Withdrawals, erasures and outcomes, and what these wait for, are never refused for want of room. */
-const URGENT = new Set([
-  ...['act', 'outcome', 'holderRefused', 'erase', 'restrict', 'drained', 'erasuresPending'],
-  ...['revokeToken', 'syncClients', 'addCredential', 'expire', 'clock', 'policy'],
-])
+const URGENT = new Set(
+  'act outcome holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(' '),
+)
 /** No request waits longer for its intent: a disk that slow is told as 503. */
 export const QUEUE_AGE_MS = 5_000
+
+/** The disk failed under the state: whoever hears of it halts, and closes nothing. */
+export class StateBroken extends Error {
+  override readonly name = 'StateBroken'
+}
 
 /** Rejects with the sentence that says why the state cannot be owned, and what to do. */
 export function ownState(
@@ -33,30 +37,34 @@ export function ownState(
     const ended = (): void => reject(new Error('the thread that owns the state ended before it was ready'))
     worker.once('error', reject)
     worker.once('exit', ended)
-    worker.once('message', (message: { readonly ready?: StateReady; readonly fatal?: string }) => {
+    worker.once('message', (message: { readonly ready?: StateReady; readonly fatal?: string; readonly broken?: boolean }) => {
       worker.off('error', reject)
       worker.off('exit', ended)
       if (message.ready === undefined) {
-        const why = new Error(message.fatal ?? 'the thread that owns the state did not start')
+        const why = message.fatal ?? 'the thread that owns the state did not start'
+        // Ended, the thread would close its files.
+        if (message.broken === true) reject(new StateBroken(why))
         // The lock is free when the caller hears of it.
-        void worker.terminate().then(() => reject(why), reject)
+        else void worker.terminate().then(() => reject(new Error(why)), reject)
         return
       }
-      let stopping = false
-      const fatal = (why: string): void => {
-        if (!stopping) onFatal(why)
-      }
-      const client = stateClient(worker, limits, URGENT, fatal, onCommit)
+      let fatal = onFatal
+      const client = stateClient(worker, limits, URGENT, (why) => fatal(why), onCommit)
       resolve({
         client,
         ready: message.ready,
-        stop() {
-          stopping = true
-          return new Promise((done) => {
+        stop: () =>
+          new Promise((done, fail) => {
+            let stopped = false
+            fatal = (why) => {
+              if (!stopped) fail(new StateBroken(why))
+            }
+            worker.on('message', (last: { readonly stopped?: true }) => {
+              stopped ||= last.stopped === true
+            })
             worker.once('exit', () => done())
             worker.postMessage('stop')
-          })
-        },
+          }),
       })
     })
   })

@@ -304,7 +304,7 @@ function start(port: MessagePort, options: StateOptions): void {
     clearInterval(checkpoints)
     clearTimeout(sealing)
     // The disk is not to be trusted any more: nothing is closed tidily, nothing is retried.
-    port.postMessage({ fatal: error instanceof Error ? error.message : 'unknown' })
+    port.postMessage({ fatal: whatFailed(error).why })
   }
   let sealing: NodeJS.Timeout | undefined
   function guarded(work: () => void): () => void {
@@ -397,12 +397,26 @@ function start(port: MessagePort, options: StateOptions): void {
   }
 }
 
+/** SQLite's errors and the system's carry a number; a sentence of ours says itself what is wrong. */
+function whatFailed(error: unknown): { readonly why: string; readonly broken: boolean } {
+  if (!(error instanceof Error)) return { why: 'unknown', broken: true }
+  const { errcode, code } = error as { readonly errcode?: unknown; readonly code?: unknown }
+  const full = code === 'ENOSPC' || code === 'EDQUOT' || errcode === SQLITE_FULL
+  if (full) return { why: `the disk is full (${error.message}): make room, then start again; nothing acknowledged is lost`, broken: true }
+  const broken = errcode !== undefined || 'syscall' in error
+  const hint = broken ? ': see to the disk and to who may write there, then start again; nothing acknowledged is lost' : ''
+  return { why: error.message + hint, broken }
+}
+const SQLITE_FULL = 13
+
 if (parentPort) {
   const port = parentPort
   try {
     start(port, workerData as StateOptions)
   } catch (error) {
-    port.postMessage({ fatal: error instanceof Error ? error.message : 'unknown' })
-    port.close()
+    const { why, broken } = whatFailed(error)
+    port.postMessage({ fatal: broken ? `the state folder ${(workerData as StateOptions).folder}: ${why}` : why, broken })
+    // Its port open, the thread lives on, and its files stay as they are until the process is gone.
+    if (!broken) port.close()
   }
 }

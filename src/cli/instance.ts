@@ -10,6 +10,7 @@ import type { Millis } from '../domain/time.ts'
 import { isLoopback } from '../settings/network.ts'
 import { readSettings } from '../settings/settings.ts'
 import { formatMistakes } from '../settings/mistakes.ts'
+import { halt } from '../runtime/halt.ts'
 import { instanceKeys, originOf } from '../instance.ts'
 import type { Accepted } from '../main.ts'
 import { ownState } from '../state-thread.ts'
@@ -75,7 +76,7 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
     { ...settings.evidence.queue, ageMs: 3_600_000 },
     (why) => {
       process.stderr.write(`ecluse: the state can no longer be written: ${why}\n`)
-      process.exit(2)
+      halt(2)
     },
   )
   try {

@@ -2,6 +2,8 @@
  * The command line. Each command is a file of its own without logic: it reads its words, calls what does the work, and
  * prints. Exit codes: 0 done, 1 the answer is no, 2 could not run.
  */
+import { halt } from '../runtime/halt.ts'
+import { StateBroken } from '../state-thread.ts'
 import { CliError } from './words.ts'
 
 const COMMANDS: Readonly<
@@ -51,6 +53,7 @@ main().then(
   },
   (error: unknown) => {
     process.stderr.write(`ecluse: ${error instanceof Error ? error.message : String(error)}\n`)
+    if (error instanceof StateBroken) halt(2)
     process.exitCode = error instanceof CliError ? error.exit : 2
   },
 )

@@ -1,6 +1,8 @@
 /** `ecluse serve --config FILE`: the gate. SIGHUP reads the settings again; SIGTERM and SIGINT finish and stop. */
 import { startGate } from '../main.ts'
+import { halt } from '../runtime/halt.ts'
 import { loggerTo } from '../runtime/logger.ts'
+import { StateBroken } from '../state-thread.ts'
 import { settingsOf } from './instance.ts'
 import { wordsOf } from './words.ts'
 
@@ -21,11 +23,7 @@ export async function run(given: readonly string[]): Promise<number> {
     log,
     drainMs: words.number('drain-ms', DRAIN_MS),
     graceMs: words.number('grace-ms', GRACE_MS),
-    // Nothing more may be written, so nothing is closed tidily: the next start recovers from what is on disk.
-    onFatal: (why) => {
-      process.stderr.write(`ecluse: the gate stops, because its evidence can no longer be written: ${why}\n`)
-      process.exit(1)
-    },
+    onFatal: stopForGood,
   })
   // From the first moment: a SIGHUP that comes before the gate is ready must not end it. Why a reading failed is in the log.
   process.on('SIGHUP', () => void starting.then((gate) => gate.reload()).catch(() => undefined))
@@ -34,8 +32,17 @@ export async function run(given: readonly string[]): Promise<number> {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)
   })
-  await gate.stop()
+  await gate.stop().catch((error: unknown) => {
+    if (error instanceof StateBroken) stopForGood(error.message)
+    throw error
+  })
   // Whoever reads our output may have stopped reading: what it never takes must not keep the process.
   setTimeout(() => process.exit(0), LAST_WORDS_MS).unref()
   return 0
+}
+
+/** Nothing more may be written, so nothing is closed: the next start recovers from what is on disk. */
+function stopForGood(why: string): never {
+  process.stderr.write(`ecluse: the gate stops, because its evidence can no longer be written: ${why}\n`)
+  return halt(1)
 }

@@ -44,6 +44,8 @@ export function openState(folder: string, migrations = { state: STATE_MIGRATIONS
   try {
     const db = openDatabase(join(folder, 'ecluse.db'), migrations.state)
     const keys = openDatabase(join(folder, 'keys.db'), migrations.keys)
+    // SQLite syncs the folder when it makes a WAL, and passes over an fsync that failed.
+    syncPath(folder)
     return {
       folder,
       db,
@@ -85,13 +87,15 @@ function release(lock: DatabaseSync): void {
 /** Whether nobody owns the folder, found by owning it for a moment. */
 export function lockIsFree(folder: string): boolean {
   try {
-    takeLock(folder).close()
+    release(takeLock(folder))
     return true
   } catch (error) {
     if (error instanceof StateError) return false
     throw error
   }
 }
+
+const SQLITE_BUSY = 5
 
 function takeLock(folder: string): DatabaseSync {
   const file = join(folder, 'lock.db')
@@ -105,7 +109,8 @@ function takeLock(folder: string): DatabaseSync {
     return lock
   } catch (error) {
     lock.close()
-    throw new StateError('locked', `another process owns the state folder ${folder}: stop it, or use its control socket (${String(error)})`)
+    if ((error as { readonly errcode?: number }).errcode !== SQLITE_BUSY) throw error
+    throw new StateError('locked', `another process owns the state folder ${folder}: stop it, or use its control socket`)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import type { Millis } from '../../src/domain/time.ts'
+import { halt } from '../../src/runtime/halt.ts'
 import { ownState } from '../../src/state-thread.ts'
 
 const CALLERS = 16
@@ -14,7 +15,7 @@ const now = (): Millis => Date.now() as Millis
 
 function die(why: string): never {
   process.stderr.write(`${why}\n`)
-  process.exit(1)
+  return halt(1)
 }
 
 const state = await ownState(
@@ -30,7 +31,7 @@ const state = await ownState(
   die,
 ).catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : 'unknown'}\n`)
-  process.exit(2)
+  return halt(2)
 })
 // Clients have keys: keys.db is written too.
 await state.client.call('syncClients', { clients: [{ id: `client-${now()}`, disabled: false }], now: now() })
