@@ -4,7 +4,7 @@
  */
 import { halt } from '../runtime/halt.ts'
 import { StateBroken } from '../state-thread.ts'
-import { CliError } from './words.ts'
+import { CliError, plain } from './words.ts'
 
 const COMMANDS: Readonly<
   Record<string, { readonly says: string; readonly load: () => Promise<{ run(words: readonly string[]): Promise<number> }> }>
@@ -52,7 +52,7 @@ main().then(
     process.exitCode = code
   },
   (error: unknown) => {
-    process.stderr.write(`ecluse: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`ecluse: ${plain(error instanceof Error ? error.message : String(error))}\n`)
     if (error instanceof StateBroken) halt(2)
     process.exitCode = error instanceof CliError ? error.exit : 2
   },

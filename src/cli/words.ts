@@ -56,11 +56,20 @@ export function wordsOf(given: readonly string[], flags: readonly string[], opti
 }
 
 export function print(json: boolean, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${plain(text())}\n`)
+  process.stdout.write(json ? `${jsonLine(value)}\n` : `${plain(text())}\n`)
 }
 
-/** What comes from files and people is shown without control characters: a name must not drive the terminal. */
+/** Characters that drive a terminal, turn its text round or make none: those of control and of format, save line and tab. */
+const DRIVING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}--[\n\t]]/gv
+
+/** What comes from files and people is shown without such characters: a name must not drive the terminal. */
 export function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex -- the control characters that a terminal obeys
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd')
+  return text.replaceAll(DRIVING, '\ufffd')
+}
+
+/** The same value for whoever parses it, and harmless to whoever looks at it. */
+function jsonLine(value: unknown): string {
+  const escape = (text: string): string =>
+    Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')
+  return JSON.stringify(value).replaceAll(DRIVING, escape)
 }

@@ -2,11 +2,12 @@
  * What an operator may do to the state, by name: the control socket of a running gate and the command line without one
  * run this same table. Whatever ends or narrows something tells the caches and cuts what is under way before it answers.
  */
+import * as z from 'zod'
 import { parseMeter } from '../domain/meter.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
-import type { ActType } from '../domain/vocabulary.ts'
+import { STATUSES } from '../domain/vocabulary.ts'
 import type { Page, Selection } from '../evidence/disclose.ts'
 import type { ActResult, Views } from '../permissions/registry.ts'
 import type { Admitted } from '../permissions/admit.ts'
@@ -32,6 +33,7 @@ export interface CommandContext {
   readonly status: () => unknown
 }
 
+const LIFE_OF_A_TOKEN = 'a token lives between one second and one year'
 const WITHDRAWALS = [
   'withdrawn_by_subject',
   'revoked_by_operator',
@@ -41,6 +43,46 @@ const WITHDRAWALS = [
   'holder_changed',
   'invalidated',
 ] as const
+
+const word = z.string().min(1).max(1000)
+/** Stands in clear in the open log: a code, not a sentence about somebody. */
+const ground = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a code such as art17_1_b: it stands in clear in the log')
+/**
+ * What may be asked about permissions, clients, tokens and subjects. It comes from people, and over the socket from a
+ * command line of perhaps another version: a wrong type in a statement would stop the thread that owns the state.
+ */
+const ASKED = {
+  import: z.strictObject({ text: z.string(), documents: z.record(z.string(), z.string()), dryRun: z.boolean(), unverified: z.boolean() }),
+  list: z.strictObject({
+    client: word.optional(),
+    status: z.enum(STATUSES).optional(),
+    after: z.string().max(1000).optional(),
+    limit: z.int().min(1).max(10_000).default(1000),
+  }),
+  show: z.strictObject({ permission: word }),
+  withdraw: z.strictObject({
+    permission: word,
+    type: z.enum(WITHDRAWALS).default('withdrawn_by_subject'),
+    reason: word.optional(),
+    channel: word.default('api'),
+  }),
+  client: z.strictObject({ client: word }),
+  issue: z.strictObject({
+    client: word,
+    permissions: z.array(word).max(10_000).optional(),
+    ttlSeconds: z.int().min(1, LIFE_OF_A_TOKEN).max(31_536_000, LIFE_OF_A_TOKEN).optional(),
+  }),
+  tokens: z.strictObject({ client: word.optional() }),
+  revoke: z.strictObject({ token: word }),
+  erase: z.strictObject({ meter: word, ground: ground.default('art17_1_b') }),
+  restrict: z.strictObject({ meter: word, ground: ground.default('art18_1_d'), lift: z.boolean().default(false) }),
+}
+
+function read<S extends z.ZodType>(schema: S, args: unknown): z.output<S> {
+  const parsed = schema.safeParse(args)
+  if (parsed.success) return parsed.data
+  throw new Error(parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'arguments'}: ${message}`).join('; '))
+}
 
 export function commandsOn(context: CommandContext) {
   const { state, now, operator } = context
@@ -65,23 +107,19 @@ export function commandsOn(context: CommandContext) {
   }
   return {
     status: () => Promise.resolve(context.status()),
-    async 'permission import'(args: {
-      readonly text: string
-      readonly documents: Readonly<Record<string, string>>
-      readonly dryRun: boolean
-      readonly unverified: boolean
-    }) {
-      if (args.unverified && !context.simulated())
+    async 'permission import'(args: z.input<typeof ASKED.import>) {
+      const { text, documents, dryRun, unverified } = read(ASKED.import, args)
+      if (unverified && !context.simulated())
         throw new Error(
           'an unverified permission opens a simulated data holder only (one on a loopback address): import it with its notice, act of will, identity and documents',
         )
       const result = await state.call<Admitted>('importPermissions', {
-        text: args.text,
-        documents: Object.fromEntries(Object.entries(args.documents).map(([name, base64]) => [name, Buffer.from(base64, 'base64')])),
-        dryRun: args.dryRun,
+        text,
+        documents: Object.fromEntries(Object.entries(documents).map(([name, base64]) => [name, Buffer.from(base64, 'base64')])),
+        dryRun,
         now: now(),
         context: {
-          unverified: args.unverified,
+          unverified,
           policy: context.document().policy,
           clients: [...context.clients()],
           accounts: context.accounts(),
@@ -91,65 +129,59 @@ export function commandsOn(context: CommandContext) {
       await context.onActs(result.acts)
       return { ok: true, created: result.created, unchanged: result.unchanged }
     },
-    'permission list': (args: { readonly client?: string; readonly status?: string; readonly after?: string; readonly limit?: number }) =>
-      state.call('listPermissions', { ...args, limit: args.limit ?? 1000 }),
-    'permission show': (args: { readonly permission: string }) => state.call('showPermission', args),
-    async 'permission withdraw'(args: {
-      readonly permission: string
-      readonly type?: string
-      readonly reason?: string
-      readonly channel?: string
-    }) {
-      const type = WITHDRAWALS.find((t) => t === (args.type ?? 'withdrawn_by_subject'))
-      if (!type) throw new Error(`the act must be one of ${WITHDRAWALS.join(', ')}`)
+    async 'permission list'(args: z.input<typeof ASKED.list>) {
+      return state.call('listPermissions', read(ASKED.list, args))
+    },
+    async 'permission show'(args: z.input<typeof ASKED.show>) {
+      return state.call('showPermission', read(ASKED.show, args))
+    },
+    async 'permission withdraw'(args: z.input<typeof ASKED.withdraw>) {
+      const { permission, type, reason, channel } = read(ASKED.withdraw, args)
       const act = await state.call<ActResult>('act', {
-        permission: args.permission,
-        type: type satisfies ActType,
+        permission,
+        type,
         details: {
           actorRole: type === 'withdrawn_by_subject' ? 'data_subject' : 'operator',
           actor: operator,
-          channel: args.channel ?? 'api',
-          ...(args.reason !== undefined && { reason: args.reason }),
+          channel,
+          ...(reason !== undefined && { reason }),
         },
         now: now(),
       })
       await context.onActs([act])
       return act
     },
-    async 'client add'(args: { readonly client: string }) {
-      declared(args.client)
-      return state.call('addCredential', { client: args.client, rotate: false, now: now() })
+    async 'client add'(args: z.input<typeof ASKED.client>) {
+      const { client } = read(ASKED.client, args)
+      declared(client)
+      return state.call('addCredential', { client, rotate: false, now: now() })
     },
-    async 'client rotate'(args: { readonly client: string }) {
-      declared(args.client)
-      const credential = await state.call('addCredential', { client: args.client, rotate: true, now: now() })
-      await context.onClient(args.client as ClientId)
+    async 'client rotate'(args: z.input<typeof ASKED.client>) {
+      const { client } = read(ASKED.client, args)
+      declared(client)
+      const credential = await state.call('addCredential', { client, rotate: true, now: now() })
+      await context.onClient(client as ClientId)
       return credential
     },
-    async 'token issue'(args: { readonly client: string; readonly permissions?: readonly string[]; readonly ttlSeconds?: number }) {
-      const purpose = declared(args.client)
-      const ttlSeconds = args.ttlSeconds ?? context.tokenTtlSeconds()
-      if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > 31_536_000)
-        throw new Error('a token lives between one second and one year')
-      const issued = await state.call<IssuedToken>('issueToken', {
-        client: args.client,
-        purpose,
-        permissions: args.permissions ?? null,
-        ttlSeconds,
-        now: now(),
-      })
+    async 'token issue'(args: z.input<typeof ASKED.issue>) {
+      const { client, permissions = null, ttlSeconds = context.tokenTtlSeconds() } = read(ASKED.issue, args)
+      const issued = await state.call<IssuedToken>('issueToken', { client, purpose: declared(client), permissions, ttlSeconds, now: now() })
       return { token: issued.token, id: issued.id, client: issued.client, expiresAt: new Date(issued.expiresAt).toISOString() }
     },
-    'token list': (args: { readonly client?: string }) => state.call('listTokens', args),
-    async 'token revoke'(args: { readonly token: string }) {
-      const { hash, client } = await state.call<{ hash: Uint8Array; client: string }>('revokeToken', { token: args.token, now: now() })
+    async 'token list'(args: z.input<typeof ASKED.tokens>) {
+      return state.call('listTokens', read(ASKED.tokens, args))
+    },
+    async 'token revoke'(args: z.input<typeof ASKED.revoke>) {
+      const { token } = read(ASKED.revoke, args)
+      const { hash, client } = await state.call<{ hash: Uint8Array; client: string }>('revokeToken', { token, now: now() })
       await context.onToken(hash)
       return { revoked: true, client }
     },
-    async 'subject erase'(args: { readonly meter: string; readonly ground?: string }) {
+    async 'subject erase'(args: z.input<typeof ASKED.erase>) {
+      const { meter, ground } = read(ASKED.erase, args)
       const result = await state.call<{ keys: number; ended: readonly ActResult[] }>('erase', {
-        meter: meterOf(args.meter),
-        ground: args.ground ?? 'art17_1_b',
+        meter: meterOf(meter),
+        ground,
         by: operator,
         now: now(),
       })
@@ -157,11 +189,12 @@ export function commandsOn(context: CommandContext) {
       await drained()
       return { erasedSubjects: result.keys, endedPermissions: result.ended.length }
     },
-    async 'subject restrict'(args: { readonly meter: string; readonly ground?: string; readonly lift?: boolean }) {
+    async 'subject restrict'(args: z.input<typeof ASKED.restrict>) {
+      const { meter, ground, lift } = read(ASKED.restrict, args)
       const result = await state.call<{ keys: number; moved: readonly ActResult[] }>('restrict', {
-        meter: meterOf(args.meter),
-        on: args.lift !== true,
-        ground: args.ground ?? 'art18_1_d',
+        meter: meterOf(meter),
+        on: !lift,
+        ground,
         by: operator,
         now: now(),
       })
