@@ -34,8 +34,7 @@ interface Ended {
 export function mayRetry(run: Run, result: Forwarded, token: string, holder: Holder): boolean {
   if (result.is === 'broken') return result.retryable
   if (result.is !== 'error' || errorOf(run, result).says.means !== 'token_refused') return false
-  holder.dropToken(token)
-  return true
+  return holder.dropToken(token)
 }
 
 export async function conclude(run: Run, ended: Ended): Promise<Done> {

@@ -42,12 +42,14 @@ export interface Holder {
   readonly standing: 'ok' | 'down' | 'off'
   /** Undefined while the holder gives none: the call is then not made. */
   token(): Promise<string | undefined>
-  /** The holder refused this very token. */
-  dropToken(token: string): void
+  /** The holder refused this very token. Gives whether another one is worth a call. */
+  dropToken(token: string): boolean
   close(): Promise<void>
 }
 
 const MAX_TOKEN_ANSWER = 65_536
+const KEPT_AFTER_DROP = 60_000
+const LONGEST_LIFE_SECONDS = 86_400
 
 /** The name of the holder leads where no connection is made to. Nothing has left. */
 export class AddressRefused extends Error {
@@ -65,6 +67,9 @@ export function holderAt(
   const origin = new URL(settings.url).origin
   const connect = {
     timeout: settings.timeouts.connectSeconds * 1000,
+    // Said here, because variables of the environment may say otherwise.
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2' as const,
     ...(settings.ca !== undefined && { ca: readFileSync(settings.ca, 'utf8') }),
     ...guarded(origin, settings.refusesAddress),
   }
@@ -103,13 +108,14 @@ export function holderAt(
   let running: Promise<void> | undefined
   let failures = 0
   let retryAt = 0
+  let keptUntil = -Infinity
 
   function refresh(): Promise<void> {
     running ??= clientCredentialsGrant(config)
       .then((grant) => {
         if (!/^[\x21-\x7e]{1,8192}$/.test(grant.access_token)) throw new TypeError('the token of the holder is not printable ASCII')
         // No word on its life: trusted for a minute.
-        const life = (grant.expiresIn() ?? 60) * 1000
+        const life = Math.min(grant.expiresIn() ?? 60, LONGEST_LIFE_SECONDS) * 1000
         current = { value: grant.access_token, refreshAt: now() + life * (0.75 + Math.random() * 0.1), expiresAt: now() + life }
         failures = 0
       })
@@ -143,7 +149,12 @@ export function holderAt(
       return current && now() < current.expiresAt ? current.value : undefined
     },
     dropToken(token) {
-      if (current?.value === token) current = undefined
+      if (current?.value !== token) return true
+      // A new token that is refused as well is not the token's fault: it stays, or each request would ask for another.
+      if (now() < keptUntil) return false
+      keptUntil = now() + KEPT_AFTER_DROP
+      current = undefined
+      return true
     },
     async close() {
       await Promise.all([pool.destroy(), tokenAgent.destroy()])
