@@ -11,21 +11,28 @@ export interface Period {
   readonly until: Day
 }
 
-const MS_PER_DAY = 86_400_000
 const PARIS = 'Europe/Paris'
 
 /** A real day written exactly `YYYY-MM-DD` (years 1900 to 2999), or undefined. Never throws. */
 export function parseDay(text: string): Day | undefined {
-  if (text.length !== 10 || text[4] !== '-' || text[7] !== '-') return undefined
-  for (const i of [0, 1, 2, 3, 5, 6, 8, 9]) {
-    const digit = text.charCodeAt(i)
-    if (digit < 48 || digit > 57) return undefined
-  }
-  const year = Number(text.slice(0, 4))
-  const month = Number(text.slice(5, 7))
-  const day = Number(text.slice(8, 10))
-  if (year < 1900 || year > 2999 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined
-  return text as Day
+  if (text.length !== 10 || text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH) return undefined
+  // What is no digit makes NaN, which no comparison lets pass.
+  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2)
+  const month = twoDigits(text, 5)
+  const date = twoDigits(text, 8)
+  return year >= 1900 && year <= 2999 && month >= 1 && month <= 12 && date >= 1 && date <= daysInMonth(year, month)
+    ? (text as Day)
+    : undefined
+}
+
+const DASH = 0x2d
+/** Day and month as they are written, by their number. */
+const WRITTEN: readonly string[] = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'))
+
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - 48
+  const ones = text.charCodeAt(at + 1) - 48
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
 }
 
 /** Like {@link parseDay}, for constants and trusted stores. Throws a RangeError on anything else. */
@@ -40,22 +47,49 @@ export function millis(value: number): Millis {
   return value as Millis
 }
 
-/** Days since 1970-01-01 of the civil calendar; the number that all arithmetic on days uses. */
+/**
+ * Days since 1970-01-01 of the civil calendar; the number that all arithmetic on days uses. Computed in whole numbers,
+ * because every reading of an answer is placed by it and a Date costs a microsecond: years begin in March, so that the
+ * leap day comes last, and 400 of them are one era (H. Hinnant, «chrono-compatible low-level date algorithms»).
+ */
 export function dayNumber(d: Day): number {
-  return Date.UTC(Number(d.slice(0, 4)), Number(d.slice(5, 7)) - 1, Number(d.slice(8, 10))) / MS_PER_DAY
+  const month = twoDigits(d, 5)
+  const year = twoDigits(d, 0) * 100 + twoDigits(d, 2) - (month <= 2 ? 1 : 0)
+  const era = Math.floor(year / 400)
+  const yearOfEra = year - era * 400
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + twoDigits(d, 8) - 1
+  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
 }
 
 export function dayOfNumber(n: number): Day {
-  return new Date(n * MS_PER_DAY).toISOString().slice(0, 10) as Day
+  const z = n + 719_468
+  const era = Math.floor(z / 146_097)
+  const dayOfEra = z - era * 146_097
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  )
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100))
+  const fromMarch = Math.floor((5 * dayOfYear + 2) / 153)
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9
+  return written(yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - Math.floor((153 * fromMarch + 2) / 5) + 1)
+}
+
+function written(year: number, month: number, date: number): Day {
+  return `${String(year).padStart(4, '0')}-${WRITTEN[month]}-${WRITTEN[date]}` as Day
 }
 
 export function addDays(d: Day, n: number): Day {
-  return dayOfNumber(dayNumber(d) + n)
+  // Within what every month has, nothing but the last two digits changes.
+  const date = twoDigits(d, 8) + n
+  return date >= 1 && date <= 28 ? (`${d.slice(0, 8)}${WRITTEN[date]}` as Day) : dayOfNumber(dayNumber(d) + n)
 }
 
 /** Civil months; the 31st of a shorter month becomes its last day. */
 export function addMonths(d: Day, n: number): Day {
-  return Temporal.PlainDate.from(d).add({ months: n }).toString() as Day
+  const months = (twoDigits(d, 0) * 100 + twoDigits(d, 2)) * 12 + twoDigits(d, 5) - 1 + n
+  const year = Math.floor(months / 12)
+  const month = months - year * 12 + 1
+  return written(year, month, Math.min(twoDigits(d, 8), daysInMonth(year, month)))
 }
 
 /** The period `[from, until)`, or undefined if it would be empty. */
@@ -155,16 +189,12 @@ export function parseInstant(text: string): Millis | undefined {
 export function parseStamp(text: string): { readonly day: Day; readonly secondOfDay: number } | undefined {
   if (text.length !== 19 || (text[10] !== ' ' && text[10] !== 'T') || text[13] !== ':' || text[16] !== ':') return undefined
   const d = parseDay(text.slice(0, 10))
-  if (d === undefined) return undefined
-  for (const i of [11, 12, 14, 15, 17, 18]) {
-    const digit = text.charCodeAt(i)
-    if (digit < 48 || digit > 57) return undefined
-  }
-  const hour = Number(text.slice(11, 13))
-  const minute = Number(text.slice(14, 16))
-  const second = Number(text.slice(17, 19))
-  if (hour > 23 || minute > 59 || second > 59) return undefined
-  return { day: d, secondOfDay: hour * 3600 + minute * 60 + second }
+  const hour = twoDigits(text, 11)
+  const minute = twoDigits(text, 14)
+  const second = twoDigits(text, 17)
+  return d !== undefined && hour <= 23 && minute <= 59 && second <= 59
+    ? { day: d, secondOfDay: hour * 3600 + minute * 60 + second }
+    : undefined
 }
 
 /** The day to which a reading belongs that is stamped at the *end* of its interval: 00:00 belongs to the day before. */
