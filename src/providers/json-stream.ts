@@ -242,10 +242,12 @@ export function parseProved(text: string): { readonly value: unknown } | undefin
   } catch {
     return undefined // not JSON: the caller refuses it, or reads it again to see how far it is good
   }
-  const names = namesInText(text)
-  return names !== undefined && names === namesInValue(value, 0) ? { value } : undefined
+  const names = namesInValue(value, 0)
+  if (Number.isNaN(names)) return undefined
+  // Written again it is the same text: nothing was passed over. So it is with most answers, and this is the faster proof.
+  if (JSON.stringify(value) === text || namesInText(text) === names) return { value }
+  return undefined
 }
-
 /** Member names written in a text that is known to be JSON, or undefined where a number is longer than the limit. */
 function namesInText(text: string): number | undefined {
   let names = 0
@@ -278,22 +280,32 @@ function namesInValue(value: unknown, depth: number): number {
   if (depth >= MAX_DEPTH) return Number.NaN
   let names = 0
   if (Array.isArray(value)) {
-    for (const item of value) names += namesInValue(item, depth + 1)
+    for (let i = 0; i < value.length; i++) names += namesInValue(value[i], depth + 1)
     return names
   }
-  for (const [name, item] of Object.entries(value)) {
+  const own = Object.keys(value)
+  if (own.length > MAX_KEYS) return Number.NaN
+  for (const name of own) {
     if (name.length > MAX_TEXT) return Number.NaN
-    names += 1 + namesInValue(item, depth + 1)
+    names += 1 + namesInValue((value as Readonly<Record<string, unknown>>)[name], depth + 1)
   }
-  return Object.keys(value).length > MAX_KEYS ? Number.NaN : names
+  return names
 }
 
 /** Hands a parsed value to a sink in the order of its text (names that look like integers come first: no API here has any). */
 export function feed(value: unknown, sink: JsonSink): boolean {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null) return sink.scalar(value)
-  if (Array.isArray(value)) return sink.open(true) && value.every((item) => feed(item, sink)) && sink.close(true)
   if (typeof value !== 'object') return false
-  return sink.open(false) && Object.entries(value).every(([name, item]) => sink.key(name) && feed(item, sink)) && sink.close(false)
+  if (Array.isArray(value)) {
+    if (!sink.open(true)) return false
+    for (let i = 0; i < value.length; i++) if (!feed(value[i], sink)) return false
+    return sink.close(true)
+  }
+  if (!sink.open(false)) return false
+  for (const name of Object.keys(value)) {
+    if (!sink.key(name) || !feed((value as Readonly<Record<string, unknown>>)[name], sink)) return false
+  }
+  return sink.close(false)
 }
 
 /** Bodies up to here are kept and read as a whole. */
