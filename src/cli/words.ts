@@ -60,7 +60,7 @@ export function print(json: boolean, value: unknown, text: () => string): void {
 }
 
 /** Characters that drive a terminal, turn its text round or make none: those of control and of format, save line and tab. */
-const DRIVING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}--[\n\t]]/gv
+const DRIVING = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--[\n\t]]/gv
 
 /** What comes from files and people is shown without such characters: a name must not drive the terminal. */
 export function plain(text: string): string {
