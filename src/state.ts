@@ -371,6 +371,7 @@ function start(port: MessagePort, options: StateOptions): void {
     },
     {
       after: guarded(afterBatch),
+      stopped: () => stopped,
       fatal,
       gauges: (commitMs) => ({ journalRows: journal.next - sealedUpTo, entries: sealedUpTo, commitMs }),
     },
@@ -416,7 +417,8 @@ if (parentPort) {
   } catch (error) {
     const { why, broken } = whatFailed(error)
     port.postMessage({ fatal: broken ? `the state folder ${(workerData as StateOptions).folder}: ${why}` : why, broken })
-    // Its port open, the thread lives on, and its files stay as they are until the process is gone.
-    if (!broken) port.close()
+    // As long as it listens the thread lives, and its files stay as they are until the process is gone.
+    if (broken) port.on('message', () => undefined)
+    else port.close()
   }
 }

@@ -49,10 +49,16 @@ export function serveCalls(
   port: MessagePort,
   procedures: Procedures,
   unit: Unit,
-  hooks: { readonly after: () => void; readonly gauges: (commitMs: number) => Gauges; readonly fatal: (error: unknown) => void },
+  hooks: {
+    readonly after: () => void
+    readonly gauges: (commitMs: number) => Gauges
+    /** After a fatal error SQLite would take the next commit, and call it durable. */
+    readonly stopped: () => boolean
+    readonly fatal: (error: unknown) => void
+  },
 ): void {
   port.on('message', (calls: readonly Call[] | 'stop') => {
-    if (calls === 'stop') return
+    if (calls === 'stop' || hooks.stopped()) return
     const started = performance.now()
     try {
       unit.begin()

@@ -41,8 +41,10 @@ export function openState(folder: string, migrations = { state: STATE_MIGRATIONS
   const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
   if (made !== undefined) syncPath(dirname(made))
   const lock = takeLock(folder)
+  const opened = [lock]
   try {
     const db = openDatabase(join(folder, 'ecluse.db'), migrations.state)
+    opened.push(db)
     const keys = openDatabase(join(folder, 'keys.db'), migrations.keys)
     // SQLite syncs the folder when it makes a WAL, and passes over an fsync that failed.
     syncPath(folder)
@@ -58,15 +60,12 @@ export function openState(folder: string, migrations = { state: STATE_MIGRATIONS
           if ((statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) > WAL_BYTES) each.exec('PRAGMA wal_checkpoint(PASSIVE)')
       },
       close() {
-        for (const each of [db, keys]) {
-          each.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-          each.close()
-        }
-        release(lock)
+        for (const each of [db, keys]) each.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+        for (const each of [db, keys, lock]) release(each)
       },
     }
   } catch (error) {
-    release(lock)
+    for (const each of error instanceof StateError ? opened : [lock]) release(each)
     throw error
   }
 }
@@ -79,9 +78,15 @@ export function openForReading(file: string): DatabaseSync {
 /** A connection that nobody refers to is closed by the garbage collector, and its lock is gone without a word. */
 const held = new Set<DatabaseSync>()
 
-function release(lock: DatabaseSync): void {
-  held.delete(lock)
-  lock.close()
+/** After an error of the disk nothing is closed: that would fold the WAL in, and delete it on the word of one more fsync. */
+function giveUp(db: DatabaseSync, error: unknown): void {
+  if (error instanceof StateError) db.close()
+  else held.add(db)
+}
+
+function release(db: DatabaseSync): void {
+  held.delete(db)
+  db.close()
 }
 
 /** Whether nobody owns the folder, found by owning it for a moment. */
@@ -127,9 +132,10 @@ function openDatabase(file: string, migrations: readonly string[]): DatabaseSync
       db = connect(file)
     }
     migrate(db, version, migrations)
+    held.add(db)
     return db
   } catch (error) {
-    if (db.isOpen) db.close()
+    if (db.isOpen) giveUp(db, error)
     throw error
   }
 }
@@ -146,7 +152,7 @@ function connect(file: string): DatabaseSync {
     expectPragma(db, 'foreign_keys', 1)
     return db
   } catch (error) {
-    db.close()
+    giveUp(db, error)
     throw error
   }
 }

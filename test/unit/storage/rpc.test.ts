@@ -141,6 +141,7 @@ function served(unit: Partial<Unit> = {}): { send(...calls: Batch): Promise<unkn
     { ...whole, ...unit },
     {
       after: () => void did.push('after'),
+      stopped: () => fatal.length > 0,
       fatal: (error) => void fatal.push(error),
       gauges: (commitMs) => ({ journalRows: 0, entries: 0, commitMs }),
     },
@@ -186,6 +187,9 @@ test('an error in a procedure or in the commit is final: no answer, and nothing 
   expect(await procedure.send([1, 'intent', { n: 1 }], [2, 'broken', {}])).toBe('silence')
   expect(procedure.did).toStrictEqual(['begin', 'savepoint'])
   expect(procedure.fatal).toMatchObject([{ message: 'disk I/O error' }])
+  // SQLite itself would take the next one.
+  expect(await procedure.send([3, 'intent', { n: 1 }])).toBe('silence')
+  expect(procedure.did).toStrictEqual(['begin', 'savepoint'])
   const commit = served({
     commit: () => {
       throw new Error('database or disk is full')
