@@ -73,8 +73,9 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
   const error = errorOf(run, result)
   switch (error.says.means) {
     case 'no_data':
+      return emptyPart(run, part, last)
     case 'before_activation':
-      // Of several parts one may have nothing, or lie before the meter was in service: the answer goes on with the next.
+      // Of several parts one may lie before the meter was in service: the answer goes on with the next.
       if (run.basis.decision.parts.length > 1) return emptyPart(run, part, last)
       break
     case 'refused':

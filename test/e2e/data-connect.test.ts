@@ -187,7 +187,7 @@ describe('the holder’s own refusal', () => {
     ['about the consent', 403, 'ADAM-DC-0008', 503, 503, 'holder_refused'],
     ['about the holder', 403, 'ADAM-DC-0007', 503, 503, 'holder_refused'],
     ['about the days', 403, 'ADAM-DC-0009', 403, 404, 'holder_refused'],
-    ['no data', 404, 'no_data_found', 404, 404, 'holder_refused'],
+    ['no data', 404, 'no_data_found', 404, 404, null],
     ['wrong direction', 400, 'ADAM-ERR0069', 400, 404, 'holder_refused'],
     ['down', 500, 'STM-ERR-0000001', 503, 503, 'holder_down'],
     ['not subscribed to that API', 403, '900908', 503, 503, 'holder_down'],
