@@ -10,10 +10,12 @@ import { write } from './respond.ts'
 
 const MAX_BODY = 8192
 const BODY_MS = 5000
+const TWO_WAYS = 'Credentials belong in one place: the header or the body.'
 const NO_STORE = [
   ['Cache-Control', 'no-store'],
   ['Pragma', 'no-cache'],
 ] as const
+const CHALLENGE = [['WWW-Authenticate', 'Basic realm="ecluse"']] as const
 
 export async function answerTokenCall(
   gate: Gate,
@@ -25,10 +27,14 @@ export async function answerTokenCall(
   const fail = (status: number, error: string, description: string): void => {
     gate.refusals.stranger(`token_${error}`)
     gate.metrics.strangers.inc({ reason: 'token_call' })
-    const challenge = status === 401 ? ([['WWW-Authenticate', 'Basic realm="ecluse"']] as const) : []
-    write(gate, res, status, [...NO_STORE, ...challenge], JSON.stringify({ error_description: description, error }))
+    // Guessing secrets has a price: past its rate an address is told nothing more of them.
+    if (gate.refusals.tooMany(message.socket.remoteAddress ?? '')) {
+      const body = { error_description: 'Too many requests failed.', error: 'temporarily_unavailable' }
+      return write(gate, res, 429, [...NO_STORE, ['Retry-After', '60']], JSON.stringify(body))
+    }
+    const more = status === 401 ? CHALLENGE : status === 503 ? ([['Retry-After', '5']] as const) : []
+    write(gate, res, status, [...NO_STORE, ...more], JSON.stringify({ error_description: description, error }))
   }
-  if (canonical.wire.method !== 'POST') return fail(405, 'invalid_request', 'Only POST is allowed.')
   if (canonical.wire.query.size > 0)
     return fail(400, 'invalid_request', 'Credentials belong in the header or in the body, never in the address.')
   if (!/^application\/x-www-form-urlencoded( *;.*)?$/i.test(canonical.contentType ?? '')) {
@@ -37,11 +43,13 @@ export async function answerTokenCall(
   if (canonical.contentLength > MAX_BODY) return fail(400, 'invalid_request', 'The body is too long.')
   if (canonical.wantsContinue) res.writeContinue()
   const body = await readBody(message)
-  const form = body === undefined ? undefined : parseForm(body)
+  if (body === undefined) return fail(408, 'invalid_request', 'The body did not come.')
+  const form = parseForm(body)
   if (!form) return fail(400, 'invalid_request', 'The body is not a form, or a parameter stands in it twice.')
   if (form.get('grant_type') !== 'client_credentials')
     return fail(400, 'unsupported_grant_type', 'The grant type must be client_credentials.')
-  const given = credentialsOf(canonical.basic, form)
+  const given = credentialsOf(canonical, form)
+  if (given === 'two_ways') return fail(400, 'invalid_request', TWO_WAYS)
   if (!given) return fail(401, 'invalid_client', 'Client Authentication failed.')
   if (!gate.state.ready) return fail(503, 'temporarily_unavailable', 'The gate cannot take requests now.')
   const exchange = { client: given.id as ClientId, secret: given.secret, live, now: gate.now() }
@@ -95,17 +103,18 @@ function parseForm(body: string): Map<string, string> | undefined {
 
 /** By header or by body, never by both. RFC 6749 percent-encodes both halves of Basic; clients that do not are understood too. */
 function credentialsOf(
-  basic: string | null,
+  { authorized, basic }: Canonical,
   form: ReadonlyMap<string, string>,
-): { readonly id: string; readonly secret: string } | undefined {
+): { readonly id: string; readonly secret: string } | 'two_ways' | undefined {
   const id = form.get('client_id')
   const secret = form.get('client_secret')
-  if (basic === null) return id !== undefined && secret !== undefined ? { id, secret } : undefined
-  if (secret !== undefined) return undefined
-  const decoded = Buffer.from(basic, 'base64').toString('utf8')
+  if (!authorized) return id !== undefined && secret !== undefined ? { id, secret } : undefined
+  if (secret !== undefined) return 'two_ways'
+  const decoded = Buffer.from(basic ?? '', 'base64').toString('utf8')
   const colon = decoded.indexOf(':')
   if (colon < 1) return undefined
-  return { id: unescapeOnce(decoded.slice(0, colon)), secret: unescapeOnce(decoded.slice(colon + 1)) }
+  const given = { id: unescapeOnce(decoded.slice(0, colon)), secret: unescapeOnce(decoded.slice(colon + 1)) }
+  return id === undefined || id === given.id ? given : 'two_ways'
 }
 
 function unescapeOnce(text: string): string {
