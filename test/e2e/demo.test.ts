@@ -290,3 +290,26 @@ test('unknown words are refused', async () => {
   expect(await demo.ended).toStrictEqual({ code: 2, signal: null })
   expect(demo.errors()).toContain('unknown option --ports')
 })
+
+test('the simulator alone: ready, it answers both generations, and stops on SIGTERM', async () => {
+  const child = spawn(process.execPath, [main, 'sandbox', '--json', '--port', '0'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+  const line = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
+  const { sandbox, clientId, clientSecret } = z
+    .strictObject({ sandbox: z.url(), clientId: z.string(), clientSecret: z.string() })
+    .parse(JSON.parse(String(line.value)))
+  const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret })
+  const { access_token: token } = z
+    .object({ access_token: z.string() })
+    .parse(await (await fetch(`${sandbox}/oauth2/v3/token`, { method: 'POST', body: form })).json())
+  const today = new Date()
+  const back = (days: number): string => new Date(today.getTime() - days * 86_400_000).toISOString().slice(0, 10)
+  for (const target of [
+    `/metering_data_dc/v5/daily_consumption?usage_point_id=10000000000001&start=${back(3)}&end=${back(1)}`,
+    `/mesure_synchrone_auto/v2/consommation_quotidienne?pointId=10000000000001&dateDebut=${back(3)}&dateFin=${back(1)}`,
+  ]) {
+    expect((await fetch(`${sandbox}${target}`, { headers: { Authorization: `Bearer ${token}` } })).status).toBe(200)
+  }
+  child.kill('SIGTERM')
+  expect(await ended).toStrictEqual({ code: 0, signal: null })
+})
