@@ -148,7 +148,7 @@ async function replay(words: Words): Promise<number> {
 function replayText({ same, different, notRecomputable }: ReplayReport): string {
   return [
     ...different.map(({ entry, why }) => `${entry}: decided otherwise: ${why}`),
-    `${same} decisions made again with the same result, ${different.length} with another one`,
+    `${same} ${same === 1 ? 'decision' : 'decisions'} made again with the same result, ${different.length} with another one`,
     ...Object.entries(notRecomputable).map(([why, count]) => `${count} not recomputable: ${why}`),
   ].join('\n')
 }
