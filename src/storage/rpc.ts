@@ -85,10 +85,28 @@ function runOne([id, name, args]: Call, procedures: Procedures, unit: Unit): Ans
     if (guarded) unit.release()
     return [id, true, value]
   } catch (error) {
-    if (!(error instanceof Refused) || !guarded) throw error
+    if (!guarded || !isOfTheCall(error)) throw error
     unit.rollbackTo()
     return [id, false, error.message]
   }
+}
+
+/** SQLite's own codes: a value that the tables cannot hold. */
+const CONSTRAINT = 19
+const MISMATCH = 20
+
+/**
+ * Whether the call is at fault, and not the disk: a refusal, or arguments of a form that no procedure takes, as another
+ * version's command or a hand on the control socket may send them. They cost that call, never the gate.
+ */
+function isOfTheCall(error: unknown): error is Error {
+  if (error instanceof Refused || error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) return true
+  if (!(error instanceof Error)) return false
+  // An object where a text was meant: its members are taken for parameters of the statement.
+  if ('code' in error && error.code === 'ERR_INVALID_STATE') return true
+  if (!('errcode' in error)) return false
+  const primary = Number(error.errcode) & 0xff
+  return primary === CONSTRAINT || primary === MISMATCH
 }
 
 export const HOT: ReadonlySet<string> = new Set(['identify', 'views', 'intent', 'outcome', 'refused'])

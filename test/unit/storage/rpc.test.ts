@@ -1,5 +1,6 @@
 /** The queue to the owner of the state: its order, its bounds by count, size and age, and what is never refused. */
 import { EventEmitter } from 'node:events'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import type { Worker } from 'node:worker_threads'
@@ -137,6 +138,9 @@ function served(unit: Partial<Unit> = {}): { send(...calls: Batch): Promise<unkn
       broken: () => {
         throw new Error('disk I/O error')
       },
+      misread: (args: { readonly list: readonly string[] }) => args.list.map((each) => each.length),
+      stored: ({ value }: { readonly value: unknown }) => new DatabaseSync(':memory:').prepare('SELECT ?').get(value as string),
+      doubled: () => new DatabaseSync(':memory:').exec('CREATE TABLE t (a PRIMARY KEY); INSERT INTO t VALUES (1), (1)'),
     },
     { ...whole, ...unit },
     {
@@ -180,6 +184,29 @@ test('a refusal rolls back its own changes and no others', async () => {
   })
   expect(did).toStrictEqual(['begin', 'savepoint', 'rollbackTo', 'commit', 'after'])
   expect(fatal).toStrictEqual([])
+})
+
+test.each([
+  ['misread', {}],
+  ['misread', null],
+  ['stored', { value: { no: 'column' } }],
+  ['doubled', {}],
+])('%s %j: arguments that no procedure takes cost that call, and nobody else', async (name, args) => {
+  const { send, did, fatal } = served()
+  expect(await send([1, name, args], [2, 'intent', { n: 1 }])).toMatchObject({
+    answers: [
+      [1, false, expect.any(String)],
+      [2, true, 1],
+    ],
+  })
+  expect(did).toStrictEqual(['begin', 'savepoint', 'rollbackTo', 'commit', 'after'])
+  expect(fatal).toStrictEqual([])
+})
+
+test('a hot procedure never refuses by throwing: there, such an error is final too', async () => {
+  const { send, fatal } = served()
+  expect(await send([1, 'intent', null])).toBe('silence')
+  expect(fatal).toMatchObject([{ name: 'TypeError' }])
 })
 
 test('an error in a procedure or in the commit is final: no answer, and nothing is tried again', async () => {
