@@ -174,9 +174,9 @@ export function rfc3339(at: Millis): string {
   return new Date(at).toISOString()
 }
 
-/** An RFC 3339 instant with `Z` or an offset, or undefined. */
+/** An RFC 3339 instant with `Z` or an offset, or undefined. 24:00 is refused, which Date.parse takes for the next day. */
 export function parseInstant(text: string): Millis | undefined {
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/.test(text)) return undefined
+  if (!/^\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/.test(text)) return undefined
   if (parseDay(text.slice(0, 10)) === undefined) return undefined
   const at = Date.parse(text)
   return Number.isSafeInteger(at) ? (at as Millis) : undefined

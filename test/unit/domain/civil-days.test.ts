@@ -1,7 +1,7 @@
 /** Arithmetic on days is done in whole numbers; the calendar that it must agree with is the platform's. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { addDays, addMonths, dayNumber, dayOfNumber, parseDay, parseStamp } from '../../../src/domain/time.ts'
+import { addDays, addMonths, dayNumber, dayOfNumber, parseDay, parseInstant, parseStamp } from '../../../src/domain/time.ts'
 import type { Day } from '../../../src/domain/time.ts'
 
 const MS_PER_DAY = 86_400_000
@@ -57,4 +57,15 @@ test.each(['24:00:00', '23:60:00', '23:59:60', '2a:00:00', '23-00:00', '23:00-00
 test('a stamp is its day and second, with a blank or a T', () => {
   expect(parseStamp('2024-02-29 23:59:59')).toStrictEqual({ day: '2024-02-29', secondOfDay: 86_399 })
   expect(parseStamp('2024-02-29T00:00:00')).toStrictEqual({ day: '2024-02-29', secondOfDay: 0 })
+})
+
+test.each([
+  '2026-01-01T24:00:00Z',
+  '2026-01-01T24:00Z',
+  '2026-01-01T00:60Z',
+  '2026-02-30T00:00Z',
+  '2026-01-01T00:00+24:00',
+  '2026-01-01T00:00',
+])('%s is no instant', (text) => {
+  expect(parseInstant(text)).toBeUndefined()
 })
