@@ -10,6 +10,8 @@ import type { Sink } from './forward.ts'
 export interface ClientStream extends Sink {
   readonly bytes: number
   readonly started: boolean
+  /** Its last bytes were handed over. */
+  readonly complete: boolean
   digest(): string
   /** Adds to what `finish` will send, and counts it. */
   last(out: readonly string[]): void
@@ -27,6 +29,7 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
   let heldBytes = 0
   let bytes = 0
   let started = false
+  let complete = false
   function take(out: readonly string[]): void {
     for (const text of out) {
       const chunk = Buffer.from(text)
@@ -52,6 +55,9 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
     get started() {
       return started
     },
+    get complete() {
+      return complete
+    },
     get full() {
       return started && res.writableNeedDrain
     },
@@ -74,6 +80,7 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
     finish() {
       if (res.destroyed) return
       const rest = Buffer.concat(held)
+      complete = true
       if (started) res.end(rest)
       else {
         res.writeHead(200, [...head(), 'Content-Length', String(rest.byteLength)])

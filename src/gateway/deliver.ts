@@ -25,6 +25,8 @@ import type { Gate, Seen } from './ports.ts'
 import type { Reservation } from './quota.ts'
 import { grantHeaders, send } from './respond.ts'
 import { underWayKey } from './under-way.ts'
+import { witness } from './witness.ts'
+import type { Witness } from './witness.ts'
 
 type Granted = Exclude<Decision, { result: 'deny' }>
 type Reserved = Extract<Reservation, { ok: true }>
@@ -43,6 +45,7 @@ export interface Run {
   readonly access: AccessRequest
   readonly answer: Answer
   readonly stream: ClientStream
+  readonly witness: Witness
   readonly reservations: ReadonlyMap<AccountId, Reserved>
   /** Replaced where an act came between two parts and the rest is granted all the same. */
   basis: Basis
@@ -60,12 +63,21 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
   const reserved = reserve(gate, exchange, access, basis)
   if ('refusal' in reserved) return refuseWith(gate, exchange, access, seen, 'quota', reserved.refusal, decision)
   const headers: (readonly [string, string])[] = []
+  const stream = clientStream(exchange.res, headers, gate.draining)
   const run: Run = {
     gate,
     exchange,
     access,
     answer: gate.route.adapter.answer(exchange.form, access, decision.parts),
-    stream: clientStream(exchange.res, headers, gate.draining),
+    stream,
+    witness: witness(
+      exchange.res,
+      () => stream.complete,
+      () => {
+        gate.metrics.evidenceLost.inc()
+        gate.log.fatal('an answer was completed whose outcome is not on record')
+      },
+    ),
     reservations: reserved.reservations,
     basis,
     firstEntry: null,
@@ -119,6 +131,16 @@ export function accountOf(gate: Gate, permissions: readonly PermissionView[], pa
 async function serveParts(run: Run, headers: (readonly [string, string])[]): Promise<'answered' | 'stale'> {
   const { gate, exchange } = run
   const total = run.basis.decision.parts.length
+  // Each request once: a refusal counts itself.
+  const granted = (): 'answered' => {
+    gate.metrics.decisions.inc({ result: run.basis.decision.result })
+    return 'answered'
+  }
+  const cut = (): 'answered' => {
+    gate.metrics.decisions.inc({ result: 'cut' })
+    run.stream.cut()
+    return 'answered'
+  }
   for (let index = 0; index < total; index += 1) {
     let done = await onePart(run, headers, index)
     for (let turn = 1; done === 'stale' && index > 0 && turn < MOST_DECISIONS; turn += 1) {
@@ -127,19 +149,20 @@ async function serveParts(run: Run, headers: (readonly [string, string])[]): Pro
     }
     if (done === 'stale') {
       if (index === 0) return 'stale'
-      run.stream.cut()
-      return 'answered'
+      return cut()
     }
-    if (done.is === 'data' && index === total - 1) return 'answered'
+    if (done.is === 'data' && index === total - 1) return granted()
     if (done.is === 'data' || done.is === 'empty') continue
     if (done.is === 'ended' && !run.stream.started) return 'stale'
-    if (done.is === 'cut' || done.is === 'ended' || run.stream.started) run.stream.cut()
-    else if (done.is === 'reply') send(gate, exchange, done.reply, done.reason, run.firstEntry)
-    else await refuseRecorded(run, done.reason, done.retryAfterSeconds)
+    if (done.is === 'cut' || done.is === 'ended' || run.stream.started) return cut()
+    if (done.is === 'reply') {
+      gate.metrics.decisions.inc({ result: 'deny', reason: done.reason })
+      send(gate, exchange, done.reply, done.reason, run.firstEntry)
+    } else await refuseRecorded(run, done.reason, done.retryAfterSeconds)
     return 'answered'
   }
   send(gate, exchange, gate.route.adapter.noData(exchange.form, exchange.client.denialStyle), null, run.firstEntry)
-  return 'answered'
+  return granted()
 }
 
 /**
@@ -206,6 +229,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       const intent = await recordIntent(run, calling)
       if (intent.is === 'stale') return 'stale'
       exchange.calls += 1
+      run.witness.called()
       if (run.firstEntry === null) {
         const { decision } = run.basis
         run.firstEntry = `${gate.state.origin}/${intent.n}`
@@ -220,6 +244,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       const again = attempt === 0 && stream.bytes === before && mayRetry(run, result, token, holder)
       const done = again ? undefined : await conclude(run, { part, account, last, result, reader })
       await recordOutcome(run, { intent: intent.n, result, reader, before, started, done, last })
+      run.witness.recorded()
       if (done === undefined) continue
       if (done.is === 'data' && last) stream.finish()
       return done
