@@ -9,6 +9,7 @@ import { lstatSync } from 'node:fs'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { DEFAULT_APPLICATION } from './sandbox/applications.ts'
 import { formatMistakes, parseSettings } from './settings/settings.ts'
 
 /** Stands in the file of the Enedis secret until the operator writes the real one; `doctor` knows it. */
@@ -18,7 +19,7 @@ export const PLACEHOLDER_CLIENT_ID = '00000000-0000-0000-0000-000000000000'
 export interface InitOptions {
   /** Identity of the gate; by default from the name of the machine. */
   readonly name?: string | undefined
-  /** URL of a simulator on loopback, instead of Enedis. */
+  /** URL of `ecluse sandbox` on loopback, instead of Enedis: its application is known, and needs no placeholder. */
   readonly sandbox?: string | undefined
 }
 export interface MadeInstance {
@@ -54,7 +55,7 @@ export async function initInstance(folder: string, { name = nameOfMachine(), san
   await mkdir(secrets, { recursive: true, mode: 0o700 })
   await mkdir(join(folder, 'state'), { recursive: true, mode: 0o700 })
   for (const key of keys) await writeNew(key, `${randomBytes(32).toString('base64')}\n`, 0o600)
-  await writeNew(enedisSecret, `${PLACEHOLDER_SECRET}\n`, 0o600)
+  await writeNew(enedisSecret, `${sandbox === undefined ? PLACEHOLDER_SECRET : DEFAULT_APPLICATION.secret}\n`, 0o600)
   await syncFolder(secrets)
   await writeNew(settings, text, 0o644)
   await syncFolder(folder)
@@ -72,6 +73,7 @@ async function starterSettings(name: string, sandbox: string | undefined): Promi
       : ([
           ['url: https://gw.ext.prod.api.enedis.fr', `url: ${JSON.stringify(sandbox)}`],
           ['allow_private: false', 'allow_private: true'],
+          [PLACEHOLDER_CLIENT_ID, DEFAULT_APPLICATION.clientId],
         ] as const)),
   ]
   return edits.reduce((text, [from, to]) => {

@@ -14,7 +14,9 @@ export async function run(given: readonly string[]): Promise<number> {
     [
       `${made.settings}  settings, every key explained`,
       ...made.keys.map((key) => `${key}  a key of 32 bytes, mode 0600: keep a copy elsewhere, away from backups of the state`),
-      `${made.enedisSecret}  holds a placeholder: write the client_secret of your application at Enedis into it`,
+      sandbox === undefined
+        ? `${made.enedisSecret}  holds a placeholder: write the client_secret of your application at Enedis into it`
+        : `${made.enedisSecret}  what the sandbox asks for`,
       '',
       `This gate is ${made.name}. Its evidence log takes that name at its first start and keeps it for ever: change it before.`,
       '',

@@ -82,10 +82,15 @@ test('a name that is none is refused with its line, and nothing is written', asy
   expect(existsSync(join(folder, 'x'))).toBe(false)
 })
 
-test('for a simulator: its URL, and private addresses allowed; another URL than a loopback one is refused', async () => {
+test('for the sandbox: its URL and application, and private addresses allowed; another URL than a loopback one is refused', async () => {
   const made = await initInstance(join(folder, 'a'), { sandbox: 'http://127.0.0.1:8090' })
   const read = await readSettings(made.settings, {})
-  expect(read.ok && read.settings.providers['enedis-data-connect']).toMatchObject({ url: 'http://127.0.0.1:8090', allowPrivate: true })
+  expect(read.ok && read.settings.providers['enedis-data-connect']).toMatchObject({
+    url: 'http://127.0.0.1:8090',
+    allowPrivate: true,
+    accounts: [{ clientId: 'demo-application' }],
+  })
+  expect(readFileSync(made.enedisSecret, 'utf8')).toBe('demo-application-secret\n')
   await expect(initInstance(join(folder, 'b'), { sandbox: 'http://example.fr' })).rejects.toThrow('plain http is for loopback')
 })
 
