@@ -70,9 +70,18 @@ export function tokenDesk(applications: readonly Application[], now: () => numbe
   }
 }
 
-function basicOf(base64: string): [string, string] {
+/** RFC 6749 percent-encodes both halves; clients that do not are understood too. */
+function basicOf(base64: string): readonly [string, string] {
   const text = Buffer.from(base64, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  const plain = (half: string): string => (/%[0-9a-f]{2}/i.test(half) ? decodeURIComponent(half) : half)
-  return [plain(text.slice(0, colon)), plain(text.slice(colon + 1))]
+  return [decoded(text.slice(0, colon)), decoded(text.slice(colon + 1))]
+}
+
+function decoded(half: string): string {
+  try {
+    return decodeURIComponent(half)
+  } catch (error) {
+    if (error instanceof URIError) return half
+    throw error
+  }
 }

@@ -14,6 +14,8 @@ import type { MeterRow } from './meters.ts'
 export interface Slot {
   readonly end: number
   readonly length: number
+  /** Of its end, in naive local time as the meter's reports are written: in autumn 02:00 comes twice. */
+  readonly stamp: string
   readonly consumed: number
   readonly produced: number
 }
@@ -23,7 +25,7 @@ export interface HouseholdDay {
   readonly slots: readonly Slot[]
 }
 
-const REMEMBERED = 4000
+const REMEMBERED = 2000
 // A pure function's memory: the same days are asked for again and again, and each costs some fifty draws.
 const known = new Map<string, HouseholdDay>()
 
@@ -36,12 +38,6 @@ export function householdDay(meter: MeterRow, on: Day): HouseholdDay {
   if (oldest !== undefined) known.delete(oldest)
   known.set(key, made)
   return made
-}
-
-/** The stamp of the end of a slot, in naive local time as the meter's reports are written: in autumn 02:00 comes twice. */
-export function stampOf({ day, hours }: HouseholdDay, minute: number): string {
-  const local = localMinute(hours, minute)
-  return local === 1440 ? `${addDays(day, 1)} 00:00:00` : `${day} ${two(Math.floor(local / 60))}:${two(local % 60)}:00`
 }
 
 /** Real minutes since midnight → what the clock on the wall says. It jumps at 02:00 in spring, and from 03:00 to 02:00 in autumn. */
@@ -107,6 +103,7 @@ function live(meter: MeterRow, on: Day): HouseholdDay {
     degrees: temperature(number),
     clouds: 0.25 + 0.75 * draw('sky', number, 1) ** 0.7,
   }
+  const midnight = `${addDays(on, 1)} 00:00:00`
   let end = 0
   const slots = lengthsOf(meter, on, hours).map((length) => {
     const middle = end + length / 2
@@ -114,7 +111,9 @@ function live(meter: MeterRow, on: Day): HouseholdDay {
     const sun = meter.solar === 0 ? 0 : solar(today, starts + middle * 60_000)
     const load = meter.consumes ? Math.min(meter.kva * 990, drawn(today, localMinute(hours, middle), end)) : 0
     const net = Math.round(load - sun)
-    return { end, length, consumed: Math.max(net, 0), produced: Math.max(-net, 0) }
+    const clock = localMinute(hours, end)
+    const stamp = clock === 1440 ? midnight : `${on} ${two(Math.floor(clock / 60))}:${two(clock % 60)}:00`
+    return { end, length, stamp, consumed: Math.max(net, 0), produced: Math.max(-net, 0) }
   })
   return { day: on, hours, slots }
 }

@@ -8,7 +8,7 @@
 import type { Day, Period } from '../domain/time.ts'
 import { addDays, addMonths, day, dayNumber, startOfDay, startOfMonth } from '../domain/time.ts'
 import type { HouseholdDay } from './household.ts'
-import { draw, energyOf, householdDay, isMissing, isMissingDay, isOffPeak, peakOf, stampOf } from './household.ts'
+import { draw, energyOf, householdDay, isMissing, isMissingDay, isOffPeak, peakOf } from './household.ts'
 import type { MeterRow } from './meters.ts'
 
 export type Generation = 'v5' | '2026'
@@ -55,7 +55,7 @@ export function* pointsOf(meter: MeterRow, measure: Exclude<Measure, { is: 'inde
 function* curveOf(meter: MeterRow, lived: HouseholdDay, way: Way): Generator<Point> {
   for (const slot of lived.slots) {
     if (isMissing(meter, lived.day, slot)) continue
-    yield { value: String(slot[way]), date: stampOf(lived, slot.end), length: `PT${slot.length}M`, mark: 'B' }
+    yield { value: String(slot[way]), date: slot.stamp, length: `PT${slot.length}M`, mark: 'B' }
   }
 }
 

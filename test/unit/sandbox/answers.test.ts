@@ -1,6 +1,7 @@
 /** What the simulated Enedis answers, on the wire, in both generations. */
 import { describe, expect, test } from 'vitest'
 import { addDays, addMonths, countDays, day } from '../../../src/domain/time.ts'
+import { DEFAULT_APPLICATION } from '../../../src/sandbox/sandbox.ts'
 import { aClient, aToken, back, CURVE_2026, CURVE_V5, DAILY_2026, DAILY_V5, HOUSE, NOW, TODAY, v5, y2026 } from './given.ts'
 
 interface V5 {
@@ -362,6 +363,17 @@ describe('the token call', () => {
     })
     const basic = Buffer.from('demo-application:demo-application-secret').toString('base64')
     expect((await ask(sandbox.url, { grant_type: 'client_credentials' }, { Authorization: `Basic ${basic}` })).status).toBe(200)
+  })
+
+  test('understands a header that is percent-encoded, and one that is not', async () => {
+    for (const [secret, written] of [
+      ['a b:c', 'a%20b%3Ac'],
+      ['100%', '100%'],
+    ]) {
+      const { sandbox } = await aClient({ credentials: [{ clientId: 'one', secret: secret ?? '' }, DEFAULT_APPLICATION] })
+      const basic = Buffer.from(`one:${written}`).toString('base64')
+      expect((await ask(sandbox.url, { grant_type: 'client_credentials' }, { Authorization: `Basic ${basic}` })).status).toBe(200)
+    }
   })
 
   test.each([

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Day } from '../../../src/domain/time.ts'
 import { addDays, day, hoursInDay, parseStamp } from '../../../src/domain/time.ts'
-import { energyOf, householdDay, isMissing, isMissingDay, isOffPeak, peakOf, stampOf } from '../../../src/sandbox/household.ts'
+import { energyOf, householdDay, isMissing, isMissingDay, isOffPeak, peakOf } from '../../../src/sandbox/household.ts'
 import type { MeterRow } from '../../../src/sandbox/meters.ts'
 import { METERS, meterOf } from '../../../src/sandbox/meters.ts'
 import { pointsOf } from '../../../src/sandbox/readings.ts'
@@ -17,7 +17,7 @@ function row(prm: string): MeterRow {
   return found
 }
 const house = row('10000000000001')
-const stamps = (meter: MeterRow, on: Day): string[] => householdDay(meter, on).slots.map((s) => stampOf(householdDay(meter, on), s.end))
+const stamps = (meter: MeterRow, on: Day): string[] => householdDay(meter, on).slots.map((s) => s.stamp)
 function* year(from = day('2025-11-01')): Generator<Day> {
   for (let i = 0; i < 365; i += 1) yield addDays(from, i)
 }
