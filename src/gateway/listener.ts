@@ -120,12 +120,15 @@ export function listen(
     const status = statusOf(error.code ?? '')
     // A connection that broke is no request that could not be parsed.
     if (status === undefined) socket.destroy()
+    else if (status === null) {
+      onUnparsed()
+      socket.destroy()
+    }
     // An answer is owed: nothing may be written in its place, and it is still given. It may be the last one by itself.
     else if (line?.busy) line.broken = true
     else if (socket.writable) {
       onUnparsed()
-      if (status === null) socket.destroy()
-      else endWith(socket, status)
+      endWith(socket, status)
     }
   })
   return new Promise((resolve, reject) => {
@@ -151,7 +154,7 @@ export function listen(
   })
 }
 
-/** The answer to what could not be parsed; null where none can be read, undefined where there was no request. */
+/** The answer to what could not be parsed; null where none can be read (TLS), undefined where there was no request. */
 function statusOf(code: string): string | null | undefined {
   if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
