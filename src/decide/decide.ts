@@ -124,10 +124,11 @@ function shortfall(
 ): { readonly reason: Reason; readonly retryAt?: Millis } {
   if (holds(covered, wanted)) return { reason: period.from < wanted.from ? 'too_old' : 'period_outside' }
   if (!holds(union(lines.flatMap((l) => l.granted)), wanted)) return { reason: 'period_outside' }
-  // Every day is granted; some are kept back by recurrence, or by what keeps a permission from being used now.
-  const kept = lines.filter((l) => l.granted.length > 0)
-  const partly = kept.find((l) => l.stage === 'open' && l.retryAt !== undefined)
-  const told = partly ? { why: 'too_often' as const, retryAt: partly.retryAt } : nearest(kept)
+  // Every day is granted; those that are missing are kept back by recurrence, or by what keeps a permission from being used now.
+  const missing = subtract(wanted, covered)
+  const keeps = (runs: readonly Period[]): boolean => runs.some((run) => missing.some((hole) => intersect(run, hole)))
+  const given = lines.find((l) => l.stage === 'open' && l.retryAt !== undefined && keeps(l.granted.flatMap((g) => subtract(g, l.days))))
+  const told = given ? { why: 'too_often' as const, retryAt: given.retryAt } : nearest(lines.filter((l) => keeps(l.granted)))
   return { reason: told?.why ?? 'period_outside', ...(told?.retryAt !== undefined && { retryAt: told.retryAt }) }
 }
 
