@@ -197,7 +197,7 @@ function scopeOf(select: Selection): Json {
   return 'client' in select ? { by: 'client', client: select.client } : { by: 'all' }
 }
 
+/** Sealed under the operator's key, which outlives the subjects': not even here stands a meter. */
 function selectionOf(select: Selection): Json {
-  if ('entries' in select) return { entries: select.entries.slice(0, MOST_IN_SCOPE) }
-  return 'meter' in select ? { meter: select.meter } : scopeOf(select)
+  return 'entries' in select ? { entries: select.entries.slice(0, MOST_IN_SCOPE) } : scopeOf(select)
 }

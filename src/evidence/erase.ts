@@ -14,8 +14,8 @@ import type { KeyStore } from '../storage/keys.ts'
 export interface Erasure {
   /** Inside the owner's transaction, after the permissions have ended. Gives how many keys will go. */
   order(args: { readonly meterToken: Uint8Array; readonly ground: string; readonly by: string; readonly now: Millis }): number
-  /** Outside a transaction, with an empty journal: destroys and deletes what is ordered. */
-  finish(): number
+  /** Outside a transaction, with an empty journal: destroys and deletes what is ordered. `busy`: another process reads along. */
+  finish(): 'done' | 'busy'
   readonly pending: () => number
   /** Destroys again what a restored backup of the keys brought back. Gives how many keys there were. */
   again(): number
@@ -64,6 +64,27 @@ export function erasureOn(
       .map((row) => String(row['key_id']))
       .filter((id) => keys.get(id) !== undefined)
 
+  function atomically(work: () => void): void {
+    db.exec('BEGIN IMMEDIATE')
+    work()
+    db.exec('COMMIT')
+  }
+  function deleteAll(id: string, meter: Buffer): void {
+    for (const { id: permission } of sql.permissions.all(id)) {
+      sql.dropIndex.run(Buffer.from(permissionToken(String(permission)), 'hex'))
+      sql.dropDeliveries.run(String(permission))
+      sql.dropRefusals.run(String(permission))
+    }
+    sql.dropIndex.run(meter)
+    sql.dropRefusedIndex.run(meter)
+    for (const statement of [sql.dropSealed, sql.dropAttachments, sql.blankActs, sql.blankPermissions, sql.dropSubject]) statement.run(id)
+    sql.dropGenerations.run(meter)
+  }
+  /** Overwrites what was deleted. False while another process reads the database and keeps the WAL as it is. */
+  function foldAway(): boolean {
+    return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0
+  }
+
   return {
     pending: () => sql.pending.all().length,
     again() {
@@ -81,29 +102,20 @@ export function erasureOn(
       return ids.length
     },
     finish() {
-      const rows = sql.pending.all()
-      for (const row of rows) {
-        const id = String(row['key_id'])
-        const meter = Buffer.from(String(row['body']), 'hex')
+      const rows = sql.pending.all().map((row) => ({ id: String(row['key_id']), meter: Buffer.from(String(row['body']), 'hex') }))
+      for (const { id, meter } of rows) {
         // From here on nothing sealed under this key can be opened, whatever else fails.
         keys.destroy(id)
-        const files = sql.files.all(id).map((file) => String(file['stored']))
-        for (const file of files) rmSync(join(attachments, file), { force: true })
-        db.exec('BEGIN IMMEDIATE')
-        for (const { id: permission } of sql.permissions.all(id)) {
-          sql.dropIndex.run(Buffer.from(permissionToken(String(permission)), 'hex'))
-          sql.dropDeliveries.run(String(permission))
-          sql.dropRefusals.run(String(permission))
-        }
-        sql.dropIndex.run(meter)
-        sql.dropRefusedIndex.run(meter)
-        for (const statement of [sql.dropSealed, sql.dropAttachments, sql.blankActs, sql.blankPermissions, sql.dropSubject, sql.done])
-          statement.run(id)
-        sql.dropGenerations.run(meter)
-        db.exec('COMMIT')
+        for (const file of sql.files.all(id)) rmSync(join(attachments, String(file['stored'])), { force: true })
+        atomically(() => deleteAll(id, meter))
       }
-      if (rows.length > 0) db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-      return rows.length
+      if (rows.length === 0) return 'done'
+      // Only what is gone from the WAL too is done: until then all of it is done again.
+      if (!foldAway()) return 'busy'
+      atomically(() => {
+        for (const { id } of rows) sql.done.run(id)
+      })
+      return foldAway() ? 'done' : 'busy'
     },
     restrict({ meterToken, on, ground, by, now }) {
       const ids = keysOf(meterToken).filter((id) => (sql.restricted.get(id)?.['restricted'] === 1) !== on)
