@@ -352,8 +352,9 @@ function start(port: MessagePort, options: StateOptions): void {
       // Where it is busy, the next start does it.
       erasure.finish()
       publisher.publish()
-      stopped = true
+      // Where it fails, that is told: whoever waits for the end must not wait for ever.
       state.close()
+      stopped = true
       port.postMessage({ stopped: true })
       port.close()
     })()
