@@ -7,7 +7,7 @@ import type { Reason } from '../domain/errors.ts'
 import type { AccountId } from '../domain/permission.ts'
 import type { OutcomeResult } from '../domain/record.ts'
 import { outcomeFields } from '../domain/record.ts'
-import type { HolderError, PartReader, Reply } from '../providers/adapter.ts'
+import type { HolderError, HolderSays, PartReader, Reply } from '../providers/adapter.ts'
 import type { Run } from './deliver.ts'
 import type { Forwarded } from './forward.ts'
 import type { Holder } from './holder.ts'
@@ -20,7 +20,11 @@ export type Done =
   /** An act, or the end of a token or of a validity, cut the call: why it is refused now is decided anew. */
   | { readonly is: 'ended' }
   | { readonly is: 'refuse'; readonly reason: Reason; readonly retryAfterSeconds?: number }
-  | { readonly is: 'reply'; readonly reply: Reply; readonly reason: Reason }
+  /** The holder's own word, in the client's dialect. */
+  | { readonly is: 'reply'; readonly reply: Reply; readonly reason: HolderSays['means'] }
+
+/** Where the holder says «too many» and not until when: a second may be meant, or the hour. */
+const QUOTA_SECONDS = 10
 
 interface Ended {
   readonly part: Part
@@ -82,7 +86,7 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
       await gate.state.holderRefused({ permission: part.permission, code: error.code, now: gate.now() })
       return { is: 'refuse', reason: 'holder_refused', retryAfterSeconds: 3600 }
     case 'quota': {
-      const seconds = error.says.retryAfterSeconds ?? 60
+      const seconds = error.says.retryAfterSeconds ?? QUOTA_SECONDS
       gate.route.quota.hold(account, access.api, seconds)
       return { is: 'refuse', reason: 'quota_holder', retryAfterSeconds: seconds }
     }
@@ -94,7 +98,7 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
       break
   }
   const reply = gate.route.adapter.passError(exchange.form, exchange.client.denialStyle, result.status, error)
-  return { is: 'reply', reply, reason: 'holder_refused' }
+  return { is: 'reply', reply, reason: error.says.means }
 }
 
 export async function recordOutcome(

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reason } from '../domain/errors.ts'
 import { REASONS } from '../domain/errors.ts'
 import type { Period } from '../domain/time.ts'
-import type { Reply } from '../providers/adapter.ts'
+import type { HolderSays, Reply } from '../providers/adapter.ts'
 import type { Canonical } from './canonical.ts'
 import type { Exchange } from './pipeline.ts'
 import type { ClientPolicy, Gate, Live } from './ports.ts'
@@ -15,11 +15,18 @@ type Headers = readonly (readonly [string, string])[]
 const NO_STORE: Headers = [['Cache-Control', 'no-store']]
 
 /** A whole answer of the gate's own, to an identified client. */
-export function send(gate: Gate, exchange: Exchange, reply: Reply, reason: Reason | null, entry: string | null): void {
+export function send(
+  gate: Gate,
+  exchange: Exchange,
+  reply: Reply,
+  reason: Reason | HolderSays['means'] | null,
+  entry: string | null,
+): void {
   const { res } = exchange
   if (res.headersSent || res.destroyed) return
   const headers: (readonly [string, string])[] = [...NO_STORE, ...exchange.cors, ...reply.headers]
-  if (reason !== null) headers.push(['Ecluse-Reason', reason], ['Ecluse-Refused-By', REASONS[reason].by])
+  if (reason !== null)
+    headers.push(['Ecluse-Reason', reason], ['Ecluse-Refused-By', reason in REASONS ? REASONS[reason as Reason].by : 'holder'])
   if (entry !== null) headers.push(['Audit-Entry', entry])
   write(gate, res, reply.status, headers, reply.body)
 }

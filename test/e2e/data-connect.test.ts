@@ -186,15 +186,16 @@ describe('the holder’s own refusal', () => {
   test.each([
     ['about the consent', 403, 'ADAM-DC-0008', 503, 503, 'holder_refused'],
     ['about the holder', 403, 'ADAM-DC-0007', 503, 503, 'holder_refused'],
-    ['about the days', 403, 'ADAM-DC-0009', 403, 404, 'holder_refused'],
+    ['about the days', 403, 'ADAM-DC-0009', 403, 404, 'period_refused'],
     ['no data', 404, 'no_data_found', 404, 404, null],
-    ['wrong direction', 400, 'ADAM-ERR0069', 400, 404, 'holder_refused'],
+    ['wrong direction', 400, 'ADAM-ERR0069', 400, 404, 'bad_request'],
     ['down', 500, 'STM-ERR-0000001', 503, 503, 'holder_down'],
     ['not subscribed to that API', 403, '900908', 503, 503, 'holder_down'],
   ])('%s (%i %s) is %i, and %i for Domoticz', async (_what, status, code, enedis, home, reason) => {
     gate.holder.script = refusal(status, { code, message: 'secret text of the holder' })
     const told = await ask(path)
     expect([told.status, told.headers.get('ecluse-reason')]).toStrictEqual([enedis, reason])
+    if (reason !== null) expect(JSON.parse(told.text).reason).toBe(reason)
     expect(told.text).not.toContain('secret text')
     expect((await ask(path, domoticz)).status).toBe(home)
     const outcome = (await story(told.headers)).at(-1)
