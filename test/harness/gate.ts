@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import pino from 'pino'
+import type pino from 'pino'
 import type { RunningGate } from '../../src/main.ts'
 import { startGate } from '../../src/main.ts'
 import { callControl } from '../../src/ops/control.ts'
@@ -186,13 +186,15 @@ interface LaidOut {
 
 function layOut({ change, env, folder: given }: GateOptions, holderUrl: string): LaidOut {
   const folder = given ?? mkdtempSync(join(tmpdir(), 'ecluse-gate-'))
-  const state = join(folder, 'state')
+  const beside = join(folder, 'state')
   const config = join(folder, 'ecluse.yaml')
   mkdirSync(folder, { recursive: true })
-  const tree = settingsTree(holderUrl, state)
+  const tree = settingsTree(holderUrl, beside)
   // A gate process tells where it listens in its log, at this level.
   tree['logging'] = { level: 'info' }
   change?.(tree)
+  // A test may put it on another disk.
+  const { state } = tree['instance'] as { readonly state: string }
   writeFileSync(config, settingsYaml(tree))
   const secrets = env ?? secretsOf()
   const secret = canaries()
