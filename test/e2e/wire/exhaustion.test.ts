@@ -11,7 +11,7 @@ import type { Tree } from '../../harness/settings.ts'
 import { secretsOf, today } from '../../harness/settings.ts'
 import type { Wire } from '../../harness/wire.ts'
 import { headerOf, wire } from '../../harness/wire.ts'
-import { accesses, ask, counted, head, isServed, TARGET, until } from './given.ts'
+import { accesses, ask, counted, head, isServed, until } from './given.ts'
 
 let gate: TestGate
 let token: string
@@ -36,7 +36,7 @@ async function besieged(
   count: number,
   first: string,
   piece: string,
-): Promise<{ readonly lines: readonly Wire[]; readonly slowest: number; readonly borneMs: number }> {
+): Promise<{ readonly lines: readonly Wire[]; readonly borneMs: number }> {
   const started = performance.now()
   const lines = await Promise.all(Array.from({ length: count }, () => wire(gate.port)))
   for (const line of lines) line.send(first)
@@ -44,20 +44,17 @@ async function besieged(
     for (const line of lines) if (line.socket.writable && piece !== '') line.send(piece)
   }, 100)
   onTestFinished(() => clearInterval(timer))
-  let slowest = 0
   const probe = await wire(gate.port)
   let ended = 0
   const all = Promise.all(lines.map((line) => line.closed(15_000).then(() => (ended += 1))))
   while (ended < count) {
-    const asked = performance.now()
     await isServed(probe, token)
-    slowest = Math.max(slowest, performance.now() - asked)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   await all
   clearInterval(timer)
   probe.end()
-  return { lines, slowest, borneMs: performance.now() - started }
+  return { lines, borneMs: performance.now() - started }
 }
 
 test.each([
@@ -80,7 +77,6 @@ test.each([
 })
 
 test('connections are counted: what is beyond is closed unheard, and there is room again afterwards', async () => {
-  await until(async () => await wire(gate.port).then((line) => (line.end(), true)), 2000)
   const held: Wire[] = []
   const served = await wire(gate.port)
   await isServed(served, token)
@@ -228,15 +224,4 @@ test('what is larger than 32 MB is cut by default', async () => {
   expect([outcome.result, outcome.status]).toStrictEqual(['limit', null])
   expect(outcome.holderBytes).toBeGreaterThan(33_554_432)
   expect(outcome.holderBytes).toBeLessThan(33_554_432 + 200_000)
-})
-
-test('an answer that is taken to its end by nobody holds no connection', async () => {
-  // Answers of a stranger, asked for and never read, a hundred times as many as a socket holds.
-  const line = await wire(gate.port)
-  line.socket.pause()
-  line.send(head(`GET ${TARGET} HTTP/1.1`, 'Host: gate.test').repeat(30))
-  await new Promise((resolve) => setTimeout(resolve, 200))
-  line.socket.resume()
-  for (let i = 0; i < 30; i += 1) expect([401, 429]).toContain((await line.next()).status)
-  line.end()
 })
