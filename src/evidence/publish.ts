@@ -5,13 +5,14 @@
  *
  * Every file is written, synced, renamed, and its folder synced; without the last the name is lost in a power cut.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { leafHash, nodeHash } from './log/merkle.ts'
+import { EMPTY_ROOT, HASH_BYTES, leafHash, rowRoot, subtreeRoot } from './log/merkle.ts'
 import type { NoteSigner } from './log/note.ts'
 import { checkpointText, signNote } from './log/note.ts'
-import { encodeBundle, tilePath } from './log/tiles.ts'
+import type { Tile } from './log/tiles.ts'
+import { encodeBundle, hashesAt, newTiles, TILE_WIDTH, tilePath } from './log/tiles.ts'
 
 export interface Publisher {
   /** Publishes what is sealed; gives the size shown. */
@@ -20,8 +21,6 @@ export interface Publisher {
   root(size: number): Buffer
   readonly shown: number
 }
-
-const WIDTH = 256
 
 export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner): Publisher {
   const sql = {
@@ -37,48 +36,37 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
   const unfinished = join(folder, '.unfinished')
   // Nothing is taken for published at start: missing files are written again, those present are compared.
   let shown = 0
-  const hashesOf = (level: number, from: number, to: number): Uint8Array[] =>
-    (level === 0 ? sql.leaves.all(from, to) : sql.hashes.all(level, from, to)).map((row) => row['hash'] as Uint8Array)
+  /** Hashes of a level, laid one behind the other. */
+  const row = (level: number, from: number, to: number): Buffer =>
+    Buffer.concat((level === 0 ? sql.leaves.all(from, to) : sql.hashes.all(level, from, to)).map((r) => r['hash'] as Uint8Array))
 
   function root(size: number): Buffer {
     // From the right: what is left over of each level is folded onto the complete subtrees to its left.
     let right: Uint8Array | undefined
-    for (let level = 0, width = 1; width <= size; level += 1, width *= WIDTH) {
-      const complete = Math.floor(size / width)
-      const hashes = hashesOf(level, complete - (complete % WIDTH), complete)
-      right = foldRight(hashes, right)
+    for (let level = 0; hashesAt(level, size) > 0; level += 1) {
+      const complete = hashesAt(level, size)
+      right = rowRoot(row(level, complete - (complete % TILE_WIDTH), complete), right)
     }
     return Buffer.from(right ?? EMPTY_ROOT)
   }
 
-  function writeTiles(from: number, to: number): void {
-    for (let level = 0, width = 1; width <= to; level += 1, width *= WIDTH) {
-      const before = Math.floor(from / width)
-      const after = Math.floor(to / width)
-      if (after === before) continue
-      for (let tile = Math.floor(before / WIDTH); tile * WIDTH < after; tile += 1) {
-        const end = Math.min(after, (tile + 1) * WIDTH)
-        const count = end - tile * WIDTH
-        const hashes = hashesOf(level, tile * WIDTH, end)
-        if (level === 0) {
-          const bytes = sql.entries.all(tile * WIDTH, end).map((row) => row['bytes'] as Uint8Array)
-          if (bytes.length !== count || !bytes.every((entry, i) => leafHash(entry).equals(hashes[i] ?? EMPTY_ROOT))) throw changed(tile)
-          put(tilePath('entries', tile, count), encodeBundle(bytes))
-        }
-        if (
-          hashes.length !== count ||
-          (count === WIDTH && Buffer.compare(complete(hashes), hashesOf(level + 1, tile, tile + 1)[0] ?? EMPTY_ROOT) !== 0)
-        )
-          throw changed(tile * width)
-        put(tilePath(level, tile, count), Buffer.concat(hashes))
-      }
+  function bytesOf({ level, index, width }: Tile): Buffer {
+    const [from, to] = [index * TILE_WIDTH, index * TILE_WIDTH + width]
+    if (level === 'entries') {
+      const entries = sql.entries.all(from, to).map((r) => r['bytes'] as Uint8Array)
+      if (!Buffer.concat(entries.map(leafHash)).equals(row(0, from, to))) throw changed(from)
+      return encodeBundle(entries)
     }
+    const hashes = row(level, from, to)
+    const full = width < TILE_WIDTH || subtreeRoot(hashes).equals(row(level + 1, index, index + 1))
+    if (hashes.byteLength !== width * HASH_BYTES || !full) throw changed(from * TILE_WIDTH ** level)
+    return hashes
   }
 
   /** What is shown is what was sealed: entries give their leaves, and each full tile its hash in the level above. */
-  function changed(tile: number): Error {
+  function changed(entry: number): Error {
     return new Error(
-      `the entries from ${tile * WIDTH} on are not those that were sealed: ecluse.db was changed or is damaged. Restore it from a backup; keep this folder as evidence`,
+      `the entries from ${entry} on are not those that were sealed: ecluse.db was changed or is damaged. Restore it from a backup; keep this folder as evidence`,
     )
   }
 
@@ -102,7 +90,7 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
     publish() {
       const size = Number(sql.last.get()?.['last'] ?? -1) + 1
       if (size === shown || size === 0) return shown
-      writeTiles(shown, size)
+      for (const tile of newTiles(shown, size)) put(tilePath(tile.level, tile.index, tile.width), bytesOf(tile))
       const body = signNote(checkpointText(signer.name, size, root(size)), [signer])
       const previous = sql.body.get()
       // From here on this checkpoint exists, whatever happens to the file.
@@ -116,35 +104,13 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
   }
 }
 
-const EMPTY_ROOT = Buffer.from('47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', 'base64')
-
-/** Complete subtrees of one size, left to right, with what is left over to their right (RFC 6962 § 2.1). */
-function foldRight(hashes: readonly Uint8Array[], right: Uint8Array | undefined): Uint8Array | undefined {
-  let result = right
-  let end = hashes.length
-  for (let width = 1; end > 0; width *= 2) {
-    if (Math.floor(end / width) % 2 === 0) continue
-    const subtree = complete(hashes.slice(end - width, end))
-    result = result === undefined ? subtree : nodeHash(subtree, result)
-    end -= width
-  }
-  return result
-}
-
-function complete(hashes: readonly Uint8Array[]): Uint8Array {
-  const half = hashes.length / 2
-  const first = hashes[0]
-  if (first === undefined) throw new RangeError('an empty subtree')
-  return hashes.length === 1 ? first : nodeHash(complete(hashes.slice(0, half)), complete(hashes.slice(half)))
-}
-
 export function writeDurably(file: string, bytes: Uint8Array, mode: number, temporary = `${file}.new`): void {
   const dir = dirname(file)
   makeDir(dir)
   rmSync(temporary, { force: true })
   const fd = openSync(temporary, 'wx', mode)
   try {
-    writeSync(fd, bytes)
+    writeFileSync(fd, bytes)
     fsyncSync(fd)
   } finally {
     closeSync(fd)

@@ -11,9 +11,9 @@ import { canonicalJson } from '../domain/canonical.ts'
 import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
 import type { JournalRow } from '../storage/journal.ts'
-import { encrypt } from '../storage/keys.ts'
-import { leafHash, nodeHash } from './log/merkle.ts'
-import { deriveSealKey, deriveTagKey, disclosure, subjectTag } from './sealed.ts'
+import { leafHash, subtreeRoot } from './log/merkle.ts'
+import { hashesAt, TILE_WIDTH } from './log/tiles.ts'
+import { deriveSealKey, deriveTagKey, disclosure, sealDisclosures, subjectTag } from './sealed.ts'
 
 export interface Sealer {
   /** Seals up to `most` rows; gives how many. Opens and commits its own transaction. */
@@ -33,7 +33,7 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
     refusedIndex: db.prepare('INSERT OR IGNORE INTO refused_index (token, n, at) VALUES (?, ?, ?)'),
     erase: db.prepare('DELETE FROM journal WHERE n = ?'),
     backlog: db.prepare('SELECT count(*) AS rows, min(at) AS oldest FROM journal'),
-    leaves: db.prepare('SELECT leaf FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
+    leaves: db.prepare('SELECT leaf AS hash FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
     hashes: db.prepare('SELECT hash FROM tile_hash WHERE level = ? AND i >= ? AND i < ? ORDER BY i'),
     tileHash: db.prepare('INSERT OR REPLACE INTO tile_hash (level, i, hash) VALUES (?, ?, ?)'),
   }
@@ -79,26 +79,23 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
     const leaf = leafHash(bytes)
     sql.entry.run(n, at, bytes, leaf)
     if (key && row.keyId !== undefined && disclosures.length > 0) {
-      const text = JSON.stringify(disclosures.map((d) => d.disclosure))
-      sql.sealed.run(n, row.keyId, encrypt(key.seal, Buffer.from(text), leaf))
+      const sealed = disclosures.map((d) => d.disclosure)
+      sql.sealed.run(n, row.keyId, sealDisclosures(key.seal, sealed, leaf))
     }
     for (const token of row.index ?? []) sql.index.run(Buffer.from(token, 'hex'), n)
     if (row.refusedIndex !== undefined) sql.refusedIndex.run(Buffer.from(row.refusedIndex, 'hex'), n, at)
     sql.erase.run(n)
-    if (n % 256 === 255) closeTiles(n + 1)
+    if ((n + 1) % TILE_WIDTH === 0) closeTiles(n + 1)
   }
 
-  /** Each full tile of 256 hashes is one hash of the level above. */
+  /** Each full tile is one hash of the level above. */
   function closeTiles(size: number): void {
-    let width = 256
-    for (let level = 0; size % width === 0; level += 1, width *= 256) {
-      const i = size / width - 1
-      const rows = level === 0 ? sql.leaves.all(i * 256, (i + 1) * 256) : sql.hashes.all(level, i * 256, (i + 1) * 256)
-      let hashes = rows.map((r) => (r['leaf'] ?? r['hash']) as Uint8Array)
-      while (hashes.length > 1) hashes = pairs(hashes)
-      const root = hashes[0]
-      if (!root || rows.length !== 256) throw new RangeError(`level ${level} tile ${i} is not full`)
-      sql.tileHash.run(level + 1, i, root)
+    for (let level = 0; size % TILE_WIDTH ** (level + 1) === 0; level += 1) {
+      const index = hashesAt(level + 1, size) - 1
+      const [from, to] = [index * TILE_WIDTH, (index + 1) * TILE_WIDTH]
+      const rows = level === 0 ? sql.leaves.all(from, to) : sql.hashes.all(level, from, to)
+      if (rows.length !== TILE_WIDTH) throw new RangeError(`level ${level} tile ${index} is not full`)
+      sql.tileHash.run(level + 1, index, subtreeRoot(Buffer.concat(rows.map((r) => r['hash'] as Uint8Array))))
     }
   }
 
@@ -116,16 +113,6 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
       return { rows: Number(row?.['rows'] ?? 0), oldestAt: Number(row?.['oldest'] ?? 0) }
     },
   }
-}
-
-function pairs(hashes: readonly Uint8Array[]): Uint8Array[] {
-  const up: Uint8Array[] = []
-  for (let i = 0; i < hashes.length; i += 2) {
-    const left = hashes[i]
-    const right = hashes[i + 1]
-    if (left && right) up.push(nodeHash(left, right))
-  }
-  return up
 }
 
 /** RFC 9562 version 7. */
