@@ -78,6 +78,19 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     throw new Error('NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: unset it')
   if (!(await waitForPlausibleTime(300_000))) throw new Error('the clock of this machine is not set: set it, or start its time service')
+  // Closed again where the start fails half-way: what is left open keeps the process, and the state folder, for ever.
+  await using opened = new AsyncDisposableStack()
+  let started = false
+  let changedMeanwhile = false
+  const watch =
+    file === undefined
+      ? undefined
+      : watchSettings(file, () => {
+          // What kept them from being taken is in the log.
+          if (started) void reload().catch(() => undefined)
+          else changedMeanwhile = true
+        })
+  opened.defer(() => watch?.close())
   const { settings } = accepted
   const clock = systemClock()
   const metrics = metricsOf()
@@ -98,6 +111,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     },
     (ms) => metrics.commitSeconds.observe(ms / 1000),
   )
+  opened.defer(async () => {
+    if (state.client.down === undefined) await state.stop()
+  })
   let current = accepted
   let live = liveOf(accepted)
   let stale = false
@@ -118,6 +134,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
           log,
           (result) => metrics.redis.inc({ result }),
         )
+  opened.defer(() => shared?.close())
   const copies = lookups(
     {
       identify: (hash) => state.client.call<Identity | undefined>('identify', { hash }),
@@ -131,6 +148,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
 
   const dc = settings.providers['enedis-data-connect']
   const holders = new Map<AccountId, Holder>()
+  opened.defer(async () => {
+    await Promise.all([...holders.values()].map((holder) => holder.close()))
+  })
   for (const account of dc.accounts) {
     const secret = await secretOf(account.clientSecret, env)
     holders.set(
@@ -277,6 +297,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       return Promise.resolve({ confirmed: true })
     },
   })
+  opened.defer(() => control.close())
   function checks(): Record<string, Standing> {
     const fault = why()
     return {
@@ -297,6 +318,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     metrics,
     refreshMetrics,
   )
+  opened.defer(() => health.close())
   let droppedBefore = 0
   async function refreshMetrics(): Promise<void> {
     metrics.ready.set(!draining && why() === undefined ? 1 : 0)
@@ -373,12 +395,6 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     log.info({ policy: next.policyHash }, 'the settings were read again')
     return []
   }
-  const watch =
-    file === undefined
-      ? undefined
-      : // What kept them from being taken is in the log.
-        watchSettings(file, () => void reload().catch(() => undefined))
-
   const timers = [
     every(60_000, async () => {
       const counts = refusals.takeSummary()
@@ -408,6 +424,11 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   if (state.ready.interrupted > 0)
     log.warn({ interrupted: state.ready.interrupted }, 'calls of the last run had no outcome: recorded as interrupted')
   log.info({ url: listener.url, ops: health.url, policy: accepted.policyHash }, 'the gate is ready')
+
+  // From here on `stop` closes it all, in its own order.
+  opened.move()
+  started = true
+  if (changedMeanwhile) void reload().catch(() => undefined)
 
   let stopped: Promise<void> | undefined
   async function stopNow(): Promise<void> {

@@ -84,7 +84,8 @@ function replace(file: string, text: string): void {
 }
 
 test('settings that change ten times a second under load: each answer and its entry follow one policy, the same', async () => {
-  const gate = await start()
+  // Each refusal with an entry of its own.
+  const gate = await start([], (tree) => (tree['client_limits'] = { refusals_per_minute: 100_000 }))
   await gate.permit({ id: 'p1', from: today(-100), until: today(-10) })
   const token = await gate.token()
   const narrowing = treeOf(gate)
@@ -647,6 +648,25 @@ test('doctor asks a real Redis, with the right password and a wrong one', async 
     server.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test('a start that fails half-way ends with 2, says why, and leaves the state folder to the next', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ecluse-new-'))
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const { port } = taken.address() as AddressInfo
+  const file = join(folder, 'ecluse.yaml')
+  expect((await cli(['init', folder, '--sandbox', holder.url])).code).toBe(0)
+  const text = readFileSync(file, 'utf8').replaceAll(/^( +port): \d+$/gm, '$1: 0')
+  // The gate's own listener is the last thing that is opened, the ops listener the last but one.
+  for (const section of ['gate', 'ops']) {
+    writeFileSync(file, text.replace(new RegExp(`(\n {2}${section}:[^]*?port): 0`), `$1: ${port}`))
+    const said = await cli(['serve', '--config', file])
+    expect(said).toMatchObject({ code: 2, err: `ecluse: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n` })
+    expect((await cli(['doctor', '--config', file])).out).toContain('ok    lock: no gate runs, and the folder is free')
+  }
+  await new Promise((resolve) => taken.close(resolve))
+  rmSync(folder, { recursive: true })
 })
 
 async function freePort(): Promise<number> {
