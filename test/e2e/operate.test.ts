@@ -459,6 +459,8 @@ test('numbers after every kind of request: fed, and no label that a caller could
   expect(await ask(curve(METER, today(-20), today(-18)))).toBe(200)
   expect(await ask(curve(METER, today(-12), today(-8)))).toBe(200)
   expect(await ask(curve(OTHER_METER, today(-20), today(-18)))).toBe(403)
+  // Only the ops listener tells how the gate does.
+  for (const path of ['/livez', '/readyz', '/metrics']) expect(await ask(path)).toBe(404)
   const odd = ['x'.repeat(40), '10000000000009', '%E2%80%A8', 'a"b', 'a\\b', 'NaN']
   for (const text of odd) {
     await ask(`/${encodeURIComponent(text)}?${encodeURIComponent(text)}=1`)
