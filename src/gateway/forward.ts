@@ -127,6 +127,7 @@ export function forward(
         if (sink.full && cut === undefined) {
           running.pause()
           // bodyTimeout rests while paused: a client that reads nothing has a deadline of its own.
+          clearTimeout(stalled)
           stalled = setTimeout(() => stop('limit'), settings.timeouts.slowClientSeconds * 1000)
           sink.onDrain(() => {
             clearTimeout(stalled)

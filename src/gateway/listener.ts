@@ -41,7 +41,8 @@ interface Line {
   /** What came after the requests in line could not be parsed: they are answered, then the connection ends. */
   broken: boolean
 }
-const MOST_AHEAD = 32
+/** No client known sends ahead at all; what waits here costs memory. */
+const MOST_AHEAD = 8
 
 export function listen(
   settings: ListenerSettings,

@@ -43,10 +43,10 @@ test('of requests sent ahead one is handled at a time, in their order', async ()
   }
 })
 
-test('32 wait, and one more ends the connection', async () => {
+test('eight wait, and one more ends the connection', async () => {
   const begun: string[] = []
   const { line, unparsed } = await standing((message) => void begun.push(message.url ?? ''))
-  line.send(get('/').repeat(33))
+  line.send(get('/').repeat(9))
   await sleep(100)
   expect([begun.length, line.socket.closed]).toStrictEqual([1, false])
   line.send(get('/'))
@@ -97,6 +97,36 @@ test('a connection that breaks is no request that could not be parsed', async ()
   line.socket.resetAndDestroy()
   await sleep(50)
   expect(unparsed()).toBe(0)
+})
+
+test('a tunnel is refused, and a client that resets in that very moment harms nobody', async () => {
+  const faults: unknown[] = []
+  const onFault = (error: unknown): void => void faults.push(error)
+  process.on('uncaughtException', onFault)
+  onTestFinished(() => void process.off('uncaughtException', onFault))
+  let resets = false
+  const limits = { headerBytes: 16_384, headersSeconds: 1, requestSeconds: 1, maxConnections: 100 }
+  const lines: Wire[] = []
+  const listener = await listen(
+    { address: '127.0.0.1', port: 0, idleSeconds: 75, limits },
+    (_m, res) => say(res, 'ok'),
+    () => {
+      if (resets) lines.at(-1)?.socket.resetAndDestroy()
+    },
+  )
+  onTestFinished(() => listener.stop(100))
+  for (resets of [false, true]) {
+    lines.push(await wire(listener.port))
+    lines.at(-1)?.send('CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n')
+    await lines.at(-1)?.closed()
+  }
+  expect(lines[0]?.rest()).toMatch(/^HTTP\/1\.1 405 /)
+  await sleep(50)
+  expect(faults).toStrictEqual([])
+  const next = await wire(listener.port)
+  next.send(get('/'))
+  expect((await next.next()).body).toBe('ok')
+  next.end()
 })
 
 test('an answer that is finished and not taken is given up after its time', async () => {
