@@ -5,9 +5,9 @@
  * fresh, because a meter number has 14 digits and a bare hash of it is guessed in seconds. A tag shows to whoever holds
  * the subject's tag key that an entry is about that subject, and to nobody else that two entries are about one.
  */
-import { createHash, createHmac, randomBytes } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Json } from '../domain/canonical.ts'
-import { decrypt, derive, encrypt } from '../storage/keys.ts'
+import { decrypt, derive, encrypt, freshBytes } from '../storage/keys.ts'
 
 export interface Disclosure {
   /** base64url of the JSON array of salt, name and value. */
@@ -26,7 +26,7 @@ const SALT_BYTES = 16
 export const TAG_BYTES = 16
 
 /** `salt` is an argument for published vectors only: it is never used twice. */
-export function disclosure(name: string, value: Json, salt: Uint8Array = randomBytes(SALT_BYTES)): Disclosure {
+export function disclosure(name: string, value: Json, salt: Uint8Array = freshBytes(SALT_BYTES)): Disclosure {
   const text = JSON.stringify([Buffer.from(salt).toString('base64url'), name, value])
   const encoded = Buffer.from(text).toString('base64url')
   return { disclosure: encoded, digest: disclosureDigest(encoded) }
@@ -34,7 +34,7 @@ export function disclosure(name: string, value: Json, salt: Uint8Array = randomB
 
 /** Over the letters of the disclosure as they stand, never over JSON written again. */
 export function disclosureDigest(encoded: string): string {
-  return createHash('sha256').update(encoded, 'ascii').digest('base64url')
+  return hash('sha256', encoded, 'base64url')
 }
 
 /** Undefined unless it is a disclosure of a named field. Whether an entry commits to it is for the caller to compare. */

@@ -4,13 +4,13 @@
  *
  * The entry is the stored bytes: it is written once and never serialised again to be hashed.
  */
-import { randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../domain/canonical.ts'
 import { canonicalJson } from '../domain/canonical.ts'
 import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
 import type { JournalRow } from '../storage/journal.ts'
+import { freshBytes } from '../storage/keys.ts'
 import { leafHash, subtreeRoot } from './log/merkle.ts'
 import { hashesAt, TILE_WIDTH } from './log/tiles.ts'
 import { deriveSealKey, deriveTagKey, disclosure, sealDisclosures, subjectTag } from './sealed.ts'
@@ -60,7 +60,7 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
     const tags = (row.tags ?? []).flatMap((id) => {
       const tagKey = keysOf(id)?.tag
       if (!tagKey) return []
-      const nonce = randomBytes(16)
+      const nonce = freshBytes(16)
       return [{ n: nonce.toString('base64url'), k: subjectTag(tagKey, nonce).toString('base64url') }]
     })
     const bytes = Buffer.from(
@@ -117,7 +117,7 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
 
 /** RFC 9562 version 7. */
 function uuidV7(at: Millis): string {
-  const bytes = randomBytes(16)
+  const bytes = freshBytes(16)
   bytes.writeUIntBE(at, 0, 6)
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80

@@ -5,7 +5,7 @@
  *
  * Each use of a key has a key of its own, derived with a label (HKDF-SHA256, RFC 5869).
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, randomFillSync } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 
 export interface KeyStore {
@@ -83,9 +83,27 @@ export function derive(key: Uint8Array, label: string): Buffer {
   return Buffer.from(hkdfSync('sha256', key, Buffer.alloc(0), label, 32))
 }
 
+/**
+ * Random bytes for what is public or is sealed right away (nonces, salts, ids), never for keys: asked of the system 4 KB at a
+ * time, because sealing needs some eighty bytes an entry in small pieces. None is given twice, and none stays here.
+ */
+export function freshBytes(count: number): Buffer {
+  if (count > pool.byteLength) return randomBytes(count)
+  if (taken + count > pool.byteLength) {
+    randomFillSync(pool)
+    taken = 0
+  }
+  const fresh = Buffer.from(pool.subarray(taken, taken + count))
+  pool.fill(0, taken, taken + count)
+  taken += count
+  return fresh
+}
+const pool = Buffer.alloc(4096)
+let taken = pool.byteLength
+
 /** AES-256-GCM: nonce (12) ‖ ciphertext ‖ tag (16). */
 export function encrypt(key: Uint8Array, plain: Uint8Array, context: string | Uint8Array): Buffer {
-  const nonce = randomBytes(12)
+  const nonce = freshBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
   cipher.setAAD(typeof context === 'string' ? Buffer.from(context) : context)
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])

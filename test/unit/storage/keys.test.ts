@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { decrypt, derive, encrypt, indexKeyCheck, indexToken, keyStore } from '../../../src/storage/keys.ts'
+import { decrypt, derive, encrypt, freshBytes, indexKeyCheck, indexToken, keyStore } from '../../../src/storage/keys.ts'
 import type { State } from '../../../src/storage/sqlite.ts'
 import { openState } from '../../../src/storage/sqlite.ts'
 
@@ -91,4 +91,17 @@ test('each use of a key and each part of a token has its own value', () => {
     Buffer.from(indexKeyCheck(Buffer.alloc(32, 2)), 'hex'),
   ].map((token) => token.toString('hex'))
   expect(new Set(tokens).size).toBe(tokens.length)
+})
+
+test('fresh bytes are of the length asked for, keep what they are, and never come twice', () => {
+  const seen = new Set<string>()
+  const given: { readonly bytes: Buffer; readonly hex: string }[] = []
+  for (let i = 0; i < 5000; i += 1) {
+    const bytes = freshBytes(12 + (i % 5))
+    given.push({ bytes, hex: bytes.toString('hex') })
+    seen.add(bytes.toString('hex', 0, 12))
+  }
+  expect(seen.size).toBe(5000)
+  expect(given.every(({ bytes, hex }, i) => bytes.byteLength === 12 + (i % 5) && bytes.toString('hex') === hex)).toBe(true)
+  expect(freshBytes(10_000)).toHaveLength(10_000)
 })
