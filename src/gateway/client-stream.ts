@@ -3,7 +3,8 @@
  * failure can still be told in a status; streamed beyond that. The digest is over the bytes handed over. The last
  * bytes wait for `finish`, which is called only when the outcome is durable.
  */
-import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Sink } from './forward.ts'
 
@@ -24,19 +25,19 @@ const HELD_BYTES = 65_536
 
 /** `closing`: whether the gate is about to stop, and wants its clients to come back on another connection. */
 export function clientStream(res: ServerResponse, headers: readonly (readonly [string, string])[], closing: () => boolean): ClientStream {
-  const hash = createHash('sha256')
-  let held: Buffer[] = []
+  /** Of what has gone out, once something has: a short answer is digested in one go. */
+  let gone: Hash | undefined
+  let held: string[] = []
   let heldBytes = 0
   let bytes = 0
   let started = false
   let complete = false
   function take(out: readonly string[]): void {
     for (const text of out) {
-      const chunk = Buffer.from(text)
-      hash.update(chunk)
-      bytes += chunk.byteLength
-      heldBytes += chunk.byteLength
-      held.push(chunk)
+      const size = Buffer.byteLength(text)
+      bytes += size
+      heldBytes += size
+      held.push(text)
     }
   }
   const head = (): string[] => [...headers.flat(), ...(closing() ? ['Connection', 'close'] : [])]
@@ -44,7 +45,10 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
     if (heldBytes === 0 || res.destroyed) return
     if (!started) res.writeHead(200, head())
     started = true
-    res.write(held.length === 1 ? held[0] : Buffer.concat(held))
+    const text = held.join('')
+    gone ??= createHash('sha256')
+    gone.update(text)
+    res.write(text)
     held = []
     heldBytes = 0
   }
@@ -76,16 +80,13 @@ export function clientStream(res: ServerResponse, headers: readonly (readonly [s
       if (heldBytes > HELD_BYTES || started) flush()
     },
     last: take,
-    digest: () => hash.copy().digest('base64url'),
+    digest: () => (gone ? gone.copy().update(held.join('')).digest('base64url') : hash('sha256', held.join(''), 'base64url')),
     finish() {
       if (res.destroyed) return
-      const rest = Buffer.concat(held)
       complete = true
-      if (started) res.end(rest)
-      else {
-        res.writeHead(200, [...head(), 'Content-Length', String(rest.byteLength)])
-        res.end(rest)
-      }
+      if (!started) res.writeHead(200, [...head(), 'Content-Length', String(heldBytes)])
+      // As a text it goes out in one write with the head.
+      res.end(held.join(''))
     },
     cut() {
       res.destroy()

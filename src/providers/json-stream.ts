@@ -7,6 +7,8 @@
  * would refuse. What is within the limits is handed on exactly as JSON.parse would have read it, however it is cut.
  */
 
+import { isUtf8 } from 'node:buffer'
+
 /** Takes what is read, in order. Each method says whether to go on; after `false` nothing more is handed on. */
 export interface JsonSink {
   open(array: boolean): boolean
@@ -314,18 +316,18 @@ export const WHOLE_UNTIL = 64 * 1024
 /** Reads a body in chunks of bytes: as a whole while it is short, as a stream from {@link WHOLE_UNTIL} on. */
 export class JsonBody {
   readonly #sink: JsonSink
-  readonly #stream: JsonStream
-  readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  /** Made for what is longer, or not good as a whole. */
+  #stream: JsonStream | undefined
+  #decoder: TextDecoder | undefined
   #kept: Uint8Array[] | undefined = []
   #length = 0
 
   constructor(sink: JsonSink) {
     this.#sink = sink
-    this.#stream = new JsonStream(sink)
   }
 
   push(chunk: Uint8Array): boolean {
-    if (!this.#kept) return this.#stream.push(this.#decode(chunk, true) ?? '\u0000')
+    if (!this.#kept) return this.#read(this.#decode(chunk, true))
     this.#kept.push(chunk)
     this.#length += chunk.length
     if (this.#length <= WHOLE_UNTIL) return true
@@ -335,19 +337,27 @@ export class JsonBody {
   }
 
   end(): boolean {
-    if (!this.#kept) return this.#stream.push(this.#decode(new Uint8Array(), false) ?? '\u0000') && this.#stream.end()
-    const text = this.#decode(Buffer.concat(this.#kept), false)
-    const proved = text === undefined ? undefined : parseProved(text)
+    if (!this.#kept) return this.#read(this.#decode(new Uint8Array(), false)) && this.#stream?.end() === true
+    const bytes = Buffer.concat(this.#kept)
+    if (!isUtf8(bytes)) return false
+    const text = bytes.toString()
+    const proved = parseProved(text)
     if (proved) return feed(proved.value, this.#sink)
     // Not good as a whole. As a stream it is read up to the fault, so that a wrong meter before it is told as such.
-    return text !== undefined && this.#stream.push(text) && this.#stream.end()
+    return this.#read(text) && this.#stream?.end() === true
   }
 
-  #decode(chunk: Uint8Array, more: boolean): string | undefined {
+  #read(text: string): boolean {
+    this.#stream ??= new JsonStream(this.#sink)
+    return this.#stream.push(text)
+  }
+
+  #decode(chunk: Uint8Array, more: boolean): string {
+    this.#decoder ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     try {
       return this.#decoder.decode(chunk, { stream: more })
     } catch {
-      return undefined // not UTF-8; a NUL then ends the reading, because none is allowed anywhere in JSON
+      return '\u0000' // not UTF-8: a NUL then ends the reading, because none is allowed anywhere in JSON
     }
   }
 }
