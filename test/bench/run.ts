@@ -20,8 +20,8 @@ const { values: options } = parseArgs({
   options: { short: { type: 'boolean', default: false }, permissions: { type: 'string' }, only: { type: 'string' } },
 })
 const size = options.short
-  ? { warm: 3, rounds: 3, seconds: 2, open: 4, readers: 4, permissions: 5_000, entries: 5_000 }
-  : { warm: 4, rounds: 7, seconds: 5, open: 10, readers: 12, permissions: 100_000, entries: 30_000 }
+  ? { warm: 3, warmRequests: 10_000, rounds: 3, seconds: 2, open: 4, readers: 4, permissions: 5_000, entries: 5_000 }
+  : { warm: 4, warmRequests: 30_000, rounds: 7, seconds: 5, open: 10, readers: 12, permissions: 100_000, entries: 30_000 }
 const CONNECTIONS = 64
 const wanted = (section: string): boolean => options.only === undefined || options.only.split(',').includes(section)
 
@@ -69,7 +69,7 @@ async function closed(load: Load, all: readonly Subject[], direct: Subject, titl
   let failures = 0
   const run = (subject: Subject, seconds: number): Promise<Told> =>
     load.order({ is: 'closed', target: { port: subject.port, paths, token: subject.token }, connections: CONNECTIONS, seconds })
-  for (const subject of all) await run(subject, size.warm)
+  for (const subject of all) await warmed((seconds) => run(subject, seconds))
   for (let round = 0; round < size.rounds; round += 1) {
     for (const subject of [direct, ...all]) {
       const before = subject.pid === 0 ? 0 : cpuMicros(subject.pid)
@@ -99,6 +99,16 @@ async function closed(load: Load, all: readonly Subject[], direct: Subject, titl
   say(`  aim, gate with durable journal rows ≥ 0.40 × proxy: ${text(cost('proxy') / cost('rows'), 2)}`)
   if (!all.some((s) => s.id === 'nginx')) say('  no nginx on this machine: no row for it')
   if (failures > 0) say(`  ${failures} requests FAILED: these figures are void`)
+}
+
+/**
+ * Until it has run for some seconds and has answered so many requests that its code is compiled: on a machine that gives it half
+ * a core, seconds alone would compare one interpreter with another.
+ */
+async function warmed(run: (seconds: number) => Promise<Told>): Promise<void> {
+  let requests = 0
+  for (let seconds = 0; seconds < size.warm || (requests < size.warmRequests && seconds < 180); seconds += 2)
+    requests += (await run(2)).requests
 }
 
 async function open(load: Load, all: readonly Subject[], direct: Subject, perSecond: number): Promise<void> {

@@ -16,6 +16,8 @@ const minutes = Number(values.minutes)
 const perSecond = Number(values.rate)
 const MB = 1_048_576
 const SAMPLES = 12
+/** How many sockets are open to the data holder, and which timers and requests of a file run, is a matter of the last seconds. */
+const PASSING = /^(TCPSocketWrap|Timeout|FSReq.*)$/
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 const dataHolder = await holder()
@@ -65,8 +67,7 @@ function verdict(samples: readonly Held[]): number {
   const [first, last] = [samples.slice(0, third), samples.slice(-third)]
   const grown = median(last) - median(first)
   const lasting = (held: Held | undefined): string => {
-    // How many sockets are open to the data holder, and how many timers run, is a matter of the last seconds.
-    const kinds = Object.entries(held?.handles ?? {}).filter(([kind]) => kind !== 'TCPSocketWrap' && kind !== 'Timeout')
+    const kinds = Object.entries(held?.handles ?? {}).filter(([kind]) => !PASSING.test(kind))
     return JSON.stringify(kinds.toSorted())
   }
   const faults = [

@@ -147,8 +147,11 @@ test('10,000 aborted requests: heap within 5 MB, the same handles, no warning', 
   expect(served.status).toBe(200)
 })
 
+/** Timers and requests of the moment: once a second the free room of the disk is asked for. */
+const PASSING = /^(TCPSocketWrap|Timeout|FSReq.*)$/
+
 function withoutPool(handles: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
-  return Object.fromEntries(Object.entries(handles).filter(([kind]) => kind !== 'TCPSocketWrap' && kind !== 'Timeout'))
+  return Object.fromEntries(Object.entries(handles).filter(([kind]) => !PASSING.test(kind)))
 }
 
 function mb(bytes: number): string {
