@@ -17,6 +17,7 @@ import type { ClientId } from '../domain/permission.ts'
 import { decrypt, derive, encrypt } from '../storage/keys.ts'
 import type { SharedCache, Told } from './cache.ts'
 import type { ActResult, Views } from './registry.ts'
+import { scopeHashOf } from './registry.ts'
 import type { Identity } from './tokens.ts'
 
 export interface RedisSettings {
@@ -69,8 +70,11 @@ export async function redisCache(
   let timeouts = 0
   let lastWarning = -Infinity
   let closed = false
+  /** Whether the last command was answered: a connection that is there says little. */
+  let answers = false
 
   function fault(error: unknown): void {
+    answers = false
     onResult('fault')
     const timedOut = error instanceof Error && error.message.includes('timed out')
     timeouts = timedOut ? timeouts + 1 : 0
@@ -98,7 +102,13 @@ export async function redisCache(
     const text = open(channel, message)
     return text === undefined ? undefined : (parsed(text) as { readonly by: string; readonly told: readonly Told[] } | undefined)
   }
+  function answered(): void {
+    answers = true
+    timeouts = 0
+  }
   client.on('error', warn)
+  client.on('close', () => (answers = false))
+  client.on('ready', () => void client.ping().then(answered, fault))
   subscriber.on('error', warn)
   subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message))
   // Messages of a cut channel are lost for good: no local copy is trusted from the cut on, nor what was copied until it is back.
@@ -136,7 +146,7 @@ export async function redisCache(
     if (client.status !== 'ready') return undefined
     try {
       const box = await client.getBuffer(key)
-      timeouts = 0
+      answered()
       if (box === null || box[0] !== VERSION) {
         onResult('miss')
         return undefined
@@ -159,6 +169,7 @@ export async function redisCache(
     if (client.status !== 'ready' || told.length === 0) return
     try {
       await client.publish(channel, seal(channel, { by: self, told: told.length > MOST_TOLD ? [{ is: 'all' }] : told }))
+      answered()
     } catch (error) {
       fault(error)
     }
@@ -166,7 +177,7 @@ export async function redisCache(
 
   return {
     get up() {
-      return client.status === 'ready' && timeouts === 0
+      return answers
     },
     onTold: (hearer) => void hearers.push(hearer),
     async getIdentity(hash) {
@@ -175,7 +186,7 @@ export async function redisCache(
     },
     async getViews(who, meter) {
       const value = await get(viewsKey(who, meter))
-      return isViews(value) ? value : undefined
+      return isViews(value, who, meter) ? value : undefined
     },
     putIdentity: (hash, identity) => put(tokenKey(hash), identity),
     putViews: (who, meter, views) => put(viewsKey(who, meter), views),
@@ -204,6 +215,9 @@ function optionsOf(settings: RedisSettings, password: string | undefined): Redis
     port: Number(url.port || 6379),
     db: Number(url.pathname.slice(1) || 0),
     lazyConnect: true,
+    // Both ask for rights that the user of the ACL need not have.
+    disableClientInfo: true,
+    enableReadyCheck: false,
     // Nothing waits and nothing is sent twice: what cannot be asked now is asked of the registry.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -239,8 +253,13 @@ function isIdentity(value: unknown): value is Identity {
   )
 }
 
-function isViews(value: unknown): value is Views {
+/** The registry confirms the hash of a scope, so the scope must be the one that was hashed. */
+function isViews(value: unknown, who: ClientId, meter: MeterId): value is Views {
   if (typeof value !== 'object' || value === null) return false
-  const { generation, permissions } = value as Partial<Record<keyof Views, unknown>>
-  return typeof generation === 'number' && Array.isArray(permissions)
+  const { generation, permissions } = value as Partial<Views>
+  return (
+    typeof generation === 'number' &&
+    Array.isArray(permissions) &&
+    permissions.every((p) => p.meter === meter && p.scope.recipient === who && scopeHashOf(p.scope) === p.scopeHash)
+  )
 }
