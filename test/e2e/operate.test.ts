@@ -482,7 +482,7 @@ test('numbers after every kind of request: fed, and no label that a caller could
   const results = ['allow', 'narrow', 'deny', 'cut', ...OUTCOMES, 'local', 'shared', 'registry', 'hit', 'miss', 'forged', 'fault']
   const closed: Record<string, readonly string[]> = {
     result: results,
-    reason: [...Object.keys(REASONS), 'unparsed', ''],
+    reason: [...Object.keys(REASONS), 'no_data', 'before_activation', 'period_refused', 'bad_request', 'unparsed', 'token_call'],
     provider: ['enedis-data-connect'],
     account: ['main'],
     what: ['token', 'views'],
@@ -493,7 +493,7 @@ test('numbers after every kind of request: fed, and no label that a caller could
     const [, labels = ''] = /^[a-z_]+(?:\{(.*)\})? \S+$/.exec(line) ?? expect.unreachable(`not a line of Prometheus: ${line}`)
     for (const [, name = '', value = ''] of labels.matchAll(/([a-z]+)="([^"]*)"/g)) {
       if (name === 'api') apis.add(value)
-      else expect(closed[name] ?? [`no label ${name}`]).toContain(value)
+      else expect(closed[name] ?? [`no label ${name}`], line).toContain(value)
     }
   }
   expect([...apis].join()).toMatch(/^[a-z0-9_/-]+$/)
@@ -503,7 +503,7 @@ test('numbers after every kind of request: fed, and no label that a caller could
   expect(value('ecluse_decisions_total{result="allow"}')).toBe(1)
   expect(value('ecluse_decisions_total{result="narrow"}')).toBe(1)
   expect(value('ecluse_decisions_total{result="deny",reason="no_permission"}')).toBe(2)
-  expect(value('ecluse_decisions_total{result="deny",reason="holder_refused"}')).toBe(1)
+  expect(value('ecluse_decisions_total{result="deny",reason="bad_request"}')).toBe(1)
   expect(value('ecluse_journal_commit_seconds_count')).toBeGreaterThan(3)
   expect(value('ecluse_holder_seconds_count{provider="enedis-data-connect"}')).toBe(3)
   expect(value(`ecluse_quota_left{account="main",api="${[...apis][0] ?? ''}"}`)).toBe(1_000_000 - 3)
@@ -558,7 +558,8 @@ test('init, check, doctor, serve, client add, a token: with nothing but the comm
 
     const serve = spawn(process.execPath, [main, 'serve', '--config', file, '--drain-ms', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = new Promise<number | null>((resolve) => serve.once('exit', resolve))
-    const url = await new Promise<string>((resolve) => {
+    const url = await new Promise<string>((resolve, reject) => {
+      serve.once('exit', (code) => reject(new Error(`the gate ended with ${code} before it was ready`)))
       createInterface({ input: serve.stdout }).on('line', (line) => {
         const at = (JSON.parse(line) as { url?: string }).url
         if (at !== undefined) resolve(at)
