@@ -70,6 +70,8 @@ export interface StartOptions {
 const TOKEN_PATH = '/oauth2/v3/token'
 const CACHED = 20_000
 const QUOTA_WAIT_MS = 20_000
+/** A jump that grows by more than this is told again. */
+const CLOCK_NEWS_MS = 60_000
 /** After the grace: for those that were cut to close, and for their outcomes to be on record. */
 const CUT_MS = 2000
 const RECORD_MS = 5000
@@ -119,6 +121,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   let stale = false
   let draining = false
   let diskLow = false
+  /** The jump of the clock that the log tells of, until it is confirmed or gone. */
+  let toldJump = 0
   await state.client.call('policy', {
     hash: accepted.policyHash,
     body: canonicalJson(accepted.document as unknown as Json),
@@ -294,6 +298,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     reload: () => reload(),
     'clock confirm': () => {
       clock.confirm()
+      toldJump = 0
       return Promise.resolve({ confirmed: true })
     },
   })
@@ -404,15 +409,15 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     every(600_000, async () => void (await state.client.call('sweepTokens', { now: clock.now() }))),
     every(1_000, measureDisk),
   ]
-  let wasJumped = 0
   timers.push(
     every(1_000, async () => {
       const jumped = clock.jumped()
-      if (jumped !== 0 && wasJumped === 0) {
+      if (jumped !== 0 && Math.abs(jumped - toldJump) > CLOCK_NEWS_MS) {
+        toldJump = jumped
         log.error({ stepMs: jumped }, 'the clock jumped: no request is taken until it is confirmed (ecluse clock confirm)')
         await state.client.call('clock', { stepMs: jumped, now: clock.now() })
       }
-      wasJumped = jumped
+      if (jumped === 0) toldJump = 0
     }),
   )
   function every(ms: number, work: () => Promise<void>): NodeJS.Timeout {

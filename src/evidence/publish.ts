@@ -51,15 +51,19 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
   }
 
   function bytesOf({ level, index, width }: Tile): Buffer {
-    const [from, to] = [index * TILE_WIDTH, index * TILE_WIDTH + width]
-    if (level === 'entries') {
-      const entries = sql.entries.all(from, to).map((r) => r['bytes'] as Uint8Array)
-      if (!Buffer.concat(entries.map(leafHash)).equals(row(0, from, to))) throw changed(from)
-      return encodeBundle(entries)
-    }
-    const hashes = row(level, from, to)
-    const full = width < TILE_WIDTH || subtreeRoot(hashes).equals(row(level + 1, index, index + 1))
-    if (hashes.byteLength !== width * HASH_BYTES || !full) throw changed(from * TILE_WIDTH ** level)
+    if (level !== 'entries') return hashesOf(level, index, width)
+    const from = index * TILE_WIDTH
+    const leaves = hashesOf(0, index, width)
+    const entries = sql.entries.all(from, from + width).map((r) => r['bytes'] as Uint8Array)
+    if (!Buffer.concat(entries.map(leafHash)).equals(leaves)) throw changed(from)
+    return encodeBundle(entries)
+  }
+
+  function hashesOf(level: number, index: number, width: number): Buffer {
+    const hashes = row(level, index * TILE_WIDTH, index * TILE_WIDTH + width)
+    const whole = hashes.byteLength === width * HASH_BYTES
+    const closed = width < TILE_WIDTH || (whole && subtreeRoot(hashes).equals(row(level + 1, index, index + 1)))
+    if (!whole || !closed) throw changed(index * TILE_WIDTH ** (level + 1))
     return hashes
   }
 
