@@ -35,7 +35,7 @@ const TABLE: Readonly<Record<string, { readonly values: readonly string[]; reado
 }
 
 /** Packages that open sockets or files, or read the clock, have no place where a decision must be replayable. */
-const PURE_BUILTINS = /^node:(crypto|stream|string_decoder|util|assert)(\/|$)/
+const PURE_BUILTINS = /^node:(buffer|crypto|stream|string_decoder|util|assert)(\/|$)/
 
 interface Import {
   readonly from: string
