@@ -118,6 +118,19 @@ export function registryContract(name: string, open: () => Promise<Stores>): voi
       await expect(act('twice' as PermissionId, 'create')).rejects.toThrow('the act create is not possible')
     })
 
+    test('an act, once done, is neither changed nor deleted, whoever writes to the database', async () => {
+      await aDraft(stores, 'kept')
+      const before = await stores.registry.show({ permission: 'kept' })
+      for (const statement of [
+        'DELETE FROM act',
+        "UPDATE act SET type = 'activate'",
+        'UPDATE act SET at = 0',
+        "UPDATE act SET status = 'active'",
+      ])
+        await expect(stores.tamper(statement), statement).rejects.toThrow('acts are append-only')
+      expect(await stores.registry.show({ permission: 'kept' })).toStrictEqual(before)
+    })
+
     test('an act on what is not there is refused by name', async () => {
       await expect(act('nowhere' as PermissionId, 'suspend')).rejects.toThrow('there is no permission nowhere')
       await expect(stores.registry.show({ permission: 'nowhere' })).rejects.toThrow('there is no permission nowhere')

@@ -42,6 +42,8 @@ export interface Stores {
   entries(): Promise<readonly { readonly t: string; readonly [field: string]: unknown }[]>
   /** Every byte that lies on disk once nothing waits to be sealed; the stores are closed. */
   bytes(): Promise<readonly { readonly name: string; readonly bytes: Buffer }[]>
+  /** Runs a statement that no code of ours would. */
+  tamper(statement: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -125,6 +127,7 @@ export function sqliteStores(): Promise<Stores> {
         .filter((name) => statSync(join(folder, name)).isFile())
         .map((name) => ({ name, bytes: readFileSync(join(folder, name)) }))
     },
+    tamper: (statement) => atomically(() => db.exec(statement)),
     async close() {
       await Promise.resolve()
       shut()

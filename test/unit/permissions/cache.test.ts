@@ -52,6 +52,8 @@ test('two requests that differ in client or meter never share a copy, whatever t
       expect(await see(client1, meter1)).toBe(`${client1} of ${meter1}`)
       expect(await see(client2, meter2)).toBe(`${client2} of ${meter2}`)
     }),
+    // The separator inside an id.
+    { examples: [['a\nb', 'c', 'a', 'b\nc']] },
   )
 })
 
