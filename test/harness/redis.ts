@@ -64,6 +64,8 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
       rmSync(folder, { recursive: true, force: true })
     },
   }
+  // A test that fails before it closes its server leaves none behind.
+  process.once('exit', () => child?.kill('SIGKILL'))
   await server.start()
   return server
 }
