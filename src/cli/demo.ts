@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { startDemo } from '../demo.ts'
 import type { Demo, DemoRequest } from '../demo.ts'
+import { halt } from '../runtime/halt.ts'
 import { print, wordsOf } from './words.ts'
 
 export async function run(given: readonly string[]): Promise<number> {
@@ -21,7 +22,8 @@ export async function run(given: readonly string[]): Promise<number> {
   await demo.stop()
   if (why === undefined) return 0
   process.stderr.write(`ecluse: the demo stops, because its evidence can no longer be written: ${why}\n`)
-  return 1
+  // The owner's thread waits for nothing more, and does not end by itself.
+  return halt(1)
 }
 
 function text({ gate, ops, sandbox, state, log, requests, credential, otherPorts }: Demo): string {
