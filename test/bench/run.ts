@@ -23,6 +23,7 @@ const size = options.short
   ? { warm: 3, warmRequests: 10_000, rounds: 3, seconds: 2, open: 4, readers: 4, permissions: 5_000, entries: 5_000 }
   : { warm: 4, warmRequests: 30_000, rounds: 7, seconds: 5, open: 10, readers: 12, permissions: 100_000, entries: 30_000 }
 const CONNECTIONS = 64
+const kilobytes = kilobyte()
 const wanted = (section: string): boolean => options.only === undefined || options.only.split(',').includes(section)
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`)
@@ -57,7 +58,7 @@ async function servers(): Promise<void> {
     stop: () => Promise.resolve(),
   }
 
-  if (wanted('small')) await closed(load, all, direct, 'Answers of 1 KB, keep-alive, closed loop', kilobyte())
+  if (wanted('small')) await closed(load, all, direct, 'Answers of 1 KB, keep-alive, closed loop', kilobytes)
   if (wanted('curve')) await closed(load, all, direct, 'A curve of 60 KB, keep-alive, closed loop', weekOfCurve())
   if (wanted('open')) for (const rate of [500, 2000]) await open(load, all, direct, rate)
   if (wanted('slow')) await slow(load, all)
@@ -69,7 +70,8 @@ async function closed(load: Load, all: readonly Subject[], direct: Subject, titl
   let failures = 0
   const run = (subject: Subject, seconds: number): Promise<Told> =>
     load.order({ is: 'closed', target: { port: subject.port, paths, token: subject.token }, connections: CONNECTIONS, seconds })
-  for (const subject of all) await warmed((seconds) => run(subject, seconds))
+  const enough = paths === kilobytes ? size.warmRequests : size.warmRequests / 10
+  for (const subject of all) await warmed(enough, (seconds) => run(subject, seconds))
   for (let round = 0; round < size.rounds; round += 1) {
     for (const subject of [direct, ...all]) {
       const before = subject.pid === 0 ? 0 : cpuMicros(subject.pid)
@@ -105,17 +107,16 @@ async function closed(load: Load, all: readonly Subject[], direct: Subject, titl
  * Until it has run for some seconds and has answered so many requests that its code is compiled: on a machine that gives it half
  * a core, seconds alone would compare one interpreter with another.
  */
-async function warmed(run: (seconds: number) => Promise<Told>): Promise<void> {
+async function warmed(enough: number, run: (seconds: number) => Promise<Told>): Promise<void> {
   let requests = 0
-  for (let seconds = 0; seconds < size.warm || (requests < size.warmRequests && seconds < 180); seconds += 2)
-    requests += (await run(2)).requests
+  for (let seconds = 0; seconds < size.warm || (requests < enough && seconds < 180); seconds += 2) requests += (await run(2)).requests
 }
 
 async function open(load: Load, all: readonly Subject[], direct: Subject, perSecond: number): Promise<void> {
   const seen = new Map<Subject, Told[]>()
   for (let round = 0; round < 3; round += 1) {
     for (const subject of [direct, ...all]) {
-      const target = { port: subject.port, paths: kilobyte(), token: subject.token }
+      const target = { port: subject.port, paths: kilobytes, token: subject.token }
       seen.set(subject, [...(seen.get(subject) ?? []), await load.order({ is: 'open', target, perSecond, seconds: size.open })])
     }
   }

@@ -19,7 +19,7 @@ import { mangled, pieces } from './random.ts'
 import type { Target } from './target.ts'
 import { Finding } from './target.ts'
 
-const BATCH = 24
+const BATCH = 48
 const ANSWER_MS = 300
 const END_MS = 5000
 const CANARY = '666999'
@@ -286,7 +286,7 @@ function anInput(random: Random, words: Words): Buffer {
 }
 
 function aDataCall(random: Random, words: Words): string {
-  const meter = random.pick([METER, METER, METER, OTHER_METER, random.digits(14), '%31' + METER.slice(1)])
+  const meter = random.pick([METER, METER, METER, METER, METER, METER, OTHER_METER, random.digits(14), '%31' + METER.slice(1)])
   const day = (): string => today(random.oneIn(8) ? random.int(200) - 150 : -90 + random.int(70))
   const [from = '', until = ''] = [day(), day()].toSorted()
   let target = random.pick([
@@ -313,7 +313,7 @@ function aDataCall(random: Random, words: Words): string {
       '*',
       `${target}&x=${'y'.repeat(random.int(9000))}`,
     ])
-  const token = random.pick([words.token, words.token, words.token, words.stranger, 'nobody', ''])
+  const token = random.pick([...Array.from({ length: 8 }, () => words.token), words.stranger, 'nobody', ''])
   const lines = [
     `${random.oneIn(4) ? random.pick(METHODS) : 'GET'} ${target} HTTP/${random.oneIn(20) ? random.pick(['1.0', '2.0', '0.9', '1.2', 'x']) : '1.1'}`,
     ...(random.oneIn(20) ? [] : ['Host: gate']),
