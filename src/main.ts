@@ -1,50 +1,49 @@
 /**
  * Composition root of a running gate: builds everything, owns start and stop. Nothing is decided here.
  *
- * Start: secrets, state (lock, recovery), policy on record, caches, holders, control socket, ops, and only then the
- * listener. Stop: `/readyz` goes red while the listener still answers, then requests under way finish, then the
+ * Start: secrets, state (lock, recovery), caches, policy and clients on record, holders, control socket, ops, and only
+ * then the listener. Stop: `/readyz` goes red while the listener still answers, then requests under way finish, then the
  * journal is drained, sealed and shown.
  */
-import { statfs } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
-import { X509Certificate, randomUUID } from 'node:crypto'
-import type { AccountId, ClientId } from './domain/permission.ts'
-import { canonicalJson } from './domain/canonical.ts'
-import type { Json } from './domain/canonical.ts'
-import type { Millis } from './domain/time.ts'
-import { handle } from './gateway/pipeline.ts'
-import type { Gate, GateState, Live } from './gateway/ports.ts'
-import { holderAt } from './gateway/holder.ts'
+import { randomUUID } from 'node:crypto'
+import type { AccountId } from './domain/permission.ts'
+import { changesTo, gateState } from './gate-state.ts'
 import type { Holder } from './gateway/holder.ts'
+import { holderAt } from './gateway/holder.ts'
 import { listen } from './gateway/listener.ts'
+import { handle } from './gateway/pipeline.ts'
+import type { Gate } from './gateway/ports.ts'
 import { quotaOf } from './gateway/quota.ts'
 import { refusalBudget } from './gateway/refusals.ts'
-import { underWay, underWayKey } from './gateway/under-way.ts'
+import { underWay } from './gateway/under-way.ts'
+import type { InstanceKeys } from './instance.ts'
+import { instanceKeys, originOf } from './instance.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
 import { serveHealth } from './ops/health.ts'
-import type { Standing } from './ops/health.ts'
 import { lookups } from './permissions/cache.ts'
-import type { ActResult } from './permissions/registry.ts'
-import { meterTokenOf } from './permissions/registry.ts'
 import { redisCache } from './permissions/redis.ts'
-import type { Identity, IssuedToken } from './permissions/tokens.ts'
-import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
+import type { ActResult } from './permissions/registry.ts'
+import type { Identity } from './permissions/tokens.ts'
 import type { ProviderAdapter } from './providers/adapter.ts'
+import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
+import type { Accepted } from './reload.ts'
+import { inForce } from './reload.ts'
+import type { Clock } from './runtime/clock.ts'
 import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
+import type { Metrics } from './runtime/metrics.ts'
 import { metricsOf } from './runtime/metrics.ts'
-import { diffSettings } from './settings/diff.ts'
 import { isLoopback, isPrivate } from './settings/network.ts'
-import { secretOf } from './settings/secret.ts'
 import type { Environment } from './settings/secret.ts'
-import { readSettings } from './settings/settings.ts'
-import type { ParsedSettings } from './settings/settings.ts'
+import { secretOf } from './settings/secret.ts'
+import type { Settings } from './settings/shape.ts'
 import { watchSettings } from './settings/watch.ts'
-import { instanceKeys, originOf } from './instance.ts'
+import { standingOf } from './standing.ts'
+import type { OwnedState } from './state-thread.ts'
 import { ownState, QUEUE_AGE_MS } from './state-thread.ts'
 
-export type Accepted = Extract<ParsedSettings, { ok: true }>
+export type { Accepted } from './reload.ts'
 export interface RunningGate {
   readonly url: string
   readonly ops: string
@@ -84,6 +83,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   await using opened = new AsyncDisposableStack()
   let started = false
   let changedMeanwhile = false
+  let draining = false
   const watch =
     file === undefined
       ? undefined
@@ -97,47 +97,12 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const clock = systemClock()
   const metrics = metricsOf()
   const keys = await instanceKeys(settings, env)
-  const state = await ownState(
-    {
-      folder: settings.instance.state,
-      node: settings.instance.node,
-      origin: originOf(settings, clock.now()),
-      keys,
-      checkpointMs: settings.evidence.checkpointSeconds * 1000,
-      now: clock.now(),
-    },
-    { ...settings.evidence.queue, ageMs: QUEUE_AGE_MS },
-    (why) => {
-      log.fatal({ why }, 'the state can no longer be written: the gate stops')
-      onFatal(why)
-    },
-    (ms) => metrics.commitSeconds.observe(ms / 1000),
-  )
+  const state = await ownedState(settings, keys, clock, metrics, log, onFatal)
   opened.defer(async () => {
     if (state.client.down === undefined) await state.stop()
   })
-  let current = accepted
-  let live = liveOf(accepted)
-  let stale = false
-  let draining = false
-  let diskLow = false
-  /** The jump of the clock that the log tells of, until it is confirmed or gone. */
-  let toldJump = 0
-  await state.client.call('policy', {
-    hash: accepted.policyHash,
-    body: canonicalJson(accepted.document as unknown as Json),
-    now: clock.now(),
-  })
-  const shared =
-    settings.redis === undefined
-      ? undefined
-      : await redisCache(
-          settings.redis,
-          settings.redis.password && (await secretOf(settings.redis.password, env)),
-          keys.index,
-          log,
-          (result) => metrics.redis.inc({ result }),
-        )
+  const password = settings.redis?.password && (await secretOf(settings.redis.password, env))
+  const shared = settings.redis && (await redisCache(settings.redis, password, keys.index, log, (result) => metrics.redis.inc({ result })))
   opened.defer(() => shared?.close())
   const copies = lookups(
     {
@@ -149,85 +114,39 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     (what, result) => metrics.cache.inc({ what, result }),
   )
   shared?.onTold((told) => copies.hear(told))
+  const underway = underWay()
+  const changes = changesTo(copies, shared, underway)
+  const force = inForce(accepted, file, env, state.client, changes.client, clock.now, log, () => listener.reloadCertificate())
+  await force.begin()
 
   const dc = settings.providers['enedis-data-connect']
-  const holders = new Map<AccountId, Holder>()
-  opened.defer(async () => {
-    await Promise.all([...holders.values()].map((holder) => holder.close()))
-  })
-  for (const account of dc.accounts) {
-    const secret = await secretOf(account.clientSecret, env)
-    holders.set(
-      account.id,
-      holderAt(
-        { ...account, secret },
-        { ...dc, ca: dc.ca, refusesAddress: dc.allowPrivate ? undefined : isPrivate },
-        TOKEN_PATH,
-        () => performance.now(),
-        log,
-      ),
-    )
-  }
+  const holders = await holdersOf(dc, env, log)
+  opened.defer(() => closeAll(holders))
   const quota = quotaOf(
     (account) => dc.accounts.find((a) => a.id === account)?.quota ?? { perSecond: 1, perHour: 1 },
     () => performance.timeOrigin + performance.now(),
     QUOTA_WAIT_MS,
   )
   quota.recall(state.ready.recentCalls)
-
-  const underway = underWay()
+  const standing = standingOf({
+    settings,
+    state: state.client,
+    clock,
+    shared,
+    holders: [...holders.values()],
+    quota,
+    underway,
+    metrics,
+    log,
+    stale: () => force.stale,
+    draining: () => draining,
+  })
+  // Known before the first request, not a second after it.
+  await standing.measureDisk()
   const refusals = refusalBudget()
-  const called = new Map<string, number>()
-  const meterTokens = new Map<string, Buffer>()
-  const gateState: GateState = {
-    origin: state.ready.origin,
-    get ready() {
-      return why() === undefined
-    },
-    identify: (hash, fresh) => copies.identify(hash, fresh),
-    views: (client, meter, fresh) => copies.views(client, meter, fresh),
-    meterToken(meter) {
-      const known = meterTokens.get(meter)
-      if (known) return known
-      if (meterTokens.size >= 50_000) meterTokens.clear()
-      const token = meterTokenOf(keys.index, meter)
-      meterTokens.set(meter, token)
-      return token
-    },
-    intent(args) {
-      called.set(args.permission.id, args.now)
-      return state.client.call('intent', args)
-    },
-    async outcome(args) {
-      const { n, fulfilled } = await state.client.call<{ n: number; fulfilled: readonly ActResult[] }>('outcome', args)
-      if (fulfilled.length > 0) void onActs(fulfilled)
-      return { n }
-    },
-    refused: (args) => state.client.call('refused', args),
-    exchange: ({ client, secret, live: now, now: at }) =>
-      state.client.call<IssuedToken | undefined>('exchange', {
-        client,
-        secret,
-        purpose: now.clients.get(client)?.purpose ?? '',
-        ttlSeconds: now.tokenTtlSeconds,
-        cap: now.tokensPerCredential,
-        now: at,
-      }),
-    async holderRefused({ permission, code, now }) {
-      for (const [id, at] of called) if (at < now - 3_600_000) called.delete(id)
-      const { suspended, badDay } = await state.client.call<{ suspended: ActResult | null; badDay: boolean }>('holderRefused', {
-        permission,
-        code,
-        now,
-        calledInHour: called.size,
-      })
-      if (badDay) log.error('the data holder refuses many permissions at once: nothing is suspended for it')
-      if (suspended) await onActs([suspended])
-    },
-  }
   const gate: Gate = {
-    live: () => live,
-    state: gateState,
+    live: () => force.live,
+    state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, log),
     route: { id: 'enedis-data-connect', adapter: dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>, holders, quota },
     refusals,
     underWay: underway,
@@ -239,115 +158,38 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     maxTarget: settings.listeners.gate.limits.targetBytes,
   }
 
-  /** Why no request may be taken now. */
-  function why(): 'evidence' | 'queue' | 'backlog' | 'disk' | 'clock' | undefined {
-    if (state.client.down !== undefined) return 'evidence'
-    if (state.client.full) return 'queue'
-    if (state.client.gauges.journalRows >= settings.evidence.queue.backlog) return 'backlog'
-    if (diskLow) return 'disk'
-    return clock.jumped() === 0 ? undefined : 'clock'
-  }
-  async function onActs(acts: readonly ActResult[]): Promise<void> {
-    for (const act of acts) {
-      if (act.meter === null) copies.flush()
-      else copies.dropViews(act.client, act.meter)
-      if (act.status !== 'active') underway.cut(underWayKey.permission(act.permission))
-    }
-    await shared?.tellActs(acts)
-  }
-  async function syncClients(): Promise<void> {
-    const clients = current.settings.clients.map(({ id, disabled }) => ({ id, disabled }))
-    const off = await state.client.call<readonly ClientId[]>('syncClients', { clients, now: clock.now() })
-    for (const id of off) await onClient(id)
-  }
-  function onClient(id: ClientId): Promise<void> {
-    copies.flush()
-    underway.cut(underWayKey.client(id))
-    return shared?.tellAll() ?? Promise.resolve()
-  }
-
-  async function measureDisk(): Promise<void> {
-    const { bavail, bsize } = await statfs(settings.instance.state)
-    diskLow = bavail * bsize < settings.evidence.lowWaterMb * 1_048_576
-    metrics.diskFree.set(bavail * bsize)
-  }
-
-  // Known before the first request, not a second after it.
-  await measureDisk()
-  await syncClients()
   const commands = commandsOn({
     state: state.client,
     now: clock.now,
     operator: `uid:${process.getuid?.() ?? 'unknown'}`,
-    document: () => current.document,
-    clients: () => new Map(current.settings.clients.map((c) => [c.id, c.purpose])),
+    document: () => force.accepted.document,
+    clients: () => new Map(force.accepted.settings.clients.map((c) => [c.id, c.purpose])),
     accounts: () => dc.accounts.map((a) => `enedis-data-connect/${a.id}`),
     simulated: () => isLoopback(new URL(dc.url).hostname),
-    tokenTtlSeconds: () => current.settings.tokens.ttlSeconds,
-    onActs,
-    async onToken(hash) {
-      copies.dropIdentity(Buffer.from(hash))
-      underway.cut(underWayKey.token(Buffer.from(hash).toString('base64')))
-      await shared?.tellToken(Buffer.from(hash))
-    },
-    onClient,
-    status: () => ({ origin: state.ready.origin, vkey: state.ready.vkey, entries: state.client.gauges.entries, ...checks() }),
+    tokenTtlSeconds: () => force.accepted.settings.tokens.ttlSeconds,
+    onActs: changes.acts,
+    onToken: changes.token,
+    onClient: changes.client,
+    status: () => ({
+      origin: state.ready.origin,
+      vkey: state.ready.vkey,
+      entries: state.client.gauges.entries,
+      ...standing.readiness().checks,
+    }),
   })
+  const jumps = clockWatch(clock, state, log)
   const control = await serveControl(settings.instance.state, {
     ...commands,
     reload: () => reload(),
     'clock confirm': () => {
       clock.confirm()
-      toldJump = 0
+      jumps.confirmed()
       return Promise.resolve({ confirmed: true })
     },
   })
   opened.defer(() => control.close())
-  function checks(): Record<string, Standing> {
-    const fault = why()
-    return {
-      evidence: fault === 'evidence' || fault === 'queue' ? 'down' : 'ok',
-      sealing: fault === 'backlog' ? 'down' : 'ok',
-      disk: diskLow ? 'down' : 'ok',
-      clock: fault === 'clock' ? 'down' : 'ok',
-      redis: shared === undefined ? 'off' : shared.up ? 'ok' : 'slow',
-      config: stale ? 'stale' : 'ok',
-      listener: draining ? 'down' : 'ok',
-      // Not the gate's own: requests are taken, and told that the data holder does not answer.
-      'enedis-data-connect': standingOf([...holders.values()]),
-    }
-  }
-  const health = await serveHealth(
-    settings.listeners.ops,
-    () => ({ ready: !draining && why() === undefined, checks: checks() }),
-    metrics,
-    refreshMetrics,
-  )
+  const health = await serveHealth(settings.listeners.ops, standing.readiness, metrics, standing.refresh)
   opened.defer(() => health.close())
-  let droppedBefore = 0
-  async function refreshMetrics(): Promise<void> {
-    metrics.ready.set(!draining && why() === undefined ? 1 : 0)
-    metrics.journalQueue.set(state.client.queued)
-    metrics.inFlight.set(underway.count)
-    metrics.logDropped.inc(log.dropped - droppedBefore)
-    droppedBefore = log.dropped
-    metrics.configStale.set(stale ? 1 : 0)
-    for (const { account, api, calls } of quota.left()) metrics.quotaLeft.set({ account, api }, calls)
-    const { tls } = settings.listeners.gate
-    if (tls) metrics.certificateExpiry.set(endOf(tls.certificate))
-    if (state.client.down !== undefined) return
-    const now = clock.now()
-    const [expiring, oldest] = await Promise.all([
-      state.client.call<number>('expiring', { before: (now + 30 * 86_400_000) as Millis }),
-      state.client.call<number | null>('oldestRow', {}),
-    ])
-    metrics.permissionsExpiring.set(expiring)
-    metrics.sealingAge.set(oldest === null ? 0 : Math.max(0, (now - oldest) / 1000))
-    // The answers above brought them up to date.
-    metrics.sealingBacklog.set(state.client.gauges.journalRows)
-    metrics.logSize.set(state.client.gauges.entries)
-  }
-
   const listener = await listen(
     settings.listeners.gate,
     (message, res) => {
@@ -362,64 +204,20 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       metrics.strangers.inc({ reason: 'unparsed' })
     },
   )
-
-  let reloading: Promise<readonly string[]> = Promise.resolve([])
-  /** One at a time, the last word last. */
   function reload(): Promise<readonly string[]> {
-    reloading = reloading.then(reloadNow, reloadNow).catch((error: unknown) => {
-      stale = true
-      log.error({ err: error }, 'the settings could not be read again')
-      throw error
-    })
-    return reloading
+    return draining ? Promise.resolve([]) : force.reload()
   }
-  async function reloadNow(): Promise<readonly string[]> {
-    if (file === undefined || draining) return []
-    const next = await readSettings(file, env)
-    const mistakes = next.ok ? [] : next.mistakes
-    const needsRestart = next.ok ? diffSettings(current.settings, next.settings).needsRestart : []
-    stale = mistakes.length > 0 || needsRestart.length > 0
-    // By itself: a certificate that cannot be read keeps the one in force, and the settings are read all the same.
-    try {
-      listener.reloadCertificate()
-    } catch (error) {
-      stale = true
-      log.error({ err: error }, 'the certificate of the listener is not taken: the one in force stays')
-    }
-    if (!next.ok || needsRestart.length > 0) {
-      log.error({ mistakes, needsRestart }, 'the settings file is not taken: the policy in force stays')
-      return [...mistakes.map((m) => `${m.line}:${m.column}: ${m.message}`), ...needsRestart.map((path) => `${path}: needs restart`)]
-    }
-    if (next.policyHash !== current.policyHash) {
-      await state.client.call('policy', { hash: next.policyHash, body: canonicalJson(next.document as unknown as Json), now: clock.now() })
-    }
-    // From here on new requests are decided on the new policy; those under way keep theirs.
-    current = next
-    live = liveOf(next)
-    await syncClients()
-    log.info({ policy: next.policyHash }, 'the settings were read again')
-    return []
+  async function summarise(): Promise<void> {
+    const counts = refusals.takeSummary()
+    if (counts) await state.client.call('summary', { counts, now: clock.now() })
   }
   const timers = [
-    every(60_000, async () => {
-      const counts = refusals.takeSummary()
-      if (counts) await state.client.call('summary', { counts, now: clock.now() })
-    }),
-    every(5_000, async () => onActs(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
+    every(60_000, summarise),
+    every(5_000, async () => changes.acts(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
     every(600_000, async () => void (await state.client.call('sweepTokens', { now: clock.now() }))),
-    every(1_000, measureDisk),
+    every(1_000, standing.measureDisk),
+    every(1_000, jumps.look),
   ]
-  timers.push(
-    every(1_000, async () => {
-      const jumped = clock.jumped()
-      if (jumped !== 0 && Math.abs(jumped - toldJump) > CLOCK_NEWS_MS) {
-        toldJump = jumped
-        log.error({ stepMs: jumped }, 'the clock jumped: no request is taken until it is confirmed (ecluse clock confirm)')
-        await state.client.call('clock', { stepMs: jumped, now: clock.now() })
-      }
-      if (jumped === 0) toldJump = 0
-    }),
-  )
   function every(ms: number, work: () => Promise<void>): NodeJS.Timeout {
     return setInterval(() => {
       if (state.client.down !== undefined) return
@@ -440,18 +238,17 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     draining = true
     watch?.close()
     // A load balancer reads /readyz; the listener answers until it has had the time to.
-    if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs))
+    if (drainMs > 0) await sleep(drainMs)
     const cut = setTimeout(() => underway.cutAll(), graceMs)
     await listener.stop(graceMs + CUT_MS)
     clearTimeout(cut)
     // What was cut has its outcome still to record.
-    for (let waited = 0; underway.count > 0 && waited < RECORD_MS; waited += 20) await new Promise((resolve) => setTimeout(resolve, 20))
+    for (let waited = 0; underway.count > 0 && waited < RECORD_MS; waited += 20) await sleep(20)
     for (const timer of timers) clearInterval(timer)
-    const counts = refusals.takeSummary()
-    if (counts && state.client.down === undefined) await state.client.call('summary', { counts, now: clock.now() })
+    if (state.client.down === undefined) await summarise()
     await control.close()
     await shared?.close()
-    await Promise.all([...holders.values()].map((holder) => holder.close()))
+    await closeAll(holders)
     if (state.client.down === undefined) await state.stop()
     await health.close()
     log.info('the gate has stopped')
@@ -465,27 +262,74 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   }
 }
 
-/** The worst of the accounts. */
-function standingOf(holders: readonly Holder[]): Standing {
-  const all = holders.map((holder) => holder.standing)
-  return all.includes('down') ? 'down' : all.includes('ok') ? 'ok' : 'off'
+function ownedState(
+  settings: Settings,
+  keys: InstanceKeys,
+  clock: Clock,
+  metrics: Metrics,
+  log: Logger,
+  onFatal: (why: string) => void,
+): Promise<OwnedState> {
+  const { instance, evidence } = settings
+  const now = clock.now()
+  return ownState(
+    {
+      folder: instance.state,
+      node: instance.node,
+      origin: originOf(settings, now),
+      keys,
+      checkpointMs: evidence.checkpointSeconds * 1000,
+      now,
+    },
+    { ...evidence.queue, ageMs: QUEUE_AGE_MS },
+    (why) => {
+      log.fatal({ why }, 'the state can no longer be written: the gate stops')
+      onFatal(why)
+    },
+    (ms) => metrics.commitSeconds.observe(ms / 1000),
+  )
 }
 
-/** End of validity in POSIX seconds; 0 where the file tells none, so that an alarm on it sounds. */
-function endOf(certificate: string): number {
-  try {
-    return Date.parse(new X509Certificate(readFileSync(certificate)).validTo) / 1000
-  } catch {
-    return 0
+async function holdersOf(
+  dc: Settings['providers']['enedis-data-connect'],
+  env: Environment,
+  log: Logger,
+): Promise<ReadonlyMap<AccountId, Holder>> {
+  const holders = new Map<AccountId, Holder>()
+  const settings = { ...dc, ca: dc.ca, refusesAddress: dc.allowPrivate ? undefined : isPrivate }
+  for (const account of dc.accounts) {
+    const secret = await secretOf(account.clientSecret, env)
+    holders.set(
+      account.id,
+      holderAt({ ...account, secret }, settings, TOKEN_PATH, () => performance.now(), log),
+    )
   }
+  return holders
 }
 
-function liveOf({ settings, policy, policyHash }: Accepted): Live {
+async function closeAll(holders: ReadonlyMap<AccountId, Holder>): Promise<void> {
+  await Promise.all([...holders.values()].map((holder) => holder.close()))
+}
+
+/** Puts a jump of the clock on record, once while it lasts. */
+function clockWatch(clock: Clock, state: OwnedState, log: Logger): { look(): Promise<void>; confirmed(): void } {
+  let told = 0
   return {
-    policy,
-    policyHash,
-    clients: new Map(settings.clients.map((client) => [client.id, client])),
-    tokenTtlSeconds: settings.tokens.ttlSeconds,
-    tokensPerCredential: settings.tokens.perCredentialCap,
+    confirmed() {
+      told = 0
+    },
+    async look() {
+      const jumped = clock.jumped()
+      if (jumped !== 0 && Math.abs(jumped - told) > CLOCK_NEWS_MS) {
+        told = jumped
+        log.error({ stepMs: jumped }, 'the clock jumped: no request is taken until it is confirmed (ecluse clock confirm)')
+        await state.client.call('clock', { stepMs: jumped, now: clock.now() })
+      }
+      if (jumped === 0) told = 0
+    },
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,0 +1,110 @@
+/**
+ * What the request path asks of the state, with copies in front of it; and what must hear of a change before whoever made
+ * it is answered: copies here and in other gates, and the calls under way.
+ */
+import type { ClientId } from './domain/permission.ts'
+import type { GateState } from './gateway/ports.ts'
+import type { UnderWay } from './gateway/under-way.ts'
+import { underWayKey } from './gateway/under-way.ts'
+import type { Lookups } from './permissions/cache.ts'
+import type { RedisCache } from './permissions/redis.ts'
+import type { ActResult } from './permissions/registry.ts'
+import { meterTokenOf } from './permissions/registry.ts'
+import type { IssuedToken } from './permissions/tokens.ts'
+import type { Logger } from './runtime/logger.ts'
+import type { StateClient } from './storage/rpc.ts'
+
+/** Tells of a change; each resolves when nothing of before it is trusted or under way any more. */
+export interface Changes {
+  acts(acts: readonly ActResult[]): Promise<void>
+  token(hash: Uint8Array): Promise<void>
+  client(id: ClientId): Promise<void>
+}
+
+export function changesTo(copies: Lookups, shared: RedisCache | undefined, underway: UnderWay): Changes {
+  return {
+    async acts(acts) {
+      for (const act of acts) {
+        if (act.meter === null) copies.flush()
+        else copies.dropViews(act.client, act.meter)
+        if (act.status !== 'active') underway.cut(underWayKey.permission(act.permission))
+      }
+      await shared?.tellActs(acts)
+    },
+    async token(hash) {
+      copies.dropIdentity(Buffer.from(hash))
+      underway.cut(underWayKey.token(Buffer.from(hash).toString('base64')))
+      await shared?.tellToken(Buffer.from(hash))
+    },
+    async client(id) {
+      copies.flush()
+      underway.cut(underWayKey.client(id))
+      await shared?.tellAll()
+    },
+  }
+}
+
+const METERS_REMEMBERED = 50_000
+const HOUR = 3_600_000
+
+/** `ready` says whether another request may be taken. */
+export function gateState(
+  state: StateClient,
+  origin: string,
+  index: Uint8Array,
+  copies: Lookups,
+  changes: Changes,
+  ready: () => boolean,
+  log: Logger,
+): GateState {
+  /** When a permission was last used: refusals of the data holder are judged by how many were called within the hour. */
+  const called = new Map<string, number>()
+  const meterTokens = new Map<string, Buffer>()
+  return {
+    origin,
+    get ready() {
+      return ready()
+    },
+    identify: copies.identify,
+    views: copies.views,
+    meterToken(meter) {
+      const known = meterTokens.get(meter)
+      if (known) return known
+      if (meterTokens.size >= METERS_REMEMBERED) meterTokens.clear()
+      const token = meterTokenOf(index, meter)
+      meterTokens.set(meter, token)
+      return token
+    },
+    intent(args) {
+      called.set(args.permission.id, args.now)
+      return state.call('intent', args)
+    },
+    async outcome(args) {
+      const { n, fulfilled } = await state.call<{ n: number; fulfilled: readonly ActResult[] }>('outcome', args)
+      // Nobody waits for it: what is read next is confirmed by its own transaction.
+      if (fulfilled.length > 0) void changes.acts(fulfilled)
+      return { n }
+    },
+    refused: (args) => state.call('refused', args),
+    exchange: ({ client, secret, live, now }) =>
+      state.call<IssuedToken | undefined>('exchange', {
+        client,
+        secret,
+        purpose: live.clients.get(client)?.purpose ?? '',
+        ttlSeconds: live.tokenTtlSeconds,
+        cap: live.tokensPerCredential,
+        now,
+      }),
+    async holderRefused({ permission, code, now }) {
+      for (const [id, at] of called) if (at < now - HOUR) called.delete(id)
+      const { suspended, badDay } = await state.call<{ suspended: ActResult | null; badDay: boolean }>('holderRefused', {
+        permission,
+        code,
+        now,
+        calledInHour: called.size,
+      })
+      if (badDay) log.error('the data holder refuses many permissions at once: nothing is suspended for it')
+      if (suspended) await changes.acts([suspended])
+    },
+  }
+}
