@@ -323,17 +323,24 @@ describe('recurrence', () => {
   }
 
   test.each([
-    ['P1D', [429, 'too_often']],
-    ['P1M', [429, 'too_often']],
-    ['once', [403, 'not_active']],
-  ] as const)('of a line read %s, eight at once get it once', async (recurrence, refused) => {
+    // The one call that is still open may fail: until it is done, «once» may be free again.
+    ['P1D', [[429, 'too_often']]],
+    ['P1M', [[429, 'too_often']]],
+    [
+      'once',
+      [
+        [403, 'not_active'],
+        [429, 'too_often'],
+      ],
+    ],
+  ] as const)('of a line read %s, eight at once get it once', async (recurrence, refusals) => {
     for (let round = 0; round < 6; round += 1) {
       const meter = `2000000${recurrence.length}000${String(round).padStart(3, '0')}`
       await gate.permit({ id: `${recurrence}-${round}`, meter, lines: [line(recurrence)] })
       const before = gate.holder.calls.length
       const answers = await Promise.all(Array.from({ length: 8 }, () => ask(meter)))
       expect(answers.filter(([status]) => status === 200)).toHaveLength(1)
-      expect(answers.filter(([status]) => status !== 200)).toStrictEqual(Array.from({ length: 7 }, () => refused))
+      for (const answer of answers.filter(([status]) => status !== 200)) expect(refusals).toContainEqual(answer)
       expect(gate.holder.calls.length - before, 'one call').toBe(1)
     }
   })
