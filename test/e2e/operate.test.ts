@@ -123,6 +123,12 @@ test('settings that change ten times a second under load: each answer and its en
     if (i % 4 === 0) gate.child.kill('SIGHUP')
     await sleep(100)
   }
+  // A busy machine may have taken only the last of them so far.
+  const taken = async (): Promise<number> => (await gate.entries()).filter((e) => e.t === 'log.config').length
+  for (let i = 40; i < 80 && (await taken()) <= 2; i++) {
+    ways[i % 3]?.(texts[i % 2] ?? '', i)
+    await sleep(500)
+  }
   over = true
   await Promise.all(clients)
   await until(
