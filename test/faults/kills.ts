@@ -132,7 +132,7 @@ export async function killCampaign(kills: number, say: (line: string) => void): 
     await sleep(300)
     ended = true
     await Promise.all(load)
-    const list = await gate.command<readonly { id: string; status: string }[]>('permission list', { limit: 100_000 })
+    const list = await gate.command<readonly { id: string; status: string }[]>('permission list', { limit: 10_000 })
     const code = await gate.stop()
     if (code !== 0) throw new Error(`the last gate ended with ${code}: ${gate.output()}`)
     seen.stop()

@@ -67,6 +67,8 @@ interface Run {
   readonly hit: boolean
   /** Calls that wrote, synced or removed something of a database after the one that failed. */
   readonly after: readonly string[]
+  /** SQLite passes over an fsync of the folder that failed; the owner has synced it itself, with both WALs in it. */
+  readonly syncedByOwner: boolean
 }
 
 async function underStrace(state: string, trace: string, { call, fault, when }: SyscallFault): Promise<Run> {
@@ -95,13 +97,15 @@ async function underStrace(state: string, trace: string, { call, fault, when }: 
     .slice(1, -1)
     .map((line) => line.split(' '))
     .map(([n, id]) => [Number(n), id ?? ''] as const)
+  const ofFolder = (line: string | undefined): boolean => line?.includes('fsync(') === true && line.includes(`<${state}>`)
+  const syncedByOwner = ofFolder(lines[injected]) && lines.some((line) => ofFolder(line) && line.endsWith('= 0'))
   const { exitCode: code, signalCode: signal } = child
-  return { code, signal, said, acknowledged, hit: injected >= 0 || signal === 'SIGKILL', after }
+  return { code, signal, said, acknowledged, hit: injected >= 0 || signal === 'SIGKILL', after, syncedByOwner }
 }
 
 function flawOf({ fault }: SyscallFault, run: Run): string | undefined {
   if (!run.hit) return run.code === 0 ? undefined : `it ended with ${run.code ?? run.signal}: ${run.said}`
-  if (fault === 'KILL') return undefined
+  if (fault === 'KILL' || (run.code === 0 && run.syncedByOwner)) return undefined
   if (run.code !== 1 && run.code !== 2) return `it ended with ${run.code ?? run.signal}`
   if (!/then start again; nothing acknowledged is lost\n/.test(run.said)) return `it said ${JSON.stringify(run.said)}`
   return run.after.length > 0 ? `it went on: ${run.after.join('; ')}` : undefined
