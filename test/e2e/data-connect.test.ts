@@ -140,7 +140,7 @@ describe('a curve of 17 days', () => {
   test('once bytes have gone out, the connection is cut', async () => {
     // 90 days are 13 calls and 4,320 points: far more than is held back.
     gate.holder.script = atCall(12, refusal(500, { code: 'STM-ERR-0000001', message: 'Problème technique' }))
-    await expect(ask(curve(METER, today(-90), today(0)))).rejects.toThrow()
+    await expect(ask(curve(METER, today(-90), today(0)))).rejects.toThrow('terminated')
     const last = (await gate.entries()).filter((e) => e.t === 'access.outcome').at(-1)
     expect(last).toMatchObject({ result: 'upstream_error', status: null })
   })
