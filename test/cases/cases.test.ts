@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseCases, type Case } from '../../src/case-file.ts'
 import { run } from '../../src/cli/policy.ts'
-import { decide } from '../../src/decide/decide.ts'
+import { decide, weigh } from '../../src/decide/decide.ts'
 import { bareMeter } from '../../src/domain/meter.ts'
 import type { ClientId, PermissionId, PermissionView } from '../../src/domain/permission.ts'
 import { REASONS } from '../../src/domain/errors.ts'
@@ -45,6 +45,10 @@ describe.each([...own, ...shipped])('$file', ({ cases }) => {
     expect(decide({ ...asked, permissions: asked.permissions.toReversed() })).toStrictEqual(decision)
     expect(decide({ ...asked, permissions: [...strangersOf(asked), ...asked.permissions] })).toStrictEqual(decision)
     expect(decide(JSON.parse(JSON.stringify(asked)) as Case)).toStrictEqual(decision)
+    expect(JSON.parse(JSON.stringify(decision))).toStrictEqual(decision)
+    // What is explained is about the caller's own lines.
+    const own = asked.permissions.filter((p) => p.scope.recipient === asked.caller.client && p.meter === asked.request.meter)
+    expect(weigh(asked).lines.filter((l) => !own.some((p) => p.id === l.permission))).toStrictEqual([])
 
     const clear = JSON.stringify(entriesOf(asked, decision).map((entry) => entry.clear))
     expect(clear).not.toContain(bareMeter(asked.request.meter))
@@ -58,7 +62,7 @@ describe.each([...own, ...shipped])('$file', ({ cases }) => {
 /** The same permissions, of somebody else and on another meter. */
 function strangersOf({ permissions, request }: Case): PermissionView[] {
   return permissions.flatMap((p) => {
-    const id = `${p.id}-x` as PermissionId
+    const id = `0-${p.id}` as PermissionId // before all others, so that it would be preferred
     const meter = request.meter.replace(/.$/, '9') as typeof request.meter
     return [
       { ...p, id, scope: { ...p.scope, recipient: 'stranger' as ClientId } },
