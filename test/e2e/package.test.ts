@@ -79,7 +79,7 @@ test('it holds what runs and what is read, and nothing else', () => {
   expect(held.filter((path) => !/^(bin|dist|config|docs)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path))).toStrictEqual(
     [],
   )
-  expect(held.filter((path) => /\.ts$|\.map$|secret|\.pem$|\.db/.test(path))).toStrictEqual([])
+  expect(held.filter((path) => /\.ts$|\.map$|\.pem$|\.key$|\.db/.test(path))).toStrictEqual([])
 })
 
 test('nothing that runs names a .ts file outside the choice that follows the entry’s extension', () => {
