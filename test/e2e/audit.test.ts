@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Call, Exported } from '../../src/audit.ts'
 import { exportPack, replayState } from '../../src/audit.ts'
+import { explainEntry } from '../../src/explain.ts'
 import { signerOf, vkeyOf } from '../../src/evidence/log/note.ts'
 import { verifyPlace } from '../../src/evidence/verify/place.ts'
 import type { Entry, TestGate } from '../harness/gate.ts'
@@ -278,6 +279,44 @@ describe('audit replay', () => {
       exit: 2,
       err: expect.stringContaining('the log has no entry 100000'),
     })
+  })
+})
+
+describe('explain', () => {
+  test('says of an entry what decided it then, whatever has happened since', async () => {
+    const told = await explainEntry(gate.command, numberOf('before withdrawal'), 'x')
+    expect(told).toMatchObject({
+      stage: 'decide',
+      onRecord: { result: 'allow' },
+      why: null,
+      explanation: { decision: { result: 'allow' }, rule: { id: 'measures' } },
+    })
+    expect(told.explanation?.fact).toContain('line l1 of permission withdrawn opens')
+    const { exit, out } = await onState('explain', '--entry', asked['too often']!.entry)
+    expect(exit).toBe(0)
+    expect(out).toContain('deny (too_often), settled by decide')
+    expect(out).toContain('because line l1 of permission recurring went as far as recurrence')
+    expect(out).toMatch(/ \* recurring l1: recurrence: too_often .* opens again at /)
+    expect(await explainEntry(gate.command, numberOf('unknown'), 'x')).toMatchObject({
+      stage: 'route',
+      explanation: null,
+      why: 'not recomputable: route',
+    })
+    expect(await explainEntry(gate.command, 0, 'x')).toMatchObject({ stage: 'none', why: expect.stringContaining('is no decision') })
+    await expect(explainEntry(gate.command, 1_000_000, 'x')).rejects.toThrow('the log has no entry 1000000')
+    expect((await last()).t).toBe('evidence.read')
+  })
+
+  test('says of a described request what would decide it now', async () => {
+    const words = ['explain', '--client', 'domoticz', '--meter', METER, '--kind', 'load_curve', '--from', today(-20), '--until', today(-18)]
+    const denied = await onState(...words)
+    expect(denied).toMatchObject({ exit: 1, out: expect.stringContaining('denied: withdrawn') })
+    const { exit, out } = await onState(...words.with(2, 'viriya'), '--json')
+    expect({ exit, told: JSON.parse(out) as unknown }).toMatchObject({
+      exit: 0,
+      told: { decision: { result: 'allow' }, lines: [{ permission: 'plain', decided: true }, {}] },
+    })
+    expect(await onState(...words.with(6, 'curve'))).toMatchObject({ exit: 2, err: expect.stringContaining('curve is no kind') })
   })
 })
 
