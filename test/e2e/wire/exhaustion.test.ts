@@ -5,7 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { TestGate } from '../../harness/gate.ts'
-import { aGate } from '../../harness/gate.ts'
+import { aGate, removeFolder } from '../../harness/gate.ts'
 import { longCurve, ordinary } from '../../harness/holder.ts'
 import type { Tree } from '../../harness/settings.ts'
 import { secretsOf, today } from '../../harness/settings.ts'
@@ -161,6 +161,7 @@ test('strangers past their rate are told that alone; they fill neither log nor e
   expect(summaries.length).toBeLessThanOrEqual(3)
   expect(summaries.reduce((sum, e) => sum + Number((e['counts'] as Record<string, number>)['token_invalid'] ?? 0), 0)).toBe(1300)
   await again.stop()
+  removeFolder(own)
   await own.holder.close()
 })
 
