@@ -27,11 +27,13 @@ export async function run(given: readonly string[]): Promise<number> {
   })
   // From the first moment: a SIGHUP that comes before the gate is ready must not end it. Why a reading failed is in the log.
   process.on('SIGHUP', () => void starting.then((gate) => gate.reload()).catch(() => undefined))
-  const gate = await starting
-  await new Promise<void>((resolve) => {
-    process.on('SIGTERM', resolve)
-    process.on('SIGINT', resolve)
+  const asked = new Promise<'asked'>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve('asked'))
   })
+  const gate = await Promise.race([starting, asked])
+  // Asked to stop before it was ready: nobody was served, and the next start recovers from wherever this one was.
+  if (gate === 'asked') process.exit(0)
+  await asked
   await gate.stop().catch((error: unknown) => {
     if (error instanceof StateBroken) stopForGood(error.message)
     throw error
