@@ -6,6 +6,10 @@
  * The cut is the file system's own shutdown without flushing its log (`xfs_io -x -c shutdown`, which ext4 knows too): what
  * no fsync had asked for is gone. kill -9 shows none of this, the page cache outlives the process.
  *
+ * Counted are rows whose acknowledgement had come before the cut began. An fsync that is under way while ext4 shuts down
+ * may report success for what is gone (seen in 1 of 10 cuts with a writer of one file and nothing else, Linux 6.18): a
+ * machine without power reports nothing.
+ *
  * The control runs the same with every fsync of the writer turned into one that does nothing: if that loses nothing in
  * as many cuts as it is given, the test could not fail and says so.
  */
@@ -138,6 +142,7 @@ async function writeUntilCut(disk: Disk, state: string, fsync: 'kept' | 'ignored
   const writer = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(writer, 'close')
   let said = ''
+  let acknowledged = ''
   let complaint = ''
   writer.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
   writer.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
@@ -147,6 +152,7 @@ async function writeUntilCut(disk: Disk, state: string, fsync: 'kept' | 'ignored
       await sleep(10)
     }
     await sleep(100 + Math.random() * 900)
+    acknowledged = said
     disk.cut()
     // Its next fsync fails, so it stops by itself and says so; without fsync it may not notice.
     if (fsync === 'kept') await endsWith(writer, 1, () => complaint)
@@ -155,7 +161,7 @@ async function writeUntilCut(disk: Disk, state: string, fsync: 'kept' | 'ignored
     await ended
   }
   disk.remount()
-  for (const line of said.split('\n').slice(1, -1)) {
+  for (const line of acknowledged.split('\n').slice(1, -1)) {
     const [n = '', id = ''] = line.split(' ')
     rows.set(Number(n), id)
   }
