@@ -72,7 +72,11 @@ export function metricsOf() {
       registers,
     }),
     configStale: new Gauge({ name: 'ecluse_config_stale', help: '1 while the settings file on disk is not the one in force', registers }),
-    inFlight: new Gauge({ name: 'ecluse_requests_in_flight', help: 'Requests under way', registers }),
+    inFlight: new Gauge({
+      name: 'ecluse_requests_in_flight',
+      help: 'Requests under way, and calls of theirs to the data holder',
+      registers,
+    }),
     redis: new Counter({ name: 'ecluse_redis_total', help: 'Look-ups in Redis by result', labelNames: ['result'] as const, registers }),
     cache: new Counter({
       name: 'ecluse_cache_total',
