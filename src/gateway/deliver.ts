@@ -242,8 +242,9 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       const call = gate.route.adapter.rewrite(exchange.form, access, part)
       const result = await forward(holder, call, token, reader, stream, signal)
       const again = attempt === 0 && stream.bytes === before && mayRetry(run, result, token, holder)
-      const done = again ? undefined : await conclude(run, { part, account, last, result, reader })
-      await recordOutcome(run, { intent: intent.n, result, reader, before, started, done, last })
+      const ended = { intent: intent.n, result, reader, before, started, last }
+      const done = again ? undefined : await concluded(run, { part, account, last, result, reader }, ended)
+      await recordOutcome(run, { ...ended, done })
       run.witness.recorded()
       if (done === undefined) continue
       if (done.is === 'data' && last) stream.finish()
@@ -251,6 +252,20 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
     } finally {
       holder.slots.free()
     }
+  }
+}
+
+/** A fault of ours leaves no call without its outcome: it is on record as cut before the request is broken off. */
+async function concluded(
+  run: Run,
+  call: Parameters<typeof conclude>[1],
+  ended: Omit<Parameters<typeof recordOutcome>[1], 'done'>,
+): Promise<Done> {
+  try {
+    return await conclude(run, call)
+  } catch (error) {
+    await recordOutcome(run, { ...ended, done: { is: 'cut' } })
+    throw error
   }
 }
 
