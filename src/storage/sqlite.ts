@@ -101,12 +101,14 @@ export function lockIsFree(folder: string): boolean {
 }
 
 const SQLITE_BUSY = 5
+/** Of two that start at once each may meet the other's first look at the file: a moment later one of them has it. */
+const LOCK_WAIT_MS = 250
 
 function takeLock(folder: string): DatabaseSync {
   const file = join(folder, 'lock.db')
   // Whoever may read it may hold it. Never opened beside SQLite: closing it would give up the locks of this process (POSIX).
   if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
-  const lock = new DatabaseSync(file, { timeout: 0 })
+  const lock = new DatabaseSync(file, { timeout: LOCK_WAIT_MS })
   try {
     // Not WAL: in WAL mode an exclusive transaction would not keep a second owner from reading the lock as free.
     lock.exec('PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE')
