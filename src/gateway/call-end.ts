@@ -5,7 +5,7 @@
 import type { Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import type { AccountId } from '../domain/permission.ts'
-import type { OutcomeResult } from '../domain/record.ts'
+import type { Fields, OutcomeResult } from '../domain/record.ts'
 import { outcomeFields } from '../domain/record.ts'
 import type { HolderError, HolderSays, PartReader, Reply } from '../providers/adapter.ts'
 import type { Run } from './deliver.ts'
@@ -101,27 +101,34 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
   return { is: 'reply', reply, reason: error.says.means }
 }
 
-export async function recordOutcome(
+/** What the log will say of a call, worked out before any of it is recorded. */
+export interface Outcome {
+  readonly name: OutcomeResult
+  readonly fields: Fields
+  /** Undefined where the call is made once more. */
+  readonly done: Done | undefined
+  /** Whether the request makes no further call. */
+  readonly over: boolean
+  readonly ms: number
+}
+
+export function outcomeOf(
   run: Run,
   ended: {
-    readonly intent: number
     readonly result: Forwarded
     readonly reader: PartReader
     /** Bytes for the client before this call, and the moment at which it began. */
     readonly before: number
     readonly started: number
-    /** Undefined where the call is made once more. */
     readonly done: Done | undefined
     readonly last: boolean
   },
-): Promise<void> {
-  const { gate, stream } = run
-  const { intent, result, reader, before, started, done, last } = ended
+): Outcome {
+  const { stream } = run
+  const { result, reader, before, started, done, last } = ended
   const { counts } = reader
   const ms = performance.now() - started
-  const name = outcomeOf(run, result, counts.readings)
-  gate.metrics.calls.inc({ provider: gate.route.id, result: name })
-  gate.metrics.holderSeconds.observe({ provider: gate.route.id }, ms / 1000)
+  const name = resultOf(run, result, counts.readings)
   const fields = outcomeFields({
     result: name,
     status: statusOf(run, done, last),
@@ -132,15 +139,48 @@ export async function recordOutcome(
     code: result.is === 'error' ? errorOf(run, result).code : null,
     digest: last && done?.is === 'data' ? stream.digest() : null,
   })
-  const over = done !== undefined && (last || (done.is !== 'data' && done.is !== 'empty'))
-  await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered', over })
+  return { name, fields, done, over: done !== undefined && (last || (done.is !== 'data' && done.is !== 'empty')), ms }
+}
+
+/** Of a call that a fault of ours ended: what is known of it, and nothing asked anew of what may be at fault. */
+export function faultOutcome(
+  { stream }: Run,
+  known: {
+    readonly reader: PartReader | undefined
+    readonly holderBytes: number
+    readonly before: number
+    readonly started: number
+  },
+): Outcome {
+  const { reader, holderBytes, before, started } = known
+  const ms = performance.now() - started
+  const fields = outcomeFields({
+    result: 'interrupted',
+    status: null,
+    bytes: stream.bytes - before,
+    holderBytes,
+    counts: reader?.counts ?? { readings: 0, dropped: 0, first: null, last: null },
+    ms: Math.round(ms),
+    code: null,
+    digest: null,
+  })
+  return { name: 'interrupted', fields, done: { is: 'cut' }, over: true, ms }
+}
+
+export async function recordOutcome(run: Run, intent: number, { name, fields, over, ms }: Outcome): Promise<void> {
+  const { gate, exchange } = run
+  gate.metrics.calls.inc({ provider: gate.route.id, result: name })
+  gate.metrics.holderSeconds.observe({ provider: gate.route.id }, ms / 1000)
+  const { n } = await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered', over })
+  exchange.ownEntries.add(`${gate.state.origin}/${n}`)
+  run.witness.recorded()
 }
 
 function errorOf({ gate }: Run, result: Extract<Forwarded, { is: 'error' }>): HolderError {
   return gate.route.adapter.holderError(result.status, result.body, result.retryAfter, gate.now())
 }
 
-function outcomeOf(run: Run, result: Forwarded, readings: number): OutcomeResult {
+function resultOf(run: Run, result: Forwarded, readings: number): OutcomeResult {
   if (result.is === 'complete') return readings > 0 ? 'delivered' : 'no_data'
   if (result.is === 'error') {
     const { means } = errorOf(run, result).says

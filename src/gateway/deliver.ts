@@ -12,15 +12,15 @@ import { intentFields } from '../domain/record.ts'
 import type { AccessRequest } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import type { IntentResult } from '../evidence/access.ts'
-import type { Answer } from '../providers/adapter.ts'
-import { conclude, mayRetry, recordOutcome } from './call-end.ts'
-import type { Done } from './call-end.ts'
+import type { Answer, PartReader } from '../providers/adapter.ts'
+import { conclude, faultOutcome, mayRetry, outcomeOf, recordOutcome } from './call-end.ts'
+import type { Done, Outcome } from './call-end.ts'
 import { clientStream } from './client-stream.ts'
 import type { ClientStream } from './client-stream.ts'
 import { forward } from './forward.ts'
 import type { Holder } from './holder.ts'
 import type { Exchange } from './pipeline.ts'
-import { refuse, refuseWith, unavailable } from './pipeline.ts'
+import { refuse, refuseWith, seenBy, unavailable } from './pipeline.ts'
 import type { Gate, Seen } from './ports.ts'
 import type { Reservation } from './quota.ts'
 import { grantHeaders, send } from './respond.ts'
@@ -172,7 +172,7 @@ async function serveParts(run: Run, headers: (readonly [string, string])[]): Pro
 async function decideRestAgain(run: Run): Promise<Done | undefined> {
   const { gate, exchange, access, basis } = run
   const now = gate.now()
-  const seen = await gate.state.views(exchange.client.id, access.meter, true)
+  const seen = await seenBy(gate, exchange, access.meter, true)
   const decision = decide({ request: access, caller: exchange.caller, permissions: seen.permissions, policy: exchange.live.policy, now })
   if (decision.result === 'deny') return { is: 'refuse', reason: decision.reason }
   if (!isDeepStrictEqual(decision.parts, basis.decision.parts)) return { is: 'cut' }
@@ -216,8 +216,8 @@ interface Calling {
 }
 
 async function callPart(run: Run, headers: (readonly [string, string])[], calling: Calling): Promise<Done | 'stale'> {
-  const { gate, exchange, access, stream } = run
-  const { part, index, account, holder, signal } = calling
+  const { gate, exchange, stream } = run
+  const { index, account, holder, signal } = calling
   const last = index === run.basis.decision.parts.length - 1
   for (let attempt = 0; ; attempt += 1) {
     const token = await holder.token()
@@ -229,6 +229,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       const intent = await recordIntent(run, calling)
       if (intent.is === 'stale') return 'stale'
       exchange.calls += 1
+      exchange.ownEntries.add(`${gate.state.origin}/${intent.n}`)
       run.witness.called()
       if (run.firstEntry === null) {
         const { decision } = run.basis
@@ -236,16 +237,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
         headers.push(...grantHeaders(exchange, run.firstEntry, decision.result === 'narrow' ? coveredRuns(decision.parts) : []))
         headers.push(['Content-Type', run.answer.contentType])
       }
-      const before = stream.bytes
-      const started = performance.now()
-      const reader = run.answer.part(index)
-      const call = gate.route.adapter.rewrite(exchange.form, access, part)
-      const result = await forward(holder, call, token, reader, stream, signal)
-      const again = attempt === 0 && stream.bytes === before && mayRetry(run, result, token, holder)
-      const ended = { intent: intent.n, result, reader, before, started, last }
-      const done = again ? undefined : await concluded(run, { part, account, last, result, reader }, ended)
-      await recordOutcome(run, { ...ended, done })
-      run.witness.recorded()
+      const done = await madeCall(run, calling, { intent: intent.n, token, again: attempt === 0 })
       if (done === undefined) continue
       if (done.is === 'data' && last) stream.finish()
       return done
@@ -255,18 +247,34 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
   }
 }
 
-/** A fault of ours leaves no call without its outcome: it is on record as cut before the request is broken off. */
-async function concluded(
+/** Makes the call that is on record and records how it ended. Undefined where it is made once more. */
+async function madeCall(
   run: Run,
-  call: Parameters<typeof conclude>[1],
-  ended: Omit<Parameters<typeof recordOutcome>[1], 'done'>,
-): Promise<Done> {
+  { part, index, account, holder, signal }: Calling,
+  { intent, token, again }: { readonly intent: number; readonly token: string; readonly again: boolean },
+): Promise<Done | undefined> {
+  const { gate, exchange, access, stream } = run
+  const last = index === run.basis.decision.parts.length - 1
+  const before = stream.bytes
+  const started = performance.now()
+  let holderBytes = 0
+  let reader: PartReader | undefined
+  let outcome: Outcome
   try {
-    return await conclude(run, call)
+    reader = run.answer.part(index)
+    const call = gate.route.adapter.rewrite(exchange.form, access, part)
+    const result = await forward(holder, call, token, reader, stream, signal)
+    holderBytes = result.holderBytes
+    const retried = again && stream.bytes === before && mayRetry(run, result, token, holder)
+    const done = retried ? undefined : await conclude(run, { part, account, last, result, reader })
+    outcome = outcomeOf(run, { result, reader, before, started, done, last })
   } catch (error) {
-    await recordOutcome(run, { ...ended, done: { is: 'cut' } })
+    // A fault of ours leaves no call without its outcome: it is on record before the request is broken off.
+    await recordOutcome(run, intent, faultOutcome(run, { reader, holderBytes, before, started }))
     throw error
   }
+  await recordOutcome(run, intent, outcome)
+  return outcome.done
 }
 
 /** The client left, an act came, or a retry found no call left in the hour. Of an act the reason is decided anew. */

@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decide } from '../decide/decide.ts'
 import type { Decision } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
+import type { MeterId } from '../domain/meter.ts'
 import type { AccessRequest, Caller } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import { parisDay } from '../domain/time.ts'
@@ -39,6 +40,8 @@ export interface Exchange {
   readonly signal: AbortSignal
   /** Calls to the holder on record for this request; a decision made once more goes on counting. */
   calls: number
+  /** Entries of those calls. What they delivered uses up nothing that this same request asks for. */
+  readonly ownEntries: Set<string>
 }
 
 const MOST_DECISIONS = 4
@@ -90,6 +93,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     cors: corsHeaders(client, canonical.origin),
     signal: abort.signal,
     calls: 0,
+    ownEntries: new Set(),
   }
   if (identity.purpose !== client.purpose) return refuse(gate, exchange, null, 'token', { reason: 'purpose_mismatch' })
   if (tooMany(gate, exchange)) return refuse(gate, exchange, null, 'quota', { reason: 'quota_gate', retryAfterSeconds: 1 })
@@ -113,7 +117,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
 async function decideAndServe(gate: Gate, exchange: Exchange, access: AccessRequest): Promise<void> {
   for (let turn = 0; turn < MOST_DECISIONS; turn += 1) {
     const now = gate.now()
-    const seen = await gate.state.views(exchange.client.id, access.meter, turn > 0)
+    const seen = await seenBy(gate, exchange, access.meter, turn > 0)
     if (turn > 0 && !(await stillIdentified(gate, exchange))) return
     const decision = decide({ request: access, caller: exchange.caller, permissions: seen.permissions, policy: exchange.live.policy, now })
     if (decision.result === 'deny') {
@@ -122,6 +126,15 @@ async function decideAndServe(gate: Gate, exchange: Exchange, access: AccessRequ
   }
   // Four decisions, each overtaken by an act: whoever keeps changing this permission, it is not in force.
   unavailable(gate, exchange)
+}
+
+/** What the caller's permissions on a meter say, without what this request itself has read: it is decided as one. */
+export async function seenBy(gate: Gate, exchange: Exchange, meter: MeterId, fresh: boolean): Promise<Seen> {
+  const seen = await gate.state.views(exchange.client.id, meter, fresh)
+  const { ownEntries } = exchange
+  if (ownEntries.size === 0) return seen
+  const permissions = seen.permissions.map((p) => ({ ...p, deliveries: p.deliveries.filter((d) => !ownEntries.has(d.entry)) }))
+  return { generation: seen.generation, permissions }
 }
 
 /** Whether the token still identifies this client, by the registry itself. If not, the caller is a stranger. */

@@ -223,6 +223,35 @@ describe('between two parts', () => {
     const n = Number(act.entry.split('/').at(-1))
     expect((await gate.entries()).filter((e) => e.t === 'access.intent' && e.n > n)).toStrictEqual([])
   })
+
+  test.each(['P1D', 'once'])(
+    'an act that changes nothing leaves the rest of a line read %s to the request that began it',
+    async (recurrence) => {
+      const meter = recurrence === 'P1D' ? '10000000000021' : '10000000000022'
+      const [from, end] = [today(-20), today(-6)]
+      const line = { kind: 'load_curve', direction: 'withdrawal', finest: 'PT30M', purpose: 'self_view', from, until: end, recurrence }
+      await gate.permit({ id: `own-${recurrence}`, meter, lines: [line] })
+      const before = (await gate.entries()).length
+      const called = gate.holder.calls.length
+      const asked = fetch(gate.url + curve(meter, from, end), bearer(token))
+      await until(async () => (await gate.entries()).some((e) => e.n >= before && e.t === 'access.outcome'))
+      await gate.permit({
+        id: `other-${recurrence}`,
+        meter,
+        lines: [{ ...line, kind: 'daily_energy', finest: 'P1D', recurrence: 'on_demand' }],
+      })
+      const answer = await asked
+      expect([answer.status, answer.headers.get('ecluse-reason')]).toStrictEqual([200, null])
+      const text = await answer.text()
+      // A day of the first part, and one of the second.
+      expect([today(-19), today(-7)].map((day) => text.includes(day))).toStrictEqual([true, true])
+      expect(gate.holder.calls.length - called).toBe(2)
+      // To another request it is spent.
+      const again = await fetch(gate.url + curve(meter, from, end), bearer(token))
+      await again.text()
+      expect(again.status).toBe(recurrence === 'P1D' ? 429 : 403)
+    },
+  )
 })
 
 describe('what was decided on an older state', () => {
