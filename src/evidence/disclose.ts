@@ -192,12 +192,14 @@ function textOfRow(row: Record<string, unknown>): string {
 
 /** In clear: what kind of scope, and never which meter. */
 function scopeOf(select: Selection): Json {
-  if ('entries' in select) return { by: 'entries', count: select.entries.length }
+  if ('entries' in select) return { by: 'entries', count: select.entries.length, ...(select.context === true && { context: true }) }
   if ('meter' in select) return { by: 'meter' }
   return 'client' in select ? { by: 'client', client: select.client } : { by: 'all' }
 }
 
 /** Sealed under the operator's key, which outlives the subjects': not even here stands a meter. */
 function selectionOf(select: Selection): Json {
-  return 'entries' in select ? { entries: select.entries.slice(0, MOST_IN_SCOPE) } : scopeOf(select)
+  return 'entries' in select
+    ? { entries: select.entries.slice(0, MOST_IN_SCOPE), ...(select.context === true && { context: true }) }
+    : scopeOf(select)
 }

@@ -261,11 +261,15 @@ export function commandsOn(context: CommandContext) {
     },
   }
   function selection(select: Selection): Selection {
-    return 'meter' in select ? { meter: meterOf(select.meter) } : select
+    if ('meter' in select) return { meter: meterOf(select.meter) }
+    // It stands in clear in the log: an id, and no name of a person.
+    if ('client' in select && !CLIENT_ID.test(select.client)) throw new Error('expected the id of a client, as the settings declare it')
+    return select
   }
 }
 
 const MOST_IN_PAGE = 1000
+const CLIENT_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /** Stands in the evidence for good, though sealed: whoever is erased later must not be named by it. */
 function reasonOf(why: string): string {

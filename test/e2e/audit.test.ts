@@ -132,8 +132,9 @@ describe('audit verify', () => {
     expect(own).toMatchObject({ exit: 0, err: '' })
     expect(own.out).toContain('verified: gate.test.localhost/journal/')
     expect(own.out).toContain(`under the key that the log itself names, ${vkey}: compare it`)
-    const { exit, out } = await ecluse('audit', 'verify', gate.state, '--vkey', vkey, '--quiescent', '--json')
+    // What is asked for is sealed and shown: a log that is read before that is shorter.
     const entries = await gate.entries()
+    const { exit, out } = await ecluse('audit', 'verify', gate.state, '--vkey', vkey, '--quiescent', '--json')
     expect(exit).toBe(0)
     expect(JSON.parse(out)).toMatchObject({
       ok: true,
@@ -233,6 +234,12 @@ describe('audit open', () => {
       'not on record',
     )
     await expect(gate.command('audit begin', { select: { all: true }, why: ' ' })).rejects.toThrow('say why')
+    // It stands in clear in the log, and an entry that is too long could not be sealed: the gate would never start again.
+    for (const client of ['Jeanne Durand', 'x'.repeat(70_000)])
+      await expect(gate.command('audit begin', { select: { client }, why: 'x' })).rejects.toThrow('expected the id of a client')
+    // With its context a reading opens more than what it names, and says so.
+    await gate.command('audit begin', { select: { entries: [numberOf('allowed')], context: true }, why: 'x' })
+    expect((await last())['scope']).toStrictEqual({ by: 'entries', count: 1, context: true })
     const { ticket } = await gate.command<{ ticket: string }>('audit begin', { select: { entries: [numberOf('allowed')] }, why: 'x' })
     const page = await gate.command<{ opened: { n: number }[]; next: null }>('audit page', { ticket, from: 0, limit: 1000 })
     expect(page).toMatchObject({ opened: [{ n: numberOf('allowed') }], next: null })
