@@ -46,9 +46,11 @@ export async function conclude(run: Run, ended: Ended): Promise<Done> {
   if (result.is === 'broken') return broken(result.why)
   if (result.is === 'error') return holderSaid(run, ended, result)
   if (reader.counts.readings === 0 && part.period !== null) {
-    if (reader.allTooFine && run.basis.decision.parts.length === 1) return { is: 'refuse', reason: 'step_too_fine' }
+    run.onlyTooFine &&= reader.allTooFine
+    if (last && run.onlyTooFine) return { is: 'refuse', reason: 'step_too_fine' }
     return emptyPart(run, part, last)
   }
+  run.onlyTooFine = false
   if (last) run.stream.last(run.answer.close())
   return { is: 'data' }
 }
@@ -74,6 +76,7 @@ function broken(why: Extract<Forwarded, { is: 'broken' }>['why']): Done {
 
 async function holderSaid(run: Run, { part, account, last }: Ended, result: Extract<Forwarded, { is: 'error' }>): Promise<Done> {
   const { gate, exchange, access } = run
+  run.onlyTooFine = false
   const error = errorOf(run, result)
   switch (error.says.means) {
     case 'no_data':

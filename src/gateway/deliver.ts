@@ -50,6 +50,8 @@ export interface Run {
   /** Replaced where an act came between two parts and the rest is granted all the same. */
   basis: Basis
   firstEntry: string | null
+  /** Whether each part so far held readings, and all of them finer than granted. */
+  onlyTooFine: boolean
 }
 
 const MOST_DECISIONS = 4
@@ -81,6 +83,7 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     reservations: reserved.reservations,
     basis,
     firstEntry: null,
+    onlyTooFine: true,
   }
   try {
     return await serveParts(run, headers)

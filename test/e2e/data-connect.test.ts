@@ -248,6 +248,26 @@ test('another client’s meter and one that nobody holds are told alike', async 
   expect(a).not.toHaveProperty('tags')
 })
 
+test.each([-18, -6])('readings that are all finer than granted are refused as such, in one call or in several (until %i)', async (last) => {
+  const fine = await aGate()
+  try {
+    const line = {
+      kind: 'load_curve',
+      direction: 'withdrawal',
+      finest: 'PT60M',
+      coarser: 'none',
+      purpose: 'self_view',
+      recurrence: 'on_demand',
+    }
+    await fine.permit({ id: 'hours', lines: [{ ...line, from: today(-20), until: today(last) }] })
+    const answer = await fetch(fine.url + curve(METER, today(-20), today(last)), bearer(await fine.token()))
+    expect([answer.status, answer.headers.get('ecluse-reason')]).toStrictEqual([404, 'step_too_fine'])
+    expect(await answer.text()).not.toContain('"400"')
+  } finally {
+    await fine.stop()
+  }
+})
+
 describe('an act between two parts', () => {
   const path = curve(METER, today(-20), today(-3))
   test('that leaves the rest granted lets it go on', async () => {
