@@ -46,8 +46,8 @@ export function inForce(
   async function record({ policyHash: hash, document }: Accepted): Promise<void> {
     await state.call('policy', { hash, body: canonicalJson(document as unknown as Json), now: now() })
   }
-  async function syncClients(): Promise<void> {
-    const clients = accepted.settings.clients.map(({ id, disabled }) => ({ id, disabled }))
+  async function syncClients({ settings }: Accepted): Promise<void> {
+    const clients = settings.clients.map(({ id, disabled }) => ({ id, disabled }))
     const off = await state.call<readonly ClientId[]>('syncClients', { clients, now: now() })
     for (const id of off) await onClientOff(id)
   }
@@ -69,10 +69,11 @@ export function inForce(
       return [...mistakes.map((m) => `${m.line}:${m.column}: ${m.message}`), ...needsRestart.map((path) => `${path}: needs restart`)]
     }
     if (next.policyHash !== accepted.policyHash) await record(next)
+    // First: whoever is disabled by the new settings is so before anything is decided on them.
+    await syncClients(next)
     // From here on new requests are decided on the new policy; those under way keep theirs.
     accepted = next
     live = liveOf(next)
-    await syncClients()
     log.info({ policy: next.policyHash }, 'the settings were read again')
     return []
   }
@@ -88,7 +89,7 @@ export function inForce(
     },
     async begin() {
       await record(first)
-      await syncClients()
+      await syncClients(first)
     },
     reload() {
       reloading = reloading.then(readAgain, readAgain).catch((error: unknown) => {

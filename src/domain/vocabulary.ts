@@ -128,4 +128,3 @@ export type ActType = (typeof ACTS)[number]
 
 /** How strongly it is known who acted: S0 declaration only … S3 authenticated by the data holder. */
 export const STRENGTHS = ['S0', 'S1', 'S2', 'S3'] as const
-export type Strength = (typeof STRENGTHS)[number]

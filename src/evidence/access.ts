@@ -25,7 +25,13 @@ export interface IntentArgs {
   readonly req: string
   readonly call: number
   /** For a line that recurs or is read once: the deliveries that the decision saw. */
-  readonly recurrence: { readonly line: LineId; readonly period: Period | null; readonly seen: readonly string[] } | null
+  readonly recurrence: {
+    readonly line: LineId
+    /** Read once: a delivery of any days may have been its last. */
+    readonly once: boolean
+    readonly period: Period | null
+    readonly seen: readonly string[]
+  } | null
 }
 export type IntentResult =
   | { readonly is: 'recorded'; readonly n: number; readonly at: Millis }
@@ -95,7 +101,9 @@ export function accessLogOn(
        WHERE t.hash = ? AND t.client = ?`,
     ),
     generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
-    deliveries: db.prepare('SELECT entry, at FROM delivery WHERE permission = ? AND line = ? AND req <> ? ORDER BY intent'),
+    deliveries: db.prepare(
+      'SELECT intent, entry, at, data_from, data_until FROM delivery WHERE permission = ? AND line = ? AND req <> ? ORDER BY intent',
+    ),
     readBy: db.prepare('SELECT DISTINCT permission FROM delivery WHERE req = ?'),
     insertDelivery: db.prepare(
       'INSERT INTO delivery (intent, permission, line, req, data_from, data_until, at, open, entry) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)',
@@ -133,11 +141,17 @@ export function accessLogOn(
         at < Number(row['valid_until'])
       if (!inForce || !Buffer.from(args.meterToken).equals(row['meter'] as Uint8Array)) return { is: 'stale', why: 'permission' }
       if (args.recurrence) {
-        const { line, seen } = args.recurrence
-        const counted = sql.deliveries
+        const { line, once, period, seen } = args.recurrence
+        // An open call that the decision saw counts on as the outcome that it has by now; one that failed counts no more.
+        const unseen = sql.deliveries
           .all(args.permission.id, line, args.req)
-          .filter((d) => Number(d['at']) >= at - RECURRENCE_MS || seen.includes(String(d['entry'])))
-        if (counted.map((d) => String(d['entry'])).join() !== seen.join()) return { is: 'stale', why: 'recurrence' }
+          .filter((d) => Number(d['at']) >= at - RECURRENCE_MS)
+          .filter((d) => !seen.includes(String(d['entry'])) && !seen.includes(`${journal.origin}/${String(d['intent'])}`))
+        const stale = unseen.some(
+          ({ data_from: from, data_until: until }) =>
+            once || !period || from === null || (String(from) < period.until && period.from < String(until)),
+        )
+        if (stale) return { is: 'stale', why: 'recurrence' }
       }
       const keyIds = JSON.parse(String(row['key_ids'])) as string[]
       const keyId = (args.injection ? keyIds.at(-1) : keyIds[0]) ?? ''

@@ -18,7 +18,6 @@ import { deriveSealKey, deriveTagKey, disclosure, sealDisclosures, subjectTag } 
 export interface Sealer {
   /** Seals up to `most` rows; gives how many. Opens and commits its own transaction. */
   seal(most: number): number
-  readonly backlog: () => { readonly rows: number; readonly oldestAt: number }
 }
 
 /** A C2SP entry bundle gives each entry a 16-bit length; ours stay far below it. */
@@ -32,7 +31,6 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
     index: db.prepare('INSERT OR IGNORE INTO entry_index (token, n) VALUES (?, ?)'),
     refusedIndex: db.prepare('INSERT OR IGNORE INTO refused_index (token, n, at) VALUES (?, ?, ?)'),
     erase: db.prepare('DELETE FROM journal WHERE n = ?'),
-    backlog: db.prepare('SELECT count(*) AS rows, min(at) AS oldest FROM journal'),
     leaves: db.prepare('SELECT leaf AS hash FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
     hashes: db.prepare('SELECT hash FROM tile_hash WHERE level = ? AND i >= ? AND i < ? ORDER BY i'),
     tileHash: db.prepare('INSERT OR REPLACE INTO tile_hash (level, i, hash) VALUES (?, ?, ?)'),
@@ -107,10 +105,6 @@ export function sealerOn(db: DatabaseSync, node: string, origin: string, keyOf: 
       for (const row of rows) sealRow(Number(row['n']), Number(row['at']) as Millis, JSON.parse(String(row['body'])) as JournalRow)
       db.exec('COMMIT')
       return rows.length
-    },
-    backlog() {
-      const row = sql.backlog.get()
-      return { rows: Number(row?.['rows'] ?? 0), oldestAt: Number(row?.['oldest'] ?? 0) }
     },
   }
 }

@@ -307,7 +307,12 @@ function recordIntent(run: Run, { part, index, account, permission }: Calling): 
     recurrence:
       !line || line.recurrence === 'on_demand'
         ? null
-        : { line: line.id, period: part.period, seen: permission.deliveries.filter((d) => d.line === line.id).map((d) => d.entry) },
+        : {
+            line: line.id,
+            once: line.recurrence === 'once',
+            period: part.period,
+            seen: permission.deliveries.filter((d) => d.line === line.id).map((d) => d.entry),
+          },
   })
 }
 

@@ -103,8 +103,6 @@ export interface Answer {
 
 export interface ProviderAdapter<Form> {
   readonly id: AccessRequest['provider']
-  /** Lower case; a header of the client that is not named here is not looked at. */
-  readonly requestHeaders: readonly string[]
   classify(request: WireRequest, today: Day): Classified<Form>
   rewrite(form: Form, access: AccessRequest, part: Part): OutgoingCall
   /** Not translatable between the client's dialect and the holder's: refused before anything is decided. */

@@ -63,12 +63,6 @@ export function subscribedServices(text: string, today: Day): ServicesAnswer {
   return { ok: true, body: JSON.stringify({ nbTotalServices: found.length, serviceSouscrit: page }) }
 }
 
-/** The id that the consent page would hand over for the meter. */
-export function authorisationOf(prm: string): number | undefined {
-  const i = METERS.findIndex((row) => row.prm === prm)
-  return i < 0 ? undefined : FIRST_AUTHORISATION + i
-}
-
 function servicesOf(row: MeterRow, index: number, today: Day): Service[] {
   const from = dayOf(row.consentFrom ?? row.activated, today)
   const over = !SHARED.has(row.standing)

@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Json } from '../domain/canonical.ts'
 import type { Millis } from '../domain/time.ts'
+import { Refused } from './rpc.ts'
 
 /** A row as the sealer finds it. Everything is in clear here, and erased with the row once it is sealed. */
 export interface JournalRow {
@@ -19,6 +20,19 @@ export interface JournalRow {
   readonly index?: readonly string[]
   /** Hex token of a meter on which the caller holds nothing: local index only, kept for 6 months. */
   readonly refusedIndex?: string
+}
+
+/** A bundle of the log gives each entry a 16-bit length (C2SP tlog-tiles). */
+const MOST_ENTRY_BYTES = 65_535
+/** Characters of a row: in UTF-8, with what the sealer adds, never more than an entry holds. */
+const SURELY_FITS = 16_000
+
+/** No less than the bytes of the entry that the sealer will make. */
+function entryBytes({ clear, sealed = {}, tags = [] }: JournalRow): number {
+  const FRAME = 400
+  const DIGEST = 48
+  const TAG = 96
+  return Buffer.byteLength(JSON.stringify(clear)) + FRAME + DIGEST * Object.keys(sealed).length + TAG * tags.length
 }
 
 export interface Appended {
@@ -61,9 +75,13 @@ export function journalOf(db: DatabaseSync, origin: string): Journal {
     // `at` never decreases within a log; order is told by `n`, never by time.
     instant: (now) => Math.max(now, last) as Millis,
     append(row, now) {
+      const text = JSON.stringify(row)
+      // Found only when it is sealed, it would stop the gate at every start.
+      if (text.length > SURELY_FITS && entryBytes(row) > MOST_ENTRY_BYTES)
+        throw new Refused('what this is about is too long for an entry of the log: make it shorter')
       last = Math.max(now, last)
       const n = next
-      insert.run(n, last, JSON.stringify(row))
+      insert.run(n, last, text)
       next = n + 1
       return { n, at: last as Millis }
     },

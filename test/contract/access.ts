@@ -59,7 +59,12 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
         recurrence:
           !line || line.recurrence === 'on_demand'
             ? null
-            : { line: line.id, period, seen: permission.deliveries.filter((d) => d.line === line.id).map((d) => d.entry) },
+            : {
+                line: line.id,
+                once: line.recurrence === 'once',
+                period,
+                seen: permission.deliveries.filter((d) => d.line === line.id).map((d) => d.entry),
+              },
         ...change,
       }
     }
@@ -183,6 +188,26 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
         expect(await stores.access.intent(await intentOf('race-1'))).toMatchObject({ is: 'recorded' })
       })
 
+      test('of a line read every day, what was read of other days is no news; of one read once it is', async () => {
+        const [spring, autumn] = [days('2025-03-01', '2025-04-01'), days('2025-10-01', '2025-11-01')]
+        for (const [id, recurrence] of [
+          ['other-1', 'P1D'],
+          ['other-2', 'once'],
+        ] as const) {
+          await permit(stores, aTree(id, { lines: [aLine({ recurrence })] }))
+          const [first, second] = [await intentOf(id, {}, spring), await intentOf(id, {}, autumn)]
+          const open = await stores.access.intent(first)
+          const told = await stores.access.intent(second)
+          if (recurrence === 'once') expect(told).toStrictEqual(staleBecause('recurrence'))
+          else expect(told).toMatchObject({ is: 'recorded' })
+          // A decision that saw the call open is not overtaken by the outcome of that very call.
+          const third = await intentOf(id, {}, autumn)
+          await end(open, true, false)
+          if (told.is === 'recorded') await end(told, false)
+          expect(await stores.access.intent(third)).toMatchObject({ is: 'recorded' })
+        }
+      })
+
       test('the parts of one request do not stand in each other’s way', async () => {
         await permit(stores, aTree('race-2', { lines: once() }))
         const parts = [days('2025-01-01', '2025-06-01'), days('2025-06-01', '2026-01-01')]
@@ -241,7 +266,7 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
           injection: false,
           req,
           call,
-          recurrence: { line: line as LineId, period, seen },
+          recurrence: { line: line as LineId, once: true, period, seen },
         })
         if (intent.is !== 'recorded') throw new Error(intent.why)
         return intent.n

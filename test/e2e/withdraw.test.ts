@@ -374,6 +374,15 @@ describe('recurrence', () => {
     }
   })
 
+  test('requests of several calls at once, for other days of a line read every day, are each served whole', async () => {
+    const meter = '20000000000111'
+    await gate.permit({ id: 'daily-parts', meter, lines: [{ ...line('P1D'), from: today(-80), until: today(0) }] })
+    const windows = [-75, -60, -45, -30].map((day) => [today(day), today(day + 15)] as const)
+    const answers = await Promise.all(windows.map(([first, end]) => ask(meter, first, end)))
+    expect(answers).toStrictEqual(windows.map(() => [200, null]))
+    expect(await ask(meter, ...windows[0]!)).toStrictEqual([429, 'too_often'])
+  })
+
   test('what was to be read once and has been ends by an act, and is told as before', async () => {
     const meter = '20000000000101'
     await gate.permit({ id: 'fulfilled-1', meter, lines: [line('once')] })

@@ -22,7 +22,6 @@ export function dataConnect(options: { readonly upstream: Generation }): Provide
   const { upstream } = options
   return {
     id: 'enedis-data-connect',
-    requestHeaders: ['authorization'],
     classify: (request, today) => classify(request, today, upstream),
     canAnswer: (form) => canAnswer(form, upstream),
     rewrite: (form, access, part) => rewrite(form, access, part, upstream),

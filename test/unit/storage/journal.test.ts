@@ -44,6 +44,21 @@ test('a clock that goes back does not take the entries with it', () => {
   expect(journal.instant(at(1001))).toBe(1001)
 })
 
+test.each([
+  ['text in clear', { clear: { t: 'evidence.read', why: 'x'.repeat(66_000) } }],
+  ['text of three bytes a letter', { clear: { t: 'evidence.read', why: '\u20ac'.repeat(22_000) } }],
+  ['tags', { clear: { t: 'access.refused' }, tags: Array.from({ length: 800 }, (_, i) => `key-of-a-subject-${i}`) }],
+])('a row whose entry no log could carry is refused, and takes no number: %s', (_what, long) => {
+  const journal = journalOf(state.db, 'gate.test/journal/1')
+  expect(() => journal.append(long, at(1000))).toThrow('too long for an entry of the log')
+  expect(journal.append(row('a'), at(1000)).n).toBe(0)
+})
+
+test('what is long and sealed is no long entry', () => {
+  const journal = journalOf(state.db, 'gate.test/journal/1')
+  expect(journal.append({ clear: { t: 'access.intent' }, sealed: { permissions: 'x'.repeat(200_000) } }, at(1000)).n).toBe(0)
+})
+
 test('after a rollback its numbers and its time are void', () => {
   const journal = journalOf(state.db, 'a/b')
   journal.append(row('one'), at(10))
