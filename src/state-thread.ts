@@ -13,7 +13,9 @@ export interface OwnedState {
 
 /** Withdrawals, erasures and outcomes, and what these wait for, are never refused for want of room. */
 const URGENT = new Set(
-  'act outcome summary holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(' '),
+  'act outcome summary holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(
+    ' ',
+  ),
 )
 /** No request waits longer for its intent: a disk that slow is told as 503. */
 export const QUEUE_AGE_MS = 5_000
