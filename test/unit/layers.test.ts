@@ -14,6 +14,8 @@ const source = join(import.meta.dirname, '..', '..', 'src')
 const PURE = ['domain', 'decide', 'providers']
 const STORES = ['storage', 'permissions', 'evidence', 'settings']
 const REQUEST_PATH = { values: [...PURE, 'runtime'], types: STORES }
+/** What people see in a browser. */
+const PAGES = { values: [...PURE, 'runtime', 'web'], types: STORES }
 
 /** `values` may be imported, and of `types` only types. `(roots)` are the files directly in `src/`: they build everything. */
 const TABLE: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] } | 'everything'>> = {
@@ -25,11 +27,12 @@ const TABLE: Readonly<Record<string, { readonly values: readonly string[]; reado
   permissions: { values: ['domain', 'storage'] },
   evidence: { values: ['domain', 'storage'] },
   settings: { values: ['domain', 'decide'] },
+  web: { values: ['domain'] },
   gateway: REQUEST_PATH,
-  portal: REQUEST_PATH,
+  portal: PAGES,
   ops: REQUEST_PATH,
-  console: REQUEST_PATH,
-  sandbox: { values: ['domain'] },
+  console: { ...PAGES, types: [...STORES, 'ops'] },
+  sandbox: { values: ['domain', 'web'] },
   cli: 'everything',
   '(roots)': 'everything',
 }
