@@ -23,6 +23,8 @@ export interface Parts {
   readonly providers?: Written['providers']
   readonly evidence?: Written['evidence']
   readonly redis?: Written['redis']
+  readonly portal?: Written['portal']
+  readonly console?: Written['console']
   readonly clients: readonly (Client | undefined)[]
   readonly purposes: readonly (Purpose | undefined)[]
   readonly rules: readonly (Rule | undefined)[]
@@ -44,6 +46,8 @@ export function contradictions(parts: Parts): Finding[] {
     ...dataConnect(parts),
     ...sharedKeys(parts),
     ...redisKeys(parts),
+    ...people(parts),
+    ...parts.clients.flatMap((c, i) => (c ? asking(c, ['clients', i], parts) : [])),
   ]
 }
 
@@ -171,8 +175,15 @@ function covers(value: string | readonly string[], one: string): boolean {
 
 function ports({ listeners }: Parts): Finding[] {
   if (!listeners) return []
-  const { gate, ops } = listeners
+  const { gate, ops, admin } = listeners
   const found: Finding[] = []
+  if (admin && admin.port !== 0 && [gate.port, ops.port].includes(admin.port))
+    found.push({ path: ['listeners', 'admin', 'port'], message: `${admin.port} is the port of another listener: choose another` })
+  if (admin && !admin.tls && !isLoopback(admin.address))
+    found.push({
+      path: ['listeners', 'admin', 'address'],
+      message: "reached from other machines without TLS: set 'tls', or choose 127.0.0.1",
+    })
   if (gate.port !== 0 && gate.port === ops.port) {
     found.push({ path: ['listeners', 'ops', 'port'], message: `${ops.port} is the port of the gate: choose another` })
   }
@@ -217,4 +228,45 @@ function redisKeys({ redis }: Parts): Finding[] {
     return [{ path: ['redis', 'tls'], message: 'TLS is asked for, and the URL says redis://: write rediss://' }]
   }
   return []
+}
+
+/** Portal and console rest on what stands elsewhere in the file. */
+function people({ listeners, providers, portal, console }: Parts): Finding[] {
+  const found: Finding[] = []
+  const accounts = providers?.['enedis-data-connect'].accounts.map((a) => a.id)
+  if (portal && accounts && !accounts.includes(portal.account))
+    found.push({ path: ['portal', 'account'], message: `no account '${portal.account}' at Enedis${didYouMean(portal.account, accounts)}` })
+  if (console && !console.bootstrap && !console.oidc)
+    found.push({ path: ['console'], message: "nobody could sign in: give 'bootstrap', 'oidc' or both" })
+  if (listeners?.admin && !console)
+    found.push({ path: ['listeners', 'admin'], message: "a listener for operators, and nobody may use it: add the section 'console'" })
+  return found
+}
+
+/** What a client asks for must be what its purpose may have: a person is never shown a box that opens nothing. */
+function asking(client: Client, path: Path, parts: Parts): Finding[] {
+  const { ask, oauth } = client
+  const found: Finding[] = []
+  if (oauth.public && oauth.jwks !== undefined)
+    found.push({ path: [...path, 'oauth', 'jwks'], message: 'a public client proves itself by nothing: remove jwks, or public' })
+  if (!ask) return found
+  if (ask.ground === 'contract' && ask.contract === undefined)
+    found.push({ path: [...path, 'ask', 'ground'], message: "the basis is a contract: say which in 'contract'" })
+  for (const [i, line] of ask.lines.entries()) {
+    const here: Path = [...path, 'ask', 'lines', i]
+    const served = line.for === undefined ? client : parts.clients.find((c) => c?.id === line.for)
+    if (!served) {
+      if (!parts.clients.includes(undefined)) found.push({ path: [...here, 'for'], message: `no client '${line.for}'` })
+      continue
+    }
+    const row = parts.purposes.find((p) => p?.code === served.purpose)
+    if (!row) continue
+    if (!row.kinds.includes(line.kind))
+      found.push({ path: [...here, 'kind'], message: `'${line.kind}' is not among the kinds of '${row.code}'` })
+    if (!isAtLeast(line.finest, row.finest))
+      found.push({ path: [...here, 'finest'], message: `finer than '${row.code}' may read: ${row.finest} or coarser` })
+    if (!row.grounds.includes(ask.ground))
+      found.push({ path: [...path, 'ask', 'ground'], message: `'${ask.ground}' is not among the grounds of '${row.code}'` })
+  }
+  return found
 }

@@ -7,56 +7,14 @@
  * it: only where it lies (`file`) or what carries it (`env`) can be written.
  */
 import * as z from 'zod'
-import type { AccountId, ClientId, PurposeCode } from '../domain/permission.ts'
 import { COARSER, DATA_KINDS, GDPR_BASES, PROVIDERS, STEPS } from '../domain/vocabulary.ts'
-import { isLoopback } from './network.ts'
-
-export const SECRET_SENTENCE = 'a secret is never written in this file: write {file: PATH} (a file with mode 0600) or {env: NAME}'
-
-const whole = (min: number, max: number) => z.int().min(min).max(max)
-const count = (byDefault: number, min: number, max: number, what: string) => whole(min, max).default(byDefault).describe(what)
-const text = (max = 200) => z.string().min(1).max(max)
-const path = (what: string) => text(4096).describe(what)
-
-const id = z
-  .string()
-  .max(64)
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected an identifier: letters, digits, dot, dash and underscore, at most 64')
-const clientId = id.transform((value) => value as ClientId)
-const accountId = id.transform((value) => value as AccountId)
-const purposeCode = z
-  .string()
-  .max(64)
-  .regex(/^[a-z][a-z0-9_]*$/, 'expected the code of a purpose: small letters, digits and underscore, at most 64')
-  .transform((value) => value as PurposeCode)
-
-const secret = z
-  .union(
-    [
-      z.strictObject({ file: path('file that holds the secret, readable by its owner only') }),
-      z.strictObject({
-        env: z
-          .string()
-          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-          .describe('environment variable that holds the secret'),
-      }),
-    ],
-    { error: SECRET_SENTENCE },
-  )
-  .describe('where a secret is found; never the secret itself')
-export type SecretRef = z.output<typeof secret>
+import { accountId, address, clientId, count, id, originFlaw, path, port, purposeCode, secret, text, whole } from './schema-parts.ts'
+import { adminListenerSchema, askSchema, consoleSchema, oauthSchema, portalSchema } from './schema-people.ts'
 
 /** One value, a list of values, or `*` for all. */
 function match<T extends z.ZodType>(one: T, what: string) {
   return z.union([z.literal('*'), one, z.array(one).min(1)]).describe(what)
 }
-
-const port = (byDefault: number, what: string) => count(byDefault, 0, 65_535, `${what}; 0 picks a free one`)
-const address = (what: string) =>
-  z
-    .union([z.ipv4(), z.ipv6(), z.literal('localhost')], { error: 'expected an IP address, such as 127.0.0.1 or ::, or localhost' })
-    .default('127.0.0.1')
-    .describe(what)
 
 const holderUrl = z
   .string()
@@ -133,6 +91,7 @@ const listeners = z
       })
       .describe('for health and metrics')
       .prefault({}),
+    admin: adminListenerSchema.optional(),
   })
   .describe('where the gate listens')
   .prefault({})
@@ -216,6 +175,8 @@ export const clientSchema = z.strictObject({
   refuses_narrowing: z.boolean().default(false).describe('prefers a refusal to a part of what it asked for'),
   disabled: z.boolean().default(false).describe('refused at once, its permissions kept'),
   cors_origins: z.array(corsOrigin).default([]).describe('web pages that may call with this client'),
+  oauth: oauthSchema.prefault({}),
+  ask: askSchema.optional(),
   limits: z
     .strictObject({
       concurrency: perClient.concurrency.optional(),
@@ -321,16 +282,11 @@ export const settingsSchema = z
     evidence,
     redis: redis.optional(),
     tokens,
+    portal: portalSchema.optional(),
+    console: consoleSchema.optional(),
+    shadow_policy: path(
+      'a second settings file whose rules, purposes and limits are evaluated beside the policy in force; it decides nothing',
+    ).optional(),
     logging,
   })
   .describe('Settings of Écluse, a consent gate for French energy data')
-
-/** What is wrong with `value` as an origin, or undefined. Plain http is for loopback only. */
-function originFlaw(value: string): string | undefined {
-  const url = URL.parse(value)
-  if (!url || url.hostname === '' || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    return 'expected https://HOST, with :PORT where needed'
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) return 'expected https: plain http is for loopback addresses only'
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') return 'expected an origin: no path, no query, no fragment'
-  return undefined
-}

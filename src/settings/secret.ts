@@ -3,7 +3,7 @@
  * one from where the settings say that it lies, when it is needed. Its errors name the place, never the content.
  */
 import { open } from 'node:fs/promises'
-import { SECRET_SENTENCE, type SecretRef } from './schema.ts'
+import { SECRET_SENTENCE, type SecretRef } from './schema-parts.ts'
 import type { Path } from './mistakes.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

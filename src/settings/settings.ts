@@ -114,7 +114,7 @@ function inOrder(mistakes: readonly Mistake[]): readonly Mistake[] {
 /** Each section by itself, so that a mistake in one leaves the others to be compared. */
 function partsOf(value: unknown): Parts {
   const root = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  const { listeners, providers, evidence, redis } = settingsSchema.shape
+  const { listeners, providers, evidence, redis, portal, console } = settingsSchema.shape
   const section = <T>(schema: z.ZodType<T>, key: string): T | undefined => schema.safeParse(root[key]).data
   const list = <T>(schema: z.ZodType<T>, key: string): (T | undefined)[] => {
     const items = root[key]
@@ -125,6 +125,8 @@ function partsOf(value: unknown): Parts {
     providers: section(providers, 'providers'),
     evidence: section(evidence, 'evidence'),
     redis: section(redis, 'redis'),
+    portal: section(portal, 'portal'),
+    console: section(console, 'console'),
     codes: Array.isArray(root['purposes']) ? root['purposes'].map((row: unknown) => codeOf(row)) : undefined,
   }
   return {
@@ -132,6 +134,8 @@ function partsOf(value: unknown): Parts {
     ...(read.providers && { providers: read.providers }),
     ...(read.evidence && { evidence: read.evidence }),
     ...(read.redis && { redis: read.redis }),
+    ...(read.portal && { portal: read.portal }),
+    ...(read.console && { console: read.console }),
     ...(read.codes && { codes: read.codes }),
     clients: list(clientSchema, 'clients'),
     purposes: list(purposeSchema, 'purposes'),

@@ -38,7 +38,7 @@ export function snakeKey(key: string): string {
 }
 
 /** Keys whose text is a path, wherever they stand. */
-const PATHS: ReadonlySet<string> = new Set(['file', 'state', 'certificate', 'key', 'ca'])
+const PATHS: ReadonlySet<string> = new Set(['file', 'state', 'certificate', 'key', 'ca', 'jwks', 'shadow_policy'])
 
 function camel(value: unknown, key: string | undefined, folder: string | undefined): unknown {
   if (Array.isArray(value)) return value.map((item: unknown) => camel(item, undefined, folder))

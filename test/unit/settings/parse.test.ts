@@ -75,6 +75,7 @@ test('settings are complete: defaults, absolute paths, limits of each client', (
     refusesNarrowing: false,
     disabled: false,
     corsOrigins: [],
+    oauth: { redirectUris: [], public: false, format: 'opaque', rotateRefresh: true, refreshDays: 1461 },
     limits: { concurrency: 3, refusalsPerMinute: 60, requestsPerSecond: 7 },
   })
   expect(settings.tokens).toStrictEqual({ ttlSeconds: 12_600, perCredentialCap: 20 })
