@@ -214,7 +214,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const timers = [
     every(60_000, summarise),
     every(5_000, async () => changes.acts(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
-    every(600_000, async () => void (await state.client.call('sweepTokens', { now: clock.now() }))),
+    every(600_000, async () => {
+      await state.client.call('sweepTokens', { now: clock.now() })
+      await state.client.call('sweepTickets', { now: clock.now() })
+    }),
     every(1_000, standing.measureDisk),
     every(1_000, jumps.look),
   ]

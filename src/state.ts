@@ -30,6 +30,7 @@ import { parseImport } from './permissions/import.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
 import type { ActDetails } from './permissions/registry.ts'
 import { doubtsOn } from './permissions/doubts.ts'
+import { ticketsOn } from './permissions/tickets.ts'
 import { tokensOn } from './permissions/tokens.ts'
 import { journalOf } from './storage/journal.ts'
 import { indexKeyCheck, keyStore } from './storage/keys.ts'
@@ -98,6 +99,7 @@ function start(port: MessagePort, options: StateOptions): void {
 
   const registry = registryOn(db, journal, keys, options.keys.index)
   const tokens = tokensOn(db, journal, keys)
+  const tickets = ticketsOn(db, options.keys.master, options.keys.index)
   const attachmentFolder = join(options.folder, 'attachments')
   const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
@@ -205,6 +207,15 @@ function start(port: MessagePort, options: StateOptions): void {
     listTokens: tokens.list,
     revokeToken: tokens.revoke,
     sweepTokens: tokens.sweep,
+    ticketPut: tickets.put,
+    ticketGet: tickets.get,
+    ticketFind: tickets.find,
+    ticketConsume: tickets.consume,
+    ticketTake: tickets.take,
+    ticketDrop: tickets.drop,
+    ticketDropGrant: tickets.dropGrant,
+    ticketList: tickets.list,
+    sweepTickets: tickets.sweep,
     act: registry.act,
     expire: registry.expire,
     listPermissions: registry.list,

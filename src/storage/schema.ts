@@ -64,6 +64,25 @@ export const STATE_MIGRATIONS: readonly string[] = [
   CREATE TABLE policy (hash TEXT PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE erasure (key_id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE ticket (
+    kind TEXT NOT NULL, id BLOB NOT NULL, grant_id BLOB, uid BLOB, user_code BLOB,
+    created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, consumed_at INTEGER, box BLOB NOT NULL, PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ticket_by_grant ON ticket(grant_id) WHERE grant_id IS NOT NULL;
+  CREATE INDEX ticket_by_uid ON ticket(kind, uid) WHERE uid IS NOT NULL;
+  CREATE INDEX ticket_by_user_code ON ticket(kind, user_code) WHERE user_code IS NOT NULL;
+  CREATE INDEX ticket_by_expiry ON ticket(expires_at);
+
+  CREATE TABLE bundle (id TEXT NOT NULL, permission TEXT NOT NULL REFERENCES permission(id), PRIMARY KEY (id, permission)) STRICT, WITHOUT ROWID;
+  CREATE INDEX bundle_by_permission ON bundle(permission);
+  CREATE TABLE share (
+    account TEXT NOT NULL, authorisation BLOB NOT NULL, meter BLOB NOT NULL, bundle TEXT NOT NULL, claimed_at INTEGER NOT NULL,
+    PRIMARY KEY (account, authorisation, meter, bundle)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX share_by_bundle ON share(bundle);
+  CREATE TABLE identity_link (identity BLOB NOT NULL, permission TEXT NOT NULL REFERENCES permission(id), PRIMARY KEY (identity, permission)) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 export const KEYS_MIGRATIONS: readonly string[] = [

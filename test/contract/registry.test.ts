@@ -1,8 +1,10 @@
 import { accessContract } from './access.ts'
 import { registryContract } from './registry.ts'
 import { sqliteStores } from './stores.ts'
+import { ticketsContract } from './tickets.ts'
 import { tokensContract } from './tokens.ts'
 
 registryContract('SQLite', sqliteStores)
 tokensContract('SQLite', sqliteStores)
 accessContract('SQLite', sqliteStores)
+ticketsContract('SQLite', sqliteStores)

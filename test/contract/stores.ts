@@ -20,6 +20,8 @@ import type { Doubts } from '../../src/permissions/doubts.ts'
 import { doubtsOn } from '../../src/permissions/doubts.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
 import { permissionToken, registryOn } from '../../src/permissions/registry.ts'
+import type { Tickets } from '../../src/permissions/tickets.ts'
+import { ticketsOn } from '../../src/permissions/tickets.ts'
 import type { Tokens } from '../../src/permissions/tokens.ts'
 import { tokensOn } from '../../src/permissions/tokens.ts'
 import { journalOf } from '../../src/storage/journal.ts'
@@ -33,6 +35,7 @@ type Async<T> = {
 export interface Stores {
   readonly registry: Async<Registry>
   readonly tokens: Async<Tokens>
+  readonly tickets: Async<Tickets>
   readonly access: Async<AccessLog>
   readonly doubts: Async<Doubts>
   readonly erasure: Async<Erasure>
@@ -98,6 +101,7 @@ export function sqliteStores(): Promise<Stores> {
   return Promise.resolve({
     registry: asynchronous(registry),
     tokens: asynchronous(tokensOn(db, journal, keys)),
+    tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
     access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
     doubts: asynchronous(doubtsOn(db, registry)),
     erasure: {
