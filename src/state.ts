@@ -17,6 +17,7 @@ import type { Millis } from './domain/time.ts'
 import { rfc3339 } from './domain/time.ts'
 import { accessLogOn } from './evidence/access.ts'
 import type { OutcomeArgs } from './evidence/access.ts'
+import { evidenceBrowseOn } from './evidence/browse.ts'
 import type { Reading } from './evidence/disclose.ts'
 import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
@@ -26,6 +27,7 @@ import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import { admit } from './permissions/admit.ts'
 import { attachmentsOn } from './permissions/attachments.ts'
+import { browseOn } from './permissions/browse.ts'
 import { parseImport } from './permissions/import.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
 import type { ActDetails } from './permissions/registry.ts'
@@ -108,6 +110,8 @@ function start(port: MessagePort, options: StateOptions): void {
   const disclosures = disclosuresOn(db, journal, keys, options.keys.index)
   const doubts = doubtsOn(db, registry)
   const publisher = publisherOn(db, log, signer)
+  const browse = browseOn(db, registry, tokens)
+  const entries = evidenceBrowseOn(db)
 
   function originOf({ origin: wanted }: StateOptions): string {
     const row = db.prepare("SELECT value FROM meta WHERE key = 'origin'").get()
@@ -207,6 +211,16 @@ function start(port: MessagePort, options: StateOptions): void {
     listTokens: tokens.list,
     revokeToken: tokens.revoke,
     sweepTokens: tokens.sweep,
+    browsePermissions: browse.permissions,
+    browsePermission: browse.permission,
+    actAt: browse.actAt,
+    browseClients: browse.clients,
+    credentialAt: browse.credentialAt,
+    browseTokens: browse.tokens,
+    latestEntries: entries.latest,
+    oneEntry: entries.one,
+    firstEntrySince: entries.firstSince,
+    tallyEntries: entries.tally,
     ticketPut: tickets.put,
     ticketGet: tickets.get,
     ticketFind: tickets.find,
