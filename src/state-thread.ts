@@ -13,7 +13,7 @@ export interface OwnedState {
 
 /** Withdrawals, erasures and outcomes, and what these wait for, are never refused for want of room. */
 const URGENT = new Set(
-  'act actAt outcome summary holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(
+  'act actAt outcome ownOutcome summary holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(
     ' ',
   ),
 )

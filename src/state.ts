@@ -21,11 +21,14 @@ import { evidenceBrowseOn } from './evidence/browse.ts'
 import type { Reading } from './evidence/disclose.ts'
 import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
+import { operatorKeyOn } from './evidence/operator-key.ts'
+import { ownCallsOn } from './evidence/own-calls.ts'
 import { openNote, parseCheckpoint, signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
 import { packText } from './evidence/pack/manifest.ts'
 import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import { admit } from './permissions/admit.ts'
+import { consentOn } from './permissions/consent.ts'
 import { attachmentsOn } from './permissions/attachments.ts'
 import { browseOn } from './permissions/browse.ts'
 import { parseImport } from './permissions/import.ts'
@@ -105,6 +108,8 @@ function start(port: MessagePort, options: StateOptions): void {
   const attachmentFolder = join(options.folder, 'attachments')
   const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
+  const consent = consentOn(db, registry, attachments, options.keys.index)
+  const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
   const disclosures = disclosuresOn(db, journal, keys, options.keys.index)
@@ -155,7 +160,7 @@ function start(port: MessagePort, options: StateOptions): void {
       } else {
         const settled = access.interrupt(now)
         for (const { counted } of settled) for (const permission of counted) registry.fulfil({ permission, now })
-        interrupted = settled.length
+        interrupted = settled.length + ownCalls.interrupt(now)
         journal.append({ clear: { t: 'log.recovered', interrupted } }, now)
       }
     })
@@ -204,6 +209,8 @@ function start(port: MessagePort, options: StateOptions): void {
       return { n, fulfilled: counted.flatMap((id) => registry.fulfil({ permission: id, now: args.now }) ?? []) }
     },
     refused: access.refused,
+    ownIntent: ownCalls.intent,
+    ownOutcome: ownCalls.outcome,
     exchange: tokens.exchange,
     syncClients: tokens.syncClients,
     addCredential: tokens.addCredential,
@@ -221,6 +228,13 @@ function start(port: MessagePort, options: StateOptions): void {
     oneEntry: entries.one,
     firstEntrySince: entries.firstSince,
     tallyEntries: entries.tally,
+    giveConsent: consent.give,
+    claimShare: consent.claim,
+    bundle: consent.bundle,
+    heldBy: consent.heldBy,
+    linkIdentity: consent.linkIdentity,
+    ofIdentity: consent.ofIdentity,
+    onMeter: registry.onMeter,
     ticketPut: tickets.put,
     ticketGet: tickets.get,
     ticketFind: tickets.find,
@@ -413,14 +427,14 @@ function start(port: MessagePort, options: StateOptions): void {
       if (at < since) break
       const entry = JSON.parse(Buffer.from(row['bytes'] as Uint8Array).toString()) as {
         readonly t: string
-        readonly client: string
+        readonly client?: string
         readonly dso: string
         readonly api: string
-        readonly dec: { readonly rules: readonly string[] }
+        readonly dec?: { readonly rules: readonly string[] }
       }
-      if (entry.t !== 'access.intent') continue
+      if (entry.t !== 'access.intent' && entry.t !== 'admin.intent') continue
       const [provider = '', account = ''] = entry.dso.split('/')
-      calls.push({ client: entry.client, provider, account, api: entry.api, rule: entry.dec.rules[0] ?? '', at })
+      calls.push({ client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })
     }
     return calls
   }

@@ -12,6 +12,7 @@ import { RECURRENCE_MS } from '../domain/permission.ts'
 import type { Millis, Period } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Fields } from '../domain/record.ts'
+import { OWN } from './own-calls.ts'
 
 export interface IntentArgs {
   readonly fields: Fields
@@ -112,7 +113,7 @@ export function accessLogOn(
     dropDelivery: db.prepare('DELETE FROM delivery WHERE intent = ?'),
     insertOpen: db.prepare('INSERT INTO open_intent (n, req, call, body) VALUES (?, ?, ?, ?)'),
     takeOpen: db.prepare('DELETE FROM open_intent WHERE n = ? RETURNING req, call, body'),
-    allOpen: db.prepare('SELECT n FROM open_intent ORDER BY n'),
+    allOpen: db.prepare('SELECT n FROM open_intent WHERE instr(body, ?) = 0 ORDER BY n'),
     heldKeys: db.prepare('SELECT id, key_ids FROM permission WHERE client = ? AND meter = ?'),
     clientKey: db.prepare('SELECT key_id FROM client WHERE id = ?'),
   }
@@ -225,7 +226,7 @@ export function accessLogOn(
     },
     interrupt(now) {
       return sql.allOpen
-        .all()
+        .all(OWN)
         .map((row) => log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true }))
     },
   }

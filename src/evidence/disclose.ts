@@ -13,6 +13,7 @@ import { indexToken } from '../storage/keys.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import type { Opened } from './opened.ts'
 import { objectOf, openEntry, textOf } from './opened.ts'
+import { operatorKeyOn } from './operator-key.ts'
 import { deriveSealKey, deriveTagKey, openDisclosures } from './sealed.ts'
 
 export type { Opened } from './opened.ts'
@@ -76,9 +77,8 @@ export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore
     sealed: db.prepare('SELECT key_id, box FROM sealed WHERE n = ?'),
     size: db.prepare('SELECT max(n) AS last FROM entry'),
     keysOfMeter: db.prepare('SELECT DISTINCT k.value AS id FROM permission p, json_each(p.key_ids) k WHERE p.meter = ? ORDER BY id'),
-    meta: db.prepare('SELECT value FROM meta WHERE key = ?'),
-    setMeta: db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)'),
   }
+  const operatorKey = operatorKeyOn(db, keys)
   const tickets = new Map<string, Ticket>()
   const tokenOf = (meter: MeterId): Buffer => indexToken(index, meter.startsWith('prm:') ? 'enedis' : 'grdf', 'meter', bareMeter(meter))
 
@@ -132,15 +132,6 @@ export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore
     const page = sql.page.all(from, size, limit)
     const next = after(page.map((row) => Number(row['n'])))
     return { rows: 'client' in select ? page.filter((row) => clientOf(row) === select.client) : page, next }
-  }
-
-  /** Who looked and why is a matter of people too: sealed under a key of the operator's own. */
-  function operatorKey(now: Millis): string {
-    const known = sql.meta.get('operator_key')
-    if (known) return String(known['value'])
-    const id = keys.create(now)
-    sql.setMeta.run('operator_key', id)
-    return id
   }
 
   return {

@@ -92,6 +92,7 @@ export const ATTACHMENT_KINDS = [
   'registered_mail',
   'representation_power',
   'article28_contract',
+  'receipt',
 ] as const
 
 const permission = z.strictObject({

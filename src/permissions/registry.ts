@@ -38,6 +38,8 @@ export interface PermissionContent {
   readonly bundleId: string
   readonly arrangementId: string
   readonly unverified: boolean
+  /** What the data holder said is shared, for a permission that a person gave in a browser. */
+  readonly share?: { readonly authorisation: string; readonly services: readonly string[]; readonly from: Day; readonly until: Day }
 }
 
 export interface ActDetails {
@@ -72,6 +74,8 @@ export interface Registry {
     readonly after?: string
   }): readonly PermissionSummary[]
   show(args: { readonly permission: string }): PermissionRecord
+  /** Permissions on a meter, of whatever client and in whatever state. */
+  onMeter(args: { readonly meter: MeterId }): readonly (PermissionSummary & { readonly content: PermissionContent | null })[]
   /** What was imported under this id, as {@link Registry.fingerprint} gives it; empty once its person is erased. */
   contentHash(id: string): string | undefined
   /** A keyed hash: all of an import but the meter may be known, and 14 digits are guessed in seconds. */
@@ -126,6 +130,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
   const sql = {
     byMeter: db.prepare('SELECT * FROM permission WHERE client = ? AND meter = ?'),
     byId: db.prepare('SELECT * FROM permission WHERE id = ?'),
+    onMeter: db.prepare('SELECT * FROM permission WHERE meter = ? ORDER BY id'),
     generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
     raise: db.prepare('INSERT INTO generation (client, meter, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'),
     deliveries: db.prepare(
@@ -343,6 +348,12 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
         bytes: Number(a['bytes']),
       }))
       return { ...summaryOf(row), content: text === undefined ? null : (JSON.parse(text) as PermissionContent), acts, attachments }
+    },
+    onMeter({ meter }) {
+      return (sql.onMeter.all(registry.meterToken(meter)) as unknown as Row[]).map((row) => {
+        const text = keys.unbox(row.box_key, row.box, row.id)
+        return { ...summaryOf(row), content: text === undefined ? null : (JSON.parse(text) as PermissionContent) }
+      })
     },
     contentHash(id) {
       const row = sql.byId.get(id)

@@ -74,12 +74,12 @@ export function recordCheck(): RecordCheck {
 
   function pairing(n: number, type: string, record: Record_): RecordMistake | undefined {
     const { req, call, intent } = record
-    if (type === 'access.intent') {
+    if (type === 'access.intent' || type === 'admin.intent') {
       if (typeof req !== 'string' || typeof call !== 'number') return 'bad_intent'
       open.set(n, { req, call })
-      return strict ? intentMistake(req, call, record) : undefined
+      return strict && type === 'access.intent' ? intentMistake(req, call, record) : undefined
     }
-    if (type !== 'access.outcome') return undefined
+    if (type !== 'access.outcome' && type !== 'admin.outcome') return undefined
     // Gone from the map: never written, written later, or closed by an outcome before this one.
     const opened = typeof intent === 'number' ? open.get(intent) : undefined
     if (typeof intent !== 'number' || !opened) return 'outcome_without_intent'

@@ -1,0 +1,91 @@
+/**
+ * Calls that the gate makes for itself, to keep and prove permissions (purpose `permission_admin`): which shares a data
+ * holder knows of. They read no measure, and no client is handed what they bring; they are on record all the same,
+ * before they leave and after they ended, like every other call to a data holder.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { Json } from '../domain/canonical.ts'
+import type { OutcomeResult } from '../domain/record.ts'
+import type { Millis } from '../domain/time.ts'
+import type { Journal } from '../storage/journal.ts'
+
+export interface OwnIntent {
+  readonly req: string
+  readonly dso: string
+  readonly api: string
+  /** Why it is made: a journey's callback, the daily comparison, somebody at the person's page. */
+  readonly why: 'journey' | 'reconciliation' | 'sign_in'
+  /** What is asked, meters included: sealed. */
+  readonly query: string
+  readonly now: Millis
+}
+export interface OwnOutcome {
+  readonly intent: number
+  readonly result: OutcomeResult
+  readonly status: number | null
+  readonly holderBytes: number
+  /** Rows that the holder gave. */
+  readonly services: number
+  readonly ms: number
+  readonly code: string | null
+  readonly now: Millis
+}
+
+export interface OwnCalls {
+  intent(args: OwnIntent): { readonly n: number }
+  outcome(args: OwnOutcome): { readonly n: number }
+  /** After a crash. */
+  interrupt(now: Millis): number
+}
+
+/** Marks an open call of the gate's own among the others. */
+export const OWN = '"own":true'
+
+export function ownCallsOn(db: DatabaseSync, journal: Journal, operatorKey: (now: Millis) => string): OwnCalls {
+  const sql = {
+    insertOpen: db.prepare('INSERT INTO open_intent (n, req, call, body) VALUES (?, ?, 1, ?)'),
+    takeOpen: db.prepare('DELETE FROM open_intent WHERE n = ? RETURNING req'),
+    allOpen: db.prepare('SELECT n FROM open_intent WHERE body = ? ORDER BY n'),
+  }
+  const body = `{${OWN}}`
+  const calls: OwnCalls = {
+    intent({ req, dso, api, why, query, now }) {
+      const clear: { readonly t: string; readonly [field: string]: Json } = {
+        t: 'admin.intent',
+        req,
+        call: 1,
+        dso,
+        api,
+        why,
+        purpose: 'permission_admin',
+        basis: 'legal_obligation',
+      }
+      const { n } = journal.append({ clear, sealed: { query }, keyId: operatorKey(now) }, now)
+      sql.insertOpen.run(n, req, body)
+      return { n }
+    },
+    outcome({ intent, now, ...ended }) {
+      const open = sql.takeOpen.get(intent)
+      if (!open) throw new Error(`no open intent ${intent}`)
+      const { code, ...rest } = ended
+      const clear = { t: 'admin.outcome', intent, req: String(open['req']), call: 1, ...rest, ...(code !== null && { code }) }
+      return { n: journal.append({ clear }, now).n }
+    },
+    interrupt(now) {
+      const open = sql.allOpen.all(body)
+      for (const row of open)
+        calls.outcome({
+          intent: Number(row['n']),
+          result: 'interrupted',
+          status: null,
+          holderBytes: 0,
+          services: 0,
+          ms: 0,
+          code: null,
+          now,
+        })
+      return open.length
+    },
+  }
+  return calls
+}

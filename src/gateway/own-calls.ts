@@ -1,0 +1,176 @@
+/**
+ * The gate's own questions to a data holder: which shares it knows of. Recorded before they leave and when they ended,
+ * within the account's quota, on the account's own pool and token; the answer is small and read whole.
+ */
+import type { UsagePointId } from '../domain/meter.ts'
+import type { AccountId, ClientId } from '../domain/permission.ts'
+import type { OutcomeResult } from '../domain/record.ts'
+import type { SharedService } from '../domain/share.ts'
+import type { Millis } from '../domain/time.ts'
+import type { OwnIntent, OwnOutcome } from '../evidence/own-calls.ts'
+import type { HolderError } from '../providers/adapter.ts'
+import type { ServicesQuestion } from '../providers/enedis-data-connect/services.ts'
+import { MOST_METERS, readServices, SERVICES_API, SERVICES_PATH, servicesBody } from '../providers/enedis-data-connect/services.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Holder } from './holder.ts'
+import type { Quota } from './quota.ts'
+
+export type Shares =
+  | { readonly is: 'shares'; readonly services: readonly SharedService[] }
+  /** The holder says that it knows nothing of what was asked. */
+  | { readonly is: 'none' }
+  /** No word from the holder, or none that can be read: it says nothing about anybody. */
+  | { readonly is: 'unknown'; readonly retryAfterSeconds: number }
+
+export interface OwnCallParts {
+  readonly holders: ReadonlyMap<AccountId, Holder>
+  readonly quota: Quota
+  intent(args: OwnIntent): Promise<{ readonly n: number }>
+  outcome(args: OwnOutcome): Promise<unknown>
+  /** Whether evidence can be written. */
+  readonly ready: () => boolean
+  holderError(status: number, body: string, retryAfter: string | null, now: Millis): HolderError
+  readonly now: () => Millis
+  readonly newId: () => string
+  readonly log: Logger
+}
+
+export interface OwnCalls {
+  shares(account: AccountId, question: ServicesQuestion, why: OwnIntent['why'], signal: AbortSignal): Promise<Shares>
+}
+
+/** As a client of its own among those who share the quota. */
+const ITSELF = 'ecluse' as ClientId
+const MOST_BYTES = 4_194_304
+const MOST_PAGES = 50
+const UNKNOWN = { is: 'unknown', retryAfterSeconds: 30 } as const
+
+type Answered =
+  | { readonly is: 'answer'; readonly status: number; readonly body: string; readonly retryAfter: string | null; readonly bytes: number }
+  | { readonly is: 'broken'; readonly result: OutcomeResult; readonly bytes: number }
+
+export function ownCallsOf(parts: OwnCallParts): OwnCalls {
+  const { holders, quota, log } = parts
+
+  async function onePage(account: AccountId, holder: Holder, body: string, why: OwnIntent['why'], signal: AbortSignal): Promise<Answered> {
+    for (let attempt = 0; ; attempt += 1) {
+      const token = await holder.token()
+      if (token === undefined || !parts.ready()) return { is: 'broken', result: 'not_sent', bytes: 0 }
+      const { n } = await parts.intent({
+        req: parts.newId(),
+        dso: `enedis-data-connect/${account}`,
+        api: SERVICES_API,
+        why,
+        query: `POST ${SERVICES_PATH} ${body}`,
+        now: parts.now(),
+      })
+      const started = performance.now()
+      const answered = await post(holder, token, body, signal)
+      const error =
+        answered.is === 'answer' && answered.status !== 200
+          ? parts.holderError(answered.status, answered.body, answered.retryAfter, parts.now())
+          : undefined
+      const read = answered.is === 'answer' && answered.status === 200 ? readServices(answered.body) : undefined
+      await parts.outcome({
+        intent: n,
+        result: resultOf(answered, read),
+        status: answered.is === 'answer' ? answered.status : null,
+        holderBytes: answered.bytes,
+        services: read?.ok === true ? read.services.length : 0,
+        ms: Math.round(performance.now() - started),
+        code: error?.code ?? null,
+        now: parts.now(),
+      })
+      if (error?.says.means === 'quota') quota.hold(account, SERVICES_API, error.says.retryAfterSeconds ?? 10)
+      if (error?.says.means === 'token_refused' && attempt === 0 && holder.dropToken(token)) continue
+      return answered
+    }
+  }
+
+  return {
+    async shares(account, question, why, signal) {
+      const holder = holders.get(account)
+      if (!holder) return UNKNOWN
+      if ('meters' in question && question.meters.length > MOST_METERS) throw new RangeError('too many meters for one question')
+      const services: SharedService[] = []
+      for (let page = 1; page <= MOST_PAGES; page += 1) {
+        const reserved = quota.reserve({ client: ITSELF, account, api: SERVICES_API, calls: 1, rule: null })
+        if (!reserved.ok) return { is: 'unknown', retryAfterSeconds: reserved.retryAfterSeconds }
+        let answered: Answered
+        try {
+          if (!(await reserved.take(signal)) || !(await holder.slots.take(signal))) return UNKNOWN
+          try {
+            answered = await onePage(account, holder, servicesBody(question, page), why, signal)
+          } finally {
+            holder.slots.free()
+          }
+        } finally {
+          reserved.release()
+        }
+        if (answered.is === 'broken') return UNKNOWN
+        if (answered.status === 404) return { is: 'none' }
+        const read = answered.status === 200 ? readServices(answered.body) : undefined
+        if (!read?.ok) {
+          log.warn({ account }, 'the data holder did not say what is shared')
+          return UNKNOWN
+        }
+        services.push(...read.services)
+        if (read.services.length === 0 || services.length >= read.total) return { is: 'shares', services }
+      }
+      return UNKNOWN
+    },
+  }
+}
+
+function resultOf(answered: Answered, read: ReturnType<typeof readServices> | undefined): OutcomeResult {
+  if (answered.is === 'broken') return answered.result
+  if (read) return read.ok ? (read.services.length > 0 ? 'delivered' : 'no_data') : 'unreadable'
+  return answered.status === 404 ? 'no_data' : 'upstream_error'
+}
+
+async function post(holder: Holder, token: string, body: string, signal: AbortSignal): Promise<Answered> {
+  let bytes = 0
+  try {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(holder.settings.timeouts.totalSeconds * 1000)])
+    const answer = await holder.pool.request({
+      method: 'POST',
+      path: SERVICES_PATH,
+      headers: {
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        'content-type': 'application/json',
+        authorization: `Bearer ${token}`,
+        'user-agent': 'ecluse',
+      },
+      body,
+      signal: limit,
+    })
+    const pieces: Buffer[] = []
+    for await (const piece of answer.body as AsyncIterable<Buffer>) {
+      bytes += piece.byteLength
+      if (bytes > MOST_BYTES) {
+        answer.body.destroy()
+        return { is: 'broken', result: 'limit', bytes }
+      }
+      pieces.push(piece)
+    }
+    const after = answer.headers['retry-after']
+    return {
+      is: 'answer',
+      status: answer.statusCode,
+      body: Buffer.concat(pieces).toString('utf8'),
+      retryAfter: typeof after === 'string' ? after : null,
+      bytes,
+    }
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    return { is: 'broken', result: error.name === 'TimeoutError' ? 'timeout' : 'upstream_error', bytes }
+  }
+}
+
+/** Meters in lists that one question may hold. */
+export function questionsOf(meters: readonly UsagePointId[]): readonly (readonly UsagePointId[])[] {
+  const lists: UsagePointId[][] = []
+  for (let i = 0; i < meters.length; i += MOST_METERS) lists.push(meters.slice(i, i + MOST_METERS))
+  return lists
+}

@@ -1,0 +1,162 @@
+/**
+ * Permissions that a person gives in a browser: create → request → send → give → activate, each an act and a log entry,
+ * in one transaction with the claim of what the data holder said is shared. Nothing of it is on record unless all is.
+ *
+ * **A share is claimed once.** The id of a share comes through the browser, and another person's could be put in its
+ * place. The data holder says that it exists and since when; that nobody has claimed it since is known here alone. Where
+ * two journeys claim the same share within the time that a journey takes, one of the two is not its owner's, and which
+ * is not known: what the first was given is suspended, the second is given nothing.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import type { MeterId } from '../domain/meter.ts'
+import type { AccountId, PermissionId } from '../domain/permission.ts'
+import type { Day, Millis } from '../domain/time.ts'
+import { startOfDay } from '../domain/time.ts'
+import { indexToken } from '../storage/keys.ts'
+import type { Attachments, NewAttachment } from './attachments.ts'
+import type { ActDetails, ActResult, PermissionContent, Registry } from './registry.ts'
+
+export interface Share {
+  readonly account: AccountId
+  readonly authorisation: string
+  readonly meter: MeterId
+  /** Paris day on which the data holder says that it began. */
+  readonly from: Day
+}
+export interface GiveArgs {
+  readonly bundle: string
+  readonly permissions: readonly {
+    readonly id: PermissionId
+    readonly content: PermissionContent
+    readonly attachments: readonly NewAttachment[]
+  }[]
+  readonly shares: readonly Share[]
+  /** When each step happened, as the gate saw it. */
+  readonly times: { readonly shown: Millis; readonly chosen: Millis; readonly sent: Millis; readonly back: Millis }
+  /** Within it, a second claim of a share puts the first in doubt. */
+  readonly journeyMs: number
+  readonly now: Millis
+}
+export type Given =
+  | { readonly is: 'given'; readonly acts: readonly ActResult[] }
+  /** Somebody has claimed the share already. `acts`: what was suspended for it. */
+  | { readonly is: 'claimed'; readonly acts: readonly ActResult[] }
+
+export interface Consent {
+  give(args: GiveArgs): Given
+  /** Claims a share for a look at the person's page: who proves to hold a meter today. */
+  claim(args: { readonly bundle: string; readonly shares: readonly Share[]; readonly journeyMs: number; readonly now: Millis }): Given
+  /** Permissions of a bundle. */
+  bundle(args: { readonly bundle: string }): readonly PermissionId[]
+  /** Permissions that whoever holds these shares may see: given by the same holder, or in force on the meter now. */
+  heldBy(args: { readonly shares: readonly Share[] }): readonly PermissionId[]
+  linkIdentity(args: { readonly identity: string; readonly permissions: readonly PermissionId[] }): void
+  ofIdentity(args: { readonly identity: string }): readonly PermissionId[]
+}
+
+const WEB = 'web'
+
+/** How the holder of a share is named in the registry: the same for as long as the data holder sees the same person. */
+export function holderReference(account: AccountId, authorisation: string): string {
+  return `enedis:${account}:${authorisation}`
+}
+
+export function consentOn(db: DatabaseSync, registry: Registry, attachments: Attachments, index: Uint8Array): Consent {
+  const sql = {
+    claims: db.prepare('SELECT bundle, claimed_at FROM share WHERE account = ? AND authorisation = ? AND meter = ? AND claimed_at >= ?'),
+    claim: db.prepare('INSERT INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?)'),
+    join: db.prepare('INSERT INTO bundle (id, permission) VALUES (?, ?)'),
+    bundle: db.prepare('SELECT permission FROM bundle WHERE id = ? ORDER BY permission'),
+    active: db.prepare("SELECT status FROM permission WHERE id = ? AND status = 'active'"),
+    link: db.prepare('INSERT OR IGNORE INTO identity_link (identity, permission) VALUES (?, ?)'),
+    linked: db.prepare('SELECT permission FROM identity_link WHERE identity = ? ORDER BY permission'),
+  }
+  const shareToken = (authorisation: string): Buffer => indexToken(index, 'enedis', 'authorisation', authorisation)
+  const identityToken = (identity: string): Buffer => indexToken(index, 'ecluse', 'identity', identity)
+  const idsOf = (rows: readonly Record<string, unknown>[]): readonly PermissionId[] => rows.map((row) => row['permission'] as PermissionId)
+
+  /** Undefined where nobody has claimed any of them since they began. */
+  function taken(shares: readonly Share[], journeyMs: number, now: Millis): Given | undefined {
+    const earlier = shares.flatMap(({ account, authorisation, meter, from }) =>
+      sql.claims.all(account, shareToken(authorisation), registry.meterToken(meter), startOfDay(from)),
+    )
+    if (earlier.length === 0) return undefined
+    const details: ActDetails = { actorRole: 'gate', channel: WEB, cause: 'holder_doubt', reason: 'share_claimed_twice' }
+    const doubtful = earlier
+      .filter((row) => Number(row['claimed_at']) > now - journeyMs)
+      .flatMap((row) => idsOf(sql.bundle.all(String(row['bundle']))))
+    const acts = doubtful
+      .filter((id) => sql.active.get(id) !== undefined)
+      .map((permission) => registry.act({ permission, type: 'suspend', details, now }))
+    return { is: 'claimed', acts }
+  }
+  function claimAll(bundle: string, shares: readonly Share[], now: Millis): void {
+    for (const { account, authorisation, meter } of shares)
+      sql.claim.run(account, shareToken(authorisation), registry.meterToken(meter), bundle, now)
+  }
+  /** What the same person gave the same client before on this meter is replaced by what it gives now. */
+  function replaced(content: PermissionContent, id: PermissionId, now: Millis): readonly ActResult[] {
+    return registry
+      .onMeter({ meter: content.meter })
+      .filter((p) => p.id !== id && p.client === content.scope.recipient && (p.status === 'active' || p.status === 'suspended'))
+      .filter((p) => p.content?.holder.reference === content.holder.reference)
+      .map((p) =>
+        registry.act({
+          permission: p.id as PermissionId,
+          type: 'superseded',
+          details: { actorRole: 'contract_holder', channel: WEB, reason: 'given anew' },
+          now,
+        }),
+      )
+  }
+  function giveOne({ id, content, attachments: files }: GiveArgs['permissions'][number], { times, now }: GiveArgs): readonly ActResult[] {
+    const gate = (occurredAt: Millis): ActDetails => ({ actorRole: 'gate', channel: WEB, occurredAt })
+    const person = (occurredAt: Millis, stored: readonly string[]): ActDetails => ({
+      actorRole: 'contract_holder',
+      channel: WEB,
+      occurredAt,
+      attachments: stored,
+    })
+    const keyId = registry.create(id, 1, content, '', gate(times.shown), now)
+    const stored = [...new Set(files.map((file) => attachments.add(id, keyId, file)))]
+    registry.act({ permission: id, type: 'request', details: gate(times.shown), now })
+    registry.act({ permission: id, type: 'send', details: gate(times.sent), now })
+    registry.act({ permission: id, type: 'give', details: person(times.chosen, stored), now })
+    const active = registry.act({ permission: id, type: 'activate', details: { ...gate(times.back), attachments: stored }, now })
+    return [...replaced(content, id, now), active]
+  }
+
+  return {
+    give(args) {
+      const conflict = taken(args.shares, args.journeyMs, args.now)
+      if (conflict) return conflict
+      const acts = args.permissions.flatMap((permission) => giveOne(permission, args))
+      for (const { id } of args.permissions) sql.join.run(args.bundle, id)
+      claimAll(args.bundle, args.shares, args.now)
+      return { is: 'given', acts }
+    },
+    claim({ bundle, shares, journeyMs, now }) {
+      const conflict = taken(shares, journeyMs, now)
+      if (conflict) return conflict
+      claimAll(bundle, shares, now)
+      return { is: 'given', acts: [] }
+    },
+    bundle: ({ bundle }) => idsOf(sql.bundle.all(bundle)),
+    heldBy({ shares }) {
+      return shares.flatMap(({ account, authorisation, meter }) =>
+        registry
+          .onMeter({ meter })
+          .filter((p) => p.content !== null)
+          .filter(
+            (p) =>
+              p.content?.holder.reference === holderReference(account, authorisation) || p.status === 'active' || p.status === 'suspended',
+          )
+          .map((p) => p.id as PermissionId),
+      )
+    },
+    linkIdentity({ identity, permissions }) {
+      for (const id of permissions) sql.link.run(identityToken(identity), id)
+    },
+    ofIdentity: ({ identity }) => idsOf(sql.linked.all(identityToken(identity))),
+  }
+}
