@@ -43,6 +43,8 @@ export interface Tokens {
     readonly clientId: string
     readonly secret: string
   }
+  /** The id of the credential that the secret is; undefined where id or secret is wrong (not told apart). */
+  checkSecret(args: { readonly client: string; readonly secret: string; readonly now: Millis }): string | undefined
   /** Client credentials against a token: undefined where id or secret is wrong (not told apart). */
   exchange(args: {
     readonly client: ClientId
@@ -59,6 +61,25 @@ export interface Tokens {
     readonly ttlSeconds: number
     readonly now: Millis
   }): IssuedToken
+  /**
+   * Puts a token on record that was made elsewhere (the OAuth server), of which `value` is what its bearer proves to
+   * have. A client that obtains one for itself leaves no entry, or it could fill the log.
+   */
+  record(args: {
+    readonly value: string
+    readonly client: ClientId
+    readonly purpose: PurposeCode
+    readonly permissions: readonly PermissionId[] | null
+    readonly credential: string
+    readonly ttlSeconds: number
+    /** Live tokens that one credential may have: the oldest goes. */
+    readonly cap: number
+    readonly now: Millis
+  }): { readonly id: string; readonly hash: Uint8Array; readonly expiresAt: Millis }
+  /** A client gives a token of its own back. False where it has none such. */
+  end(args: { readonly client: ClientId; readonly hash: Uint8Array; readonly now: Millis }): boolean
+  /** Ends all tokens that came from one credential; gives their hashes, so that caches can be told. */
+  endOfCredential(args: { readonly client: ClientId; readonly credential: string; readonly now: Millis }): readonly Uint8Array[]
   list(args: { readonly client?: string }): readonly TokenSummary[]
   /** By the token's id or by the token itself. Gives its hash, so that caches can be told. */
   revoke(args: { readonly token: string; readonly now: Millis }): { readonly hash: Uint8Array; readonly client: ClientId }
@@ -105,12 +126,32 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
     find: db.prepare('SELECT hash, client, id, revoked_at FROM token WHERE id = ? OR hash = ?'),
     owner: db.prepare('SELECT client FROM permission WHERE id = ?'),
     revoke: db.prepare('UPDATE token SET revoked_at = ? WHERE hash = ? AND revoked_at IS NULL'),
+    end: db.prepare('UPDATE token SET revoked_at = ? WHERE hash = ? AND client = ? AND revoked_at IS NULL'),
+    endOfCredential: db.prepare(
+      'UPDATE token SET revoked_at = ? WHERE client = ? AND credential = ? AND revoked_at IS NULL RETURNING hash',
+    ),
     sweep: db.prepare('DELETE FROM token WHERE expires_at < ? OR (revoked_at IS NOT NULL AND revoked_at < ?)'),
   }
   function clientRow(id: string): { readonly keyId: string; readonly disabled: boolean } {
     const row = sql.client.get(id)
     if (!row) throw new Refused(`the settings declare no client ${id}`)
     return { keyId: String(row['key_id']), disabled: row['disabled'] === 1 }
+  }
+  function own(client: ClientId, permissions: readonly PermissionId[] | null): void {
+    if (permissions?.length === 0) throw new Refused('a token for no permission would open nothing')
+    const foreign = permissions?.find((id) => sql.owner.get(id)?.['client'] !== client)
+    if (foreign !== undefined) throw new Refused(`client ${client} has no permission ${foreign}`)
+  }
+  function checkSecret(client: string, secret: string): string | undefined {
+    const row = sql.client.get(client)
+    const given = tokenHash(secret)
+    // The same work for a client that does not exist: the same queries, and a comparison against nothing.
+    const present = sql.credentials.all(client)
+    const rows = row && row['disabled'] !== 1 ? present : []
+    const found = (rows.length > 0 ? rows : [{ id: '', secret_hash: Buffer.alloc(32) }]).find((r) =>
+      timingSafeEqual(Buffer.from(r['secret_hash'] as Uint8Array), given),
+    )
+    return found && rows.length > 0 ? String(found['id']) : undefined
   }
   function put(
     client: ClientId,
@@ -119,8 +160,8 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
     set: readonly PermissionId[] | null,
     ttl: number,
     now: Millis,
+    token = randomBytes(32).toString('base64url'),
   ): IssuedToken {
-    const token = randomBytes(32).toString('base64url')
     const hash = tokenHash(token)
     const id = `tok_${randomBytes(12).toString('base64url')}`
     const expiresAt = (now + ttl * 1000) as Millis
@@ -184,26 +225,27 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       )
       return { clientId: client, secret }
     },
+    checkSecret: ({ client, secret }) => checkSecret(client, secret),
     exchange({ client, secret, purpose, ttlSeconds, cap, now }) {
-      const row = sql.client.get(client)
-      const given = tokenHash(secret)
-      // The same work for a client that does not exist: the same queries, and a comparison against nothing.
-      const present = sql.credentials.all(client)
-      const rows = row && row['disabled'] !== 1 ? present : []
-      const found = (rows.length > 0 ? rows : [{ id: '', secret_hash: Buffer.alloc(32) }]).find((r) =>
-        timingSafeEqual(Buffer.from(r['secret_hash'] as Uint8Array), given),
-      )
-      if (!found || rows.length === 0) return undefined
-      const credential = String(found['id'])
+      const credential = checkSecret(client, secret)
+      if (credential === undefined) return undefined
       sql.surplus.run(client, credential, Math.max(0, cap - 1))
       return put(client, credential, purpose, null, ttlSeconds, now)
     },
+    record({ value, client, purpose, permissions, credential, ttlSeconds, cap, now }) {
+      if (clientRow(client).disabled) throw new Refused(`client ${client} is disabled: a token of it would open nothing`)
+      own(client, permissions)
+      sql.surplus.run(client, credential, Math.max(0, cap - 1))
+      const { id, hash, expiresAt } = put(client, credential, purpose, permissions && [...new Set(permissions)], ttlSeconds, now, value)
+      return { id, hash, expiresAt }
+    },
+    end: ({ client, hash, now }) => sql.end.run(now, hash, client).changes === 1,
+    endOfCredential: ({ client, credential, now }) =>
+      sql.endOfCredential.all(now, client, credential).map((row) => row['hash'] as Uint8Array),
     issue({ client, purpose, permissions, ttlSeconds, now }) {
       const { keyId, disabled } = clientRow(client)
       if (disabled) throw new Refused(`client ${client} is disabled: a token of it would open nothing`)
-      if (permissions?.length === 0) throw new Refused('a token for no permission would open nothing')
-      const foreign = permissions?.find((id) => sql.owner.get(id)?.['client'] !== client)
-      if (foreign !== undefined) throw new Refused(`client ${client} has no permission ${foreign}`)
+      own(client, permissions)
       const issued = put(client, null, purpose, permissions && [...new Set(permissions)], ttlSeconds, now)
       journal.append({ clear: { t: 'admin.token', client, change: 'issued' }, sealed: { credential: issued.id }, keyId }, now)
       return issued

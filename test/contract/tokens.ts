@@ -192,6 +192,62 @@ export function tokensContract(name: string, open: () => Promise<Stores>): void 
       await fresh.close()
     })
 
+    test('a secret is checked for what it is, and a disabled client has none that holds', async () => {
+      const fresh = await open()
+      await declare(fresh)
+      const { secret } = await fresh.tokens.addCredential({ client: VIRIYA, rotate: false, now: NOW })
+      const check = (client: string, given: string) => fresh.tokens.checkSecret({ client, secret: given, now: NOW })
+      expect(await check(VIRIYA, secret)).toMatch(/^crd_/)
+      for (const [client, given] of [
+        [OFFICE, secret],
+        ['stranger', secret],
+        [VIRIYA, `${secret} `],
+        [VIRIYA, ''],
+      ] as const)
+        expect(await check(client, given), client).toBeUndefined()
+      await fresh.tokens.syncClients({ clients: [{ id: VIRIYA, disabled: true }], now: NOW })
+      expect(await check(VIRIYA, secret)).toBeUndefined()
+      await fresh.close()
+    })
+
+    test('one made elsewhere is recorded by what it proves, ends alone or with its credential, and leaves no entry', async () => {
+      const fresh = await open()
+      await declare(fresh)
+      await permit(fresh, aTree('grant-1'), aTree('grant-2', { client: OFFICE, lines: [aLine({ purpose: 'solar_sizing' })] }))
+      const before = (await fresh.entries()).length
+      const record = (value: string, credential: string, permissions: readonly string[] | null = ['grant-1']) =>
+        fresh.tokens.record({
+          value,
+          client: VIRIYA,
+          purpose,
+          permissions: permissions as readonly PermissionId[] | null,
+          credential,
+          ttlSeconds: 60,
+          cap: 3,
+          now: NOW,
+        })
+      const seen = async (value: string) => (await fresh.tokens.identify({ hash: hashOf(value) }))?.credential
+      const one = await record('one', 'gnt_1')
+      expect(Buffer.from(one.hash)).toStrictEqual(hashOf('one'))
+      expect(one.expiresAt).toBe(NOW + 60_000)
+      await record('two', 'gnt_1')
+      await record('other', 'gnt_2', null)
+      expect(await fresh.tokens.identify({ hash: hashOf('one') })).toMatchObject({ set: ['grant-1'], credential: 'gnt_1' })
+      expect(await fresh.tokens.identify({ hash: hashOf('other') })).toMatchObject({ set: 'all' })
+      for (const foreign of [['grant-2'], ['nowhere'], []]) await expect(record('none', 'gnt_1', foreign)).rejects.toThrow()
+      expect(await fresh.tokens.end({ client: OFFICE, hash: hashOf('one'), now: NOW }), 'of another client').toBe(false)
+      expect(await fresh.tokens.end({ client: VIRIYA, hash: hashOf('one'), now: NOW })).toBe(true)
+      expect(await fresh.tokens.end({ client: VIRIYA, hash: hashOf('one'), now: NOW }), 'once').toBe(false)
+      expect(await Promise.all(['one', 'two', 'other'].map(seen))).toStrictEqual([undefined, 'gnt_1', 'gnt_2'])
+      expect(await fresh.tokens.endOfCredential({ client: OFFICE, credential: 'gnt_1', now: NOW })).toStrictEqual([])
+      expect(await fresh.tokens.endOfCredential({ client: VIRIYA, credential: 'gnt_1', now: NOW })).toStrictEqual([
+        new Uint8Array(hashOf('two')),
+      ])
+      expect(await Promise.all(['one', 'two', 'other'].map(seen))).toStrictEqual([undefined, undefined, 'gnt_2'])
+      expect((await fresh.entries()).length).toBe(before)
+      await fresh.close()
+    })
+
     test('is listed without the token itself', async () => {
       const fresh = await open()
       await declare(fresh)
