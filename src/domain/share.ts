@@ -22,3 +22,11 @@ export interface SharedService {
   readonly until: Day
   readonly state: 'asked' | 'active' | 'ended' | 'removed'
 }
+
+/** What a question about shares brought. */
+export type Shares =
+  | { readonly is: 'shares'; readonly services: readonly SharedService[] }
+  /** The holder says that it knows nothing of what was asked. */
+  | { readonly is: 'none' }
+  /** No word from the holder, or none that can be read: it says nothing about anybody. */
+  | { readonly is: 'unknown'; readonly retryAfterSeconds: number }

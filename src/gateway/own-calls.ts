@@ -5,7 +5,7 @@
 import type { UsagePointId } from '../domain/meter.ts'
 import type { AccountId, ClientId } from '../domain/permission.ts'
 import type { OutcomeResult } from '../domain/record.ts'
-import type { SharedService } from '../domain/share.ts'
+import type { SharedService, Shares } from '../domain/share.ts'
 import type { Millis } from '../domain/time.ts'
 import type { OwnIntent, OwnOutcome } from '../evidence/own-calls.ts'
 import type { HolderError } from '../providers/adapter.ts'
@@ -14,13 +14,6 @@ import { MOST_METERS, readServices, SERVICES_API, SERVICES_PATH, servicesBody } 
 import type { Logger } from '../runtime/logger.ts'
 import type { Holder } from './holder.ts'
 import type { Quota } from './quota.ts'
-
-export type Shares =
-  | { readonly is: 'shares'; readonly services: readonly SharedService[] }
-  /** The holder says that it knows nothing of what was asked. */
-  | { readonly is: 'none' }
-  /** No word from the holder, or none that can be read: it says nothing about anybody. */
-  | { readonly is: 'unknown'; readonly retryAfterSeconds: number }
 
 export interface OwnCallParts {
   readonly holders: ReadonlyMap<AccountId, Holder>
