@@ -22,7 +22,7 @@ import type { Refusal } from '../providers/adapter.ts'
 import { canonicalOf } from './canonical.ts'
 import type { ClientPolicy, Gate, Live, Seen } from './ports.ts'
 import { deliver } from './deliver.ts'
-import { corsHeaders, preflight, refuseStranger, send } from './respond.ts'
+import { corsHeaders, preflight, refuseStranger, send, tell } from './respond.ts'
 import { answerTokenCall } from './token-call.ts'
 import { underWayKey } from './under-way.ts'
 
@@ -58,6 +58,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   const now = gate.now()
   const classified = adapter.classify(canonical.wire, parisDay(now))
   if (classified.is === 'token') return answerTokenCall(gate, live, canonical, message, res)
+  if (classified.is === 'told') return tell(gate, res, classified.reply)
 
   const form = classified.form
   const hash = canonical.bearer === null ? undefined : createHash('sha256').update(canonical.bearer).digest()

@@ -51,12 +51,17 @@ export function refuseStranger(
   const flood = gate.refusals.tooMany(message.socket.remoteAddress ?? '')
   // A page whose token has ended must be able to read that it has.
   const cors = reason === 'malformed' ? [] : originHeaders(gate.live(), message.headers.origin ?? null)
-  const reply = gate.route.adapter.refuse(form, 'enedis', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })
+  const reply = gate.route.adapter.refuse(form, 'native', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })
   // What could not be parsed may be followed by what was hidden behind it: the connection ends here.
   const close: (readonly [string, string])[] = reason === 'malformed' || flood ? [['Connection', 'close']] : []
   const shown = reason === 'malformed' && !flood ? status : reply.status
   if (shown === 405) close.push(['Allow', 'GET, POST, OPTIONS'])
   write(gate, res, shown, [...NO_STORE, ...cors, ...reply.headers, ['Ecluse-Reason', flood ? 'quota_gate' : reason], ...close], reply.body)
+}
+
+/** A question about the interface itself, whoever asks. */
+export function tell(gate: Gate, res: ServerResponse, reply: Reply): void {
+  write(gate, res, reply.status, [...NO_STORE, ...reply.headers], reply.body)
 }
 
 export function corsHeaders(client: ClientPolicy, origin: string | null): Headers {

@@ -19,10 +19,15 @@ export type Classified<Form> =
   | { readonly is: 'access'; readonly access: AccessRequest; readonly form: Form }
   /** `POST` of client credentials, answered by the gate itself. */
   | { readonly is: 'token' }
+  /** A question about the interface itself, which the adapter answers to anybody: there is no meter in it. */
+  | { readonly is: 'told'; readonly reply: Reply }
   | { readonly is: 'refused'; readonly reason: Reason; readonly form: Form | null; readonly flaw?: string }
 
-/** Chosen by the operator for each client: which status a refusal has in the client's own dialect. */
-export type DenialStyle = 'enedis' | 'domoticz'
+/**
+ * Chosen by the operator for each client: which status and code a refusal has in the client's own dialect. `native`: as
+ * the server refused in whose place the gate stands, which is told by the path.
+ */
+export type DenialStyle = 'native' | 'enedis' | 'domoticz' | 'conso'
 
 export interface Refusal {
   readonly reason: Reason

@@ -169,9 +169,11 @@ export const clientSchema = z.strictObject({
   name: text().describe('name that people read'),
   purpose: purposeCode.describe('the one purpose of this client: a credential proves a client, hence a purpose'),
   denial_style: z
-    .enum(['enedis', 'domoticz'])
-    .default('enedis')
-    .describe('shape of refusals: 403 as Enedis answers, or 404 for clients that erase their token on a 403'),
+    .enum(['native', 'enedis', 'domoticz', 'conso'])
+    .default('native')
+    .describe(
+      'shape of refusals. native: as the server in whose place the gate stands, which is told by the path; enedis: 403; domoticz: 404 for clients that erase their token on a 403; conso: 401 for a meter not of the token, and texts that end an import',
+    ),
   refuses_narrowing: z.boolean().default(false).describe('prefers a refusal to a part of what it asked for'),
   disabled: z.boolean().default(false).describe('refused at once, its permissions kept'),
   cors_origins: z.array(corsOrigin).default([]).describe('web pages that may call with this client'),

@@ -170,7 +170,7 @@ describe('what a client cannot be told in its generation', () => {
     expect([status, JSON.parse(text).reason]).toStrictEqual([404, 'not_translatable'])
     expect(gate.holder.calls).toHaveLength(0)
   })
-  test.each(['/subscribed_services/v1', `/alimentation_auto/v1/${METER}`, '/oauth2/v3/revoke', '/v4/metering_data/daily_consumption'])(
+  test.each(['/subscribed_services/v1', `/alimentation_auto/v1/${METER}`, '/oauth2/v3/revoke', '/v4/metering_data/contracts'])(
     'the path %s is not served',
     async (path) => {
       const { status, headers } = await ask(path)

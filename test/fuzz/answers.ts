@@ -4,6 +4,7 @@
  * whether it is read as a whole or as a stream.
  */
 import { isUtf8 } from 'node:buffer'
+import { DIALECT_IDS } from '../../src/providers/enedis-data-connect/dialects.ts'
 import { holderError } from '../../src/providers/enedis-data-connect/holder-error.ts'
 import { passError } from '../../src/providers/enedis-data-connect/refusals.ts'
 import type { SeriesId } from '../../src/providers/enedis-data-connect/series.ts'
@@ -252,9 +253,9 @@ export const holderErrorTarget: Target = {
         const seconds = 'retryAfterSeconds' in error.says ? error.says.retryAfterSeconds : undefined
         if (seconds !== undefined && !(Number.isSafeInteger(seconds) && seconds >= 1 && seconds <= 86_400))
           throw new Finding(`wait ${seconds} s`, body)
-        for (const style of ['enedis', 'domoticz'] as const) {
-          for (const generation of ['v5', '2026'] as const) {
-            const reply = passError({ generation, series: 'consumption_curve' }, style, status, error)
+        for (const style of ['native', 'enedis', 'domoticz', 'conso'] as const) {
+          for (const dialect of DIALECT_IDS) {
+            const reply = passError({ dialect, series: 'consumption_curve' }, style, status, error)
             JSON.parse(reply.body)
             if (!(reply.status >= 400 && reply.status < 600)) throw new Finding(`status ${reply.status}`, body)
             if (reply.body.includes(canary) && error.code !== canary && !error.code.includes(canary))

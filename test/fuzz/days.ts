@@ -4,7 +4,7 @@ import { day, parseDay, parseInstant, parseStamp, rfc3339 } from '../../src/doma
 import { canonicalOf } from '../../src/gateway/canonical.ts'
 import { classify } from '../../src/providers/enedis-data-connect/classify.ts'
 import { dataConnect } from '../../src/providers/enedis-data-connect/data-connect.ts'
-import { SERVED_PATHS } from '../../src/providers/enedis-data-connect/series.ts'
+import { SERVED_PATHS } from '../../src/providers/enedis-data-connect/dialects.ts'
 import { refuse } from '../../src/providers/enedis-data-connect/refusals.ts'
 import type { Random } from './random.ts'
 import { mangled } from './random.ts'
@@ -77,6 +77,7 @@ const NAMES = [
   'mesuresPas',
   'grandeurPhysique',
   'person_id',
+  'prm',
   '__proto__',
   'constructor',
 ]
@@ -85,16 +86,18 @@ function oneRequest(random: Random): number {
   const path = random.pick(SERVED_PATHS).replace('{prm}', random.digits(14))
   const value = (name: string): string => {
     if (/start|end|date/.test(name)) return random.oneIn(2) ? `2026-0${1 + random.int(9)}-1${random.int(10)}` : aDate(random)
-    if (/point/i.test(name)) return random.digits(random.oneIn(6) ? random.int(20) : 14)
+    if (/point|prm/i.test(name)) return random.digits(random.oneIn(6) ? random.int(20) : 14)
     return random.pick(['P1D', 'P1M', 'PMA', 'TOUT', random.digits(10), random.text(5)])
   }
   const names = random.oneIn(3)
     ? Array.from({ length: random.int(6) }, () => random.pick(NAMES))
-    : /v5/.test(path)
+    : /\/v[45]\//.test(path)
       ? ['usage_point_id', 'start', 'end']
-      : path.includes('mesure')
-        ? ['pointId', 'dateDebut', 'dateFin', ...(path.includes('puissance') ? ['mesuresPas', 'grandeurPhysique'] : [])]
-        : []
+      : path.startsWith('/api/')
+        ? ['prm', 'start', 'end']
+        : path.includes('mesure')
+          ? ['pointId', 'dateDebut', 'dateFin', ...(path.includes('puissance') ? ['mesuresPas', 'grandeurPhysique'] : [])]
+          : []
   const query = names.map((name) => `${name}=${random.oneIn(4) ? value(name) : encodeURIComponent(value(name).toWellFormed())}`).join('&')
   let target = query === '' ? path : `${path}?${query}`
   if (random.oneIn(4)) target = mangled(random, target)
@@ -105,7 +108,7 @@ function oneRequest(random: Random): number {
     if (classified.is === 'refused') {
       // Every refusal can be told in every style, and tells nothing of what was asked.
       const { form, reason, flaw } = classified
-      for (const style of ['enedis', 'domoticz'] as const) {
+      for (const style of ['native', 'enedis', 'domoticz', 'conso'] as const) {
         const reply = refuse(form, style, { reason, ...(flaw !== undefined && { flaw }) })
         JSON.parse(reply.body)
         if (reply.status < 400 || /[0-9]{14}/.test(reply.body)) throw new Finding('a refusal that is none, or that tells a meter', target)

@@ -12,11 +12,14 @@ import type { AccessRequest } from '../../domain/request.ts'
 import type { Day, Period } from '../../domain/time.ts'
 import { parseDay } from '../../domain/time.ts'
 import type { Classified, WireRequest } from '../adapter.ts'
-import type { DataConnectForm, Generation, SeriesId } from './series.ts'
-import { pathOf, SERIES, SERIES_IDS, TOKEN_PATH } from './series.ts'
+import type { DataConnectForm, Dialect } from './dialects.ts'
+import { DIALECT_IDS, DIALECTS, pathOf, TOKEN_PATH } from './dialects.ts'
+import type { Generation, SeriesId } from './series.ts'
+import { SERIES, SERIES_IDS } from './series.ts'
 
 /** What can be wrong with a request on a known path. */
 export const FLAWS = [
+  'method',
   'parameter_unknown',
   'meter_missing',
   'meter_format',
@@ -34,36 +37,38 @@ export const FLAWS = [
 ] as const
 export type Flaw = (typeof FLAWS)[number]
 
-interface Names {
-  readonly meter: string
-  readonly start: string
-  readonly end: string
-}
-export const PARAMETERS: Readonly<Record<Generation, Names>> = {
-  v5: { meter: 'usage_point_id', start: 'start', end: 'end' },
-  '2026': { meter: 'pointId', start: 'dateDebut', end: 'dateFin' },
-}
+/** The methods of Conso API. */
+export const ALLOWED = 'GET, OPTIONS'
 
 export function classify(request: WireRequest, today: Day, upstream: Generation): Classified<DataConnectForm> {
   if (request.path === TOKEN_PATH && request.method === 'POST') return { is: 'token' }
-  const route = request.method === 'GET' ? routeOf(request.path) : undefined
-  if (!route) return { is: 'refused', reason: 'unknown_route', form: null }
-  const generation = route.generation
+  const route = routeOf(request.path)
+  // Conso API has an answer of its own to other methods; Enedis has none.
+  if (request.method !== 'GET' && route?.form.dialect === 'conso') return otherMethod(request.method, route.form)
+  if (!route || request.method !== 'GET') return { is: 'refused', reason: 'unknown_route', form: null }
+  const { dialect } = route.form
   const refuse = (flaw: Flaw): Classified<DataConnectForm> => ({ is: 'refused', reason: 'malformed', form: route.form, flaw })
 
+  const query = DIALECTS[dialect].dropsEmpty ? new Map([...request.query].filter(([, value]) => value !== '')) : request.query
   const inPath = route.meter !== undefined
   const dated = SERIES[route.form.series].is !== 'record'
-  const peak2026 = generation === '2026' && SERIES[route.form.series].kind === 'max_power'
-  if ([...request.query.keys()].some((name) => !known(name, generation, inPath, dated, peak2026))) return refuse('parameter_unknown')
-  const meter = parseMeter(route.meter ?? request.query.get(PARAMETERS[generation].meter))
+  const peak2026 = DIALECTS[dialect].speaks === '2026' && SERIES[route.form.series].kind === 'max_power'
+  if ([...query.keys()].some((name) => !known(name, dialect, inPath, dated, peak2026))) return refuse('parameter_unknown')
+  const meter = parseMeter(route.meter ?? query.get(DIALECTS[dialect].parameters.meter))
   if (typeof meter === 'object') return refuse(meter.flaw)
-  const period = dated ? parsePeriod(request.query, generation, today) : null
+  const period = dated ? parsePeriod(query, dialect, today) : null
   if (typeof period === 'string') return refuse(period)
-  const person = request.query.get('person_id')
+  const person = query.get('person_id')
   if (person !== undefined && !/^[0-9]{10}$/.test(person)) return refuse('person_format')
-  const series = peak2026 ? peakSeries(request.query) : route.form.series
+  const series = peak2026 ? peakSeries(query) : route.form.series
   if (!isSeries(series)) return refuse(series)
-  return { is: 'access', access: accessOf(series, meter, period, upstream), form: { generation, series } }
+  return { is: 'access', access: accessOf(series, meter, period, upstream), form: { dialect, series } }
+}
+
+/** `OPTIONS` is answered to anybody: it names no meter. */
+function otherMethod(method: string, form: DataConnectForm): Classified<DataConnectForm> {
+  if (method === 'OPTIONS') return { is: 'told', reply: { status: 200, headers: [['Allow', ALLOWED]], body: '' } }
+  return { is: 'refused', reason: 'malformed', form, flaw: 'method' }
 }
 
 /** In the gate's own words. Quotas count per application in v5, and per API (the first part of the path) in 2026. */
@@ -83,21 +88,20 @@ function accessOf(series: SeriesId, meter: UsagePointId, period: Period | null, 
 
 interface Route {
   readonly form: DataConnectForm
-  readonly generation: Generation
   /** The part of the path where the meter stands, in the contract APIs of 2026. */
   readonly meter?: string
 }
 
 const EXACT = new Map<string, Route>()
 const BY_METER = new Map<string, Route>()
-for (const series of SERIES_IDS) {
-  for (const generation of ['v5', '2026'] as const) {
-    const path = pathOf(series, generation)
+for (const dialect of DIALECT_IDS) {
+  for (const series of SERIES_IDS) {
+    const path = pathOf(series, dialect)
     if (path === undefined) continue
     const stem = path.endsWith('/{prm}') ? path.slice(0, -'{prm}'.length) : undefined
     const known = stem === undefined ? EXACT : BY_METER
     // The first series of a path stands for it until its parameters tell more (maximum power of 2026).
-    if (!known.has(stem ?? path)) known.set(stem ?? path, { form: { generation, series }, generation })
+    if (!known.has(stem ?? path)) known.set(stem ?? path, { form: { dialect, series } })
   }
 }
 
@@ -110,11 +114,11 @@ function routeOf(path: string): Route | undefined {
   return route && meter !== '' ? { ...route, meter } : undefined
 }
 
-function known(name: string, generation: Generation, inPath: boolean, dated: boolean, peak2026: boolean): boolean {
-  const names = PARAMETERS[generation]
-  if (name === names.meter) return !inPath
-  if (name === names.start || name === names.end) return dated
-  if (name === 'person_id') return generation === 'v5'
+function known(name: string, dialect: Dialect, inPath: boolean, dated: boolean, peak2026: boolean): boolean {
+  const { parameters, speaks, body } = DIALECTS[dialect]
+  if (name === parameters.meter) return !inPath
+  if (name === parameters.start || name === parameters.end) return dated
+  if (name === 'person_id') return speaks === 'v5' && body === 'as_enedis'
   return peak2026 && (name === 'mesuresPas' || name === 'grandeurPhysique')
 }
 
@@ -123,9 +127,10 @@ function parseMeter(text: string | undefined): UsagePointId | { readonly flaw: F
   return parsePrm(text) ?? { flaw: 'meter_format' }
 }
 
-function parsePeriod(query: ReadonlyMap<string, string>, generation: Generation, today: Day): Period | Flaw {
-  const start = query.get(PARAMETERS[generation].start)
-  const end = query.get(PARAMETERS[generation].end)
+function parsePeriod(query: ReadonlyMap<string, string>, dialect: Dialect, today: Day): Period | Flaw {
+  const { parameters } = DIALECTS[dialect]
+  const start = query.get(parameters.start)
+  const end = query.get(parameters.end)
   if (start === undefined || start === '') return 'start_missing'
   const from = parseDay(start)
   if (from === undefined) return 'start_format'

@@ -1,6 +1,7 @@
 /**
- * The adapter of Enedis Data Connect. Clients may speak either generation, v5 or 2026; Enedis is called in the one that
- * the operator sets, and measures are translated both ways without loss. Pure: no socket, no clock, no store.
+ * The adapter of Enedis Data Connect. Clients may speak either generation of it, v5 or 2026, or one of the dialects that
+ * grew around it (`dialects.ts`); Enedis is called in the generation that the operator sets, and measures are translated
+ * without loss. Pure: no socket, no clock, no store.
  */
 import type { AccessRequest } from '../../domain/request.ts'
 import type { Part } from '../../domain/decision.ts'
@@ -12,11 +13,12 @@ import { indexAnswer } from './index-answer.ts'
 import { measureAnswer } from './measure-answer.ts'
 import { noData, passError, refuse } from './refusals.ts'
 import { canAnswer, rewrite } from './rewrite.ts'
-import type { DataConnectForm, Generation, RecordId } from './series.ts'
+import type { DataConnectForm } from './dialects.ts'
+import type { Generation, RecordId } from './series.ts'
 import { SERIES } from './series.ts'
 
-export type { DataConnectForm } from './series.ts'
-export { SERVED_PATHS } from './series.ts'
+export type { DataConnectForm } from './dialects.ts'
+export { SERVED_PATHS } from './dialects.ts'
 
 export function dataConnect(options: { readonly upstream: Generation }): ProviderAdapter<DataConnectForm> {
   const { upstream } = options

@@ -19,7 +19,9 @@ import { MeasureReader } from './measure-reader.ts'
 import type { Placed, RawPoint, Reading } from './reading.ts'
 import { isInside, place } from './reading.ts'
 import { calledSeries } from './rewrite.ts'
-import type { DataConnectForm, Generation, Measure } from './series.ts'
+import type { DataConnectForm, Dialect } from './dialects.ts'
+import { DIALECTS } from './dialects.ts'
+import type { Generation, Measure } from './series.ts'
 import { SERIES } from './series.ts'
 
 export const CONTENT_TYPE = 'application/json'
@@ -31,7 +33,7 @@ export function measureAnswer(
   parts: readonly Part[],
   upstream: Generation,
 ): Answer {
-  const merged = new MergedText(form.generation, series, bareMeter(access.meter), hull(parts))
+  const merged = new MergedText(form.dialect, series, bareMeter(access.meter), hull(parts))
   return {
     contentType: CONTENT_TYPE,
     part(index) {
@@ -61,14 +63,17 @@ export function hull(parts: readonly Part[]): Period {
 
 /** Writes one answer, whatever the number of its parts. */
 class MergedText {
-  readonly #generation: Generation
+  readonly #speaks: Generation
+  /** Conso API gives the readings without the object around them. */
+  readonly #bare: boolean
   readonly #series: Measure
   readonly #meter: string
   readonly #days: Period
   #quality: string | undefined
 
-  constructor(generation: Generation, series: Measure, meter: string, days: Period) {
-    this.#generation = generation
+  constructor(dialect: Dialect, series: Measure, meter: string, days: Period) {
+    this.#speaks = DIALECTS[dialect].speaks
+    this.#bare = DIALECTS[dialect].body === 'conso'
     this.#series = series
     this.#meter = meter
     this.#days = days
@@ -87,7 +92,7 @@ class MergedText {
 
   close(): readonly string[] {
     if (this.#quality === undefined) return []
-    if (this.#generation === 'v5') return [']}}']
+    if (this.#speaks === 'v5') return [this.#bare ? ']}' : ']}}']
     return [this.#series.stamp === 'ends' ? ']}],"contexte":[]}' : ']}]}']
   }
 
@@ -95,11 +100,11 @@ class MergedText {
   #opening(quality: string, mode: string): string {
     const { unit, measures, aggregate, step, metier, physique } = this.#series
     const { from, until } = this.#days
-    if (this.#generation === 'v5') {
+    if (this.#speaks === 'v5') {
       const measured = step === 'recorded' ? '' : `,"measuring_period":"${step}"`
       const type = `{"unit":"${unit}","measurement_kind":"${measures}","aggregate":"${aggregate}"${measured}}`
       const head = `"usage_point_id":"${this.#meter}","start":"${from}","end":"${until}","quality":"${quality}"`
-      return `{"meter_reading":{${head},"reading_type":${type},"interval_reading":[`
+      return `${this.#bare ? '' : '{"meter_reading":'}{${head},"reading_type":${type},"interval_reading":[`
     }
     const pas = step === 'recorded' ? '' : `,"pas":"${step}"`
     const head = `"idPrm":"${this.#meter}","etapeMetier":"${quality}","modeCalcul":"${mode}"${pas}`
@@ -109,7 +114,7 @@ class MergedText {
   }
 
   #reading({ value, date, length, mark }: Reading): string {
-    const v5 = this.#generation === 'v5'
+    const v5 = this.#speaks === 'v5'
     let text = v5 ? `{"value":"${value}","date":"${date}"` : `{"v":"${value}","d":"${date}"`
     if (length !== undefined) text += v5 ? `,"interval_length":"${length}"` : `,"p":"${length}"`
     if (mark !== undefined) text += v5 ? `,"measure_type":"${mark}"` : `,"n":"${mark}"`

@@ -1,20 +1,25 @@
 /**
  * Refusals in the words of Data Connect: each reason of the gate with a status, a code and a text that existing clients
- * understand, in the client's generation and denial style, beside our own stable reason, who refused and what would
- * help. `docs/errors.md` shows this table; a test holds the two together.
+ * understand, in the client's dialect and denial style, beside our own stable reason, who refused and what would help.
+ * `docs/errors.md` shows this table; a test holds the two together.
  *
  * What may pass by itself is 429 or 503 with `Retry-After`, never 403: on a 403 DomoticzLinky erases its tokens and
  * EDDIE ends its permission. The style `domoticz` goes further: 403 only where the permission is over, 404 where another
- * series or other days would do, because one 403 on one series would undo the whole installation.
- * Sources: guillaumezin/DomoticzLinky `plugin.py`, eddie-energy/eddie `PollingService.java`, bokub/ha-linky (its three
- * known texts, full stops included), RFC 6750 § 3.1, RFC 9110 § 10.2.3.
+ * series or other days would do, because one 403 on one series would undo the whole installation. The style `conso` says
+ * 401 of a meter that the token does not open, as Conso API does, and of days that are not open what ha-linky takes for
+ * the end of the history. The style alone chooses status and code, the dialect what they are written in.
+ * Sources: guillaumezin/DomoticzLinky `plugin.py`, eddie-energy/eddie `PollingService.java`, bokub/ha-linky `linky.ts`
+ * (its three known texts, full stops included), bokub/conso-api, RFC 6750 § 3.1, RFC 9110 § 10.2.3.
  */
 import type { By, Reason } from '../../domain/errors.ts'
 import { REASONS } from '../../domain/errors.ts'
 import type { DenialStyle, HolderError, Refusal, Reply } from '../adapter.ts'
 import type { Flaw } from './classify.ts'
+import { ALLOWED } from './classify.ts'
+import type { DataConnectForm, Dialect } from './dialects.ts'
+import { DIALECTS } from './dialects.ts'
 import { textOfCode } from './holder-error.ts'
-import type { DataConnectForm, Generation } from './series.ts'
+import type { Generation } from './series.ts'
 
 interface Wording {
   readonly code: string
@@ -53,49 +58,62 @@ const NOTHING_HERE: Says = [404, 'no_data']
 const LATER: Says = [503, 'later']
 const SLOWER: Says = [429, 'quota']
 const TOKEN: Says = [401, 'token']
+/** What ha-linky takes for the beginning of the history. */
+const NOT_BEFORE: Says = [400, 'before_activation']
 
-/** For each reason the answer in style `enedis`, then in style `domoticz` where that differs. */
-const ANSWERS: Readonly<Record<Reason, readonly [Says, Says?]>> = {
-  no_permission: [FORBIDDEN, NOTHING_HERE],
-  not_active: [FORBIDDEN],
-  suspended: [LATER],
-  not_yet_valid: [LATER],
-  expired: [FORBIDDEN],
-  withdrawn: [FORBIDDEN],
-  meter_not_covered: [FORBIDDEN, NOTHING_HERE],
-  kind_not_covered: [FORBIDDEN, NOTHING_HERE],
-  direction_not_covered: [FORBIDDEN, NOTHING_HERE],
+/** By style; the style `enedis` stands for those that are absent. */
+interface Answers {
+  readonly enedis: Says
+  readonly domoticz?: Says
+  readonly conso?: Says
+}
+const here = (enedis: Says): Answers => ({ enedis })
+/** Another series, another token or another purpose would do. */
+const NOT_THIS: Answers = { enedis: FORBIDDEN, domoticz: NOTHING_HERE }
+/** The token does not open this meter. Never given and another's are one row: they are not told apart. */
+const NOT_YOURS: Answers = { enedis: FORBIDDEN, domoticz: NOTHING_HERE, conso: [401, 'no_consent'] }
+
+const ANSWERS: Readonly<Record<Reason, Answers>> = {
+  no_permission: NOT_YOURS,
+  not_active: here(FORBIDDEN),
+  suspended: here(LATER),
+  not_yet_valid: here(LATER),
+  expired: here(FORBIDDEN),
+  withdrawn: here(FORBIDDEN),
+  meter_not_covered: NOT_YOURS,
+  kind_not_covered: NOT_THIS,
+  direction_not_covered: NOT_THIS,
   // As Enedis answers where no curve is recorded: EDDIE then falls back to the daily series, which may be granted.
-  step_too_fine: [NOTHING_HERE],
-  period_outside: [[403, 'other_days'], NOTHING_HERE],
-  purpose_missing: [TOKEN],
-  purpose_mismatch: [FORBIDDEN, NOTHING_HERE],
-  recipient_mismatch: [FORBIDDEN, NOTHING_HERE],
-  chain_broken: [FORBIDDEN, NOTHING_HERE],
-  token_unbound: [TOKEN],
-  evidence_missing: [LATER],
-  proof_overdue: [LATER],
-  proof_ko: [LATER],
-  holder_unverified: [LATER],
-  holder_changed: [[403, 'not_owner']],
-  source_binding_missing: [LATER],
-  onward_sharing_forbidden: [FORBIDDEN, NOTHING_HERE],
-  aggregate_too_small: [FORBIDDEN, NOTHING_HERE],
-  unknown_route: [[404, 'route']],
-  malformed: [[400, 'malformed']],
-  token_invalid: [TOKEN],
-  token_expired: [TOKEN],
-  client_disabled: [TOKEN],
-  rule_missing: [FORBIDDEN, NOTHING_HERE],
-  window_too_long: [[400, 'malformed']],
-  too_old: [[400, 'too_old'], NOTHING_HERE],
-  too_often: [SLOWER],
-  quota_gate: [SLOWER],
-  quota_holder: [SLOWER],
-  holder_refused: [LATER],
-  holder_down: [LATER],
-  not_translatable: [[404, 'generation']],
-  evidence_unavailable: [LATER],
+  step_too_fine: here(NOTHING_HERE),
+  period_outside: { enedis: [403, 'other_days'], domoticz: NOTHING_HERE, conso: NOT_BEFORE },
+  purpose_missing: here(TOKEN),
+  purpose_mismatch: NOT_THIS,
+  recipient_mismatch: NOT_THIS,
+  chain_broken: NOT_THIS,
+  token_unbound: here(TOKEN),
+  evidence_missing: here(LATER),
+  proof_overdue: here(LATER),
+  proof_ko: here(LATER),
+  holder_unverified: here(LATER),
+  holder_changed: here([403, 'not_owner']),
+  source_binding_missing: here(LATER),
+  onward_sharing_forbidden: NOT_THIS,
+  aggregate_too_small: NOT_THIS,
+  unknown_route: here([404, 'route']),
+  malformed: here([400, 'malformed']),
+  token_invalid: here(TOKEN),
+  token_expired: here(TOKEN),
+  client_disabled: here(TOKEN),
+  rule_missing: NOT_THIS,
+  window_too_long: here([400, 'malformed']),
+  too_old: { enedis: [400, 'too_old'], domoticz: NOTHING_HERE },
+  too_often: here(SLOWER),
+  quota_gate: here(SLOWER),
+  quota_holder: here(SLOWER),
+  holder_refused: here(LATER),
+  holder_down: here(LATER),
+  not_translatable: here([404, 'generation']),
+  evidence_unavailable: here(LATER),
 }
 
 /** Seconds to wait where nobody knows better. */
@@ -108,19 +126,26 @@ const WAIT: Partial<Record<Reason, number>> = {
 }
 const WAIT_FOR_PEOPLE = 3600
 
-/** Absent where the generation has no such parameter. */
+/** Absent where the dialect has no such parameter, or the words of v5 will do. */
 interface FlawText {
   readonly v5?: string
   readonly y2026?: string
+  readonly conso?: string
 }
 
 /** Enedis's own words for v5; of 2026 only `Le paramètre … est obligatoire` is known, the others are made after it. */
 export const FLAW_TEXTS: Readonly<Record<Flaw, FlawText>> = {
+  method: { conso: 'Only the method GET is served.' },
   parameter_unknown: { v5: 'A parameter is unknown.', y2026: 'Un paramètre est inconnu' },
-  meter_missing: { v5: 'usage_point_id parameter is required.', y2026: 'Le paramètre usage_point_id est obligatoire' },
+  meter_missing: {
+    v5: 'usage_point_id parameter is required.',
+    y2026: 'Le paramètre usage_point_id est obligatoire',
+    conso: 'prm parameter is required.',
+  },
   meter_format: {
     v5: 'usage_point_id parameter must be 14 digits long.',
     y2026: 'Le paramètre usage_point_id doit comporter 14 chiffres',
+    conso: 'prm parameter must be 14 digits long.',
   },
   start_missing: { v5: 'Start date parameter is required.', y2026: 'Le paramètre dateDebut est obligatoire' },
   start_format: {
@@ -144,48 +169,51 @@ export const FLAW_TEXTS: Readonly<Record<Flaw, FlawText>> = {
   quantity_format: { y2026: 'Le paramètre grandeurPhysique doit valoir PMA ou TOUT' },
 }
 
-/** A path that the gate does not serve has no generation; it is answered in the shape that most clients read. */
+/** A path that the gate does not serve has no dialect; it is answered in the one that most clients read. */
 export function refuse(form: DataConnectForm | null, style: DenialStyle, refusal: Refusal): Reply {
-  const { reason } = refusal
-  const generation = form?.generation ?? 'v5'
-  const [enedis, domoticz] = ANSWERS[reason]
-  const [status, wording] = (style === 'domoticz' ? domoticz : undefined) ?? enedis
+  const { reason, flaw } = refusal
+  const dialect = form?.dialect ?? 'v5'
+  const answers = ANSWERS[reason]
+  const [known, wording] = answers[ownStyle(dialect, style)] ?? answers.enedis
   const { by, title, help } = REASONS[reason]
-  const flaw = reason === 'malformed' ? flawText(refusal.flaw, generation) : undefined
-  const said = { code: WORDINGS[wording].code, text: flaw ?? textIn(generation, WORDINGS[wording], title), reason, by, help }
-  if (status !== 429 && status !== 503) return reply(generation, status, said)
-  return reply(generation, status, said, refusal.retryAfterSeconds ?? WAIT[reason] ?? WAIT_FOR_PEOPLE)
+  const wrong = reason === 'malformed' ? flawText(flaw, dialect) : undefined
+  const text = wrong ?? textIn(dialect, WORDINGS[wording], title)
+  const otherMethod = reason === 'malformed' && flaw === 'method'
+  const status = otherMethod ? 405 : known
+  const said = { code: WORDINGS[wording].code, text, title, reason, by, help }
+  const reply = told(dialect, status, said, isLater(status) ? (refusal.retryAfterSeconds ?? WAIT[reason] ?? WAIT_FOR_PEOPLE) : undefined)
+  return otherMethod ? { ...reply, headers: [...reply.headers, ['Allow', ALLOWED]] } : reply
 }
 
 /** The holder has no readings for these days, or none that may leave. */
 export function noData(form: DataConnectForm, _style: DenialStyle): Reply {
-  const text = textIn(form.generation, WORDINGS.no_data, '')
-  return reply(form.generation, 404, { code: WORDINGS.no_data.code, text, reason: 'no_data', by: 'holder', help: 'Ask for other days' })
+  return fromHolder(
+    form,
+    404,
+    { code: WORDINGS.no_data.code, text: textIn(form.dialect, WORDINGS.no_data, '') },
+    'no_data',
+    'Ask for other days',
+  )
 }
 
 /** What the holder itself refused. Its code crosses, its text never does: the documented text of the code stands for it. */
-export function passError(form: DataConnectForm, style: DenialStyle, status: number, error: HolderError): Reply {
+export function passError(form: DataConnectForm, asked: DenialStyle, status: number, error: HolderError): Reply {
   const { says, code } = error
-  const { generation } = form
+  const style = ownStyle(form.dialect, asked)
   switch (says.means) {
     case 'no_data':
       return noData(form, style)
-    case 'before_activation': {
+    case 'before_activation':
       // On consumption DomoticzLinky repeats a 400 every hour for ever; a 404 tells it to stop going back.
+      return style === 'domoticz' ? noData(form, style) : otherDays(form, 400, 'before_activation', says.means)
+    case 'period_refused':
       if (style === 'domoticz') return noData(form, style)
-      const { code: own, v5 } = WORDINGS.before_activation
-      return reply(generation, 400, { code: own, text: v5, reason: says.means, by: 'holder', help: 'Ask for later days' })
-    }
-    case 'period_refused': {
-      if (style === 'domoticz') return noData(form, style)
-      const { code: own, v5 } = WORDINGS.other_days
-      return reply(generation, 403, { code: own, text: v5, reason: says.means, by: 'holder', help: 'Ask for later days' })
-    }
+      return style === 'conso' ? otherDays(form, 400, 'before_activation', says.means) : otherDays(form, 403, 'other_days', says.means)
     case 'bad_request': {
       // Consumption asked of a producer, or the reverse: for DomoticzLinky there is simply no such series.
       if (style === 'domoticz' && code === 'ADAM-ERR0069') return noData(form, style)
       const text = textOfCode(code) ?? 'The data holder refused the request.'
-      return reply(generation, status === 404 ? 404 : 400, { code, text, reason: says.means, by: 'holder', help: 'Correct the request' })
+      return fromHolder(form, status === 404 ? 404 : 400, { code, text }, says.means, 'Correct the request')
     }
     case 'refused':
       return refuse(form, style, { reason: 'holder_refused' })
@@ -204,29 +232,61 @@ export function passError(form: DataConnectForm, style: DenialStyle, status: num
   }
 }
 
-function textIn(generation: Generation, wording: Wording, title: string): string {
-  return (generation === '2026' ? wording.y2026 : undefined) ?? wording.v5 ?? title
+function ownStyle(dialect: Dialect, style: DenialStyle): Exclude<DenialStyle, 'native'> {
+  return style === 'native' ? DIALECTS[dialect].style : style
 }
 
-function flawText(flaw: string | undefined, generation: Generation): string | undefined {
+function isLater(status: number): boolean {
+  return status === 429 || status === 503
+}
+
+function otherDays(form: DataConnectForm, status: number, wording: 'before_activation' | 'other_days', reason: string): Reply {
+  const { code, v5 } = WORDINGS[wording]
+  return fromHolder(form, status, { code, text: v5 }, reason, 'Ask for later days')
+}
+
+function fromHolder(
+  form: DataConnectForm,
+  status: number,
+  word: { readonly code: string; readonly text: string },
+  reason: string,
+  help: string,
+): Reply {
+  return told(form.dialect, status, { ...word, title: 'The data holder refused the request', reason, by: 'holder', help })
+}
+
+function textIn(dialect: Dialect, wording: Wording, title: string): string {
+  return (DIALECTS[dialect].speaks === '2026' ? wording.y2026 : undefined) ?? wording.v5 ?? title
+}
+
+function flawText(flaw: string | undefined, dialect: Dialect): string | undefined {
   const texts = FLAW_TEXTS[flaw as Flaw] as FlawText | undefined
-  return generation === '2026' ? texts?.y2026 : texts?.v5
+  const { speaks, body } = DIALECTS[dialect]
+  if (speaks === '2026') return texts?.y2026
+  return (body === 'conso' ? texts?.conso : undefined) ?? texts?.v5
 }
 
 interface Said {
   readonly code: string
   readonly text: string
+  readonly title: string
   readonly reason: string
   readonly by: By
   readonly help: string
 }
 
-function reply(generation: Generation, status: number, said: Said, wait?: number): Reply {
+function told(dialect: Dialect, status: number, said: Said, wait?: number): Reply {
   const headers: [string, string][] = [['Content-Type', 'application/json']]
   // Spelled exactly so: DomoticzLinky looks for this spelling.
   if (status === 401) headers.push(['WWW-Authenticate', `Bearer error="${WORDINGS.token.code}"`])
   if (wait !== undefined) headers.push(['Retry-After', String(Math.max(1, Math.ceil(wait)))])
-  const { code, text, reason, by, help } = said
-  const told = generation === 'v5' ? { error: code, error_description: text } : { code, message: text }
-  return { status, headers, body: JSON.stringify({ ...told, reason, refused_by: by, help }) }
+  const { code, text, title, reason, by, help } = said
+  const { speaks, body } = DIALECTS[dialect]
+  const enedis = wordsOf(speaks, code, text)
+  const whole = body === 'conso' ? { status, message: title, error: enedis } : enedis
+  return { status, headers, body: JSON.stringify({ ...whole, reason, refused_by: by, help }) }
+}
+
+function wordsOf(speaks: Generation, code: string, text: string): object {
+  return speaks === 'v5' ? { error: code, error_description: text } : { code, message: text }
 }

@@ -6,9 +6,10 @@ import { bareMeter } from '../../domain/meter.ts'
 import type { Part } from '../../domain/decision.ts'
 import type { AccessRequest } from '../../domain/request.ts'
 import type { OutgoingCall } from '../adapter.ts'
-import { PARAMETERS } from './classify.ts'
-import type { DataConnectForm, Generation, SeriesId } from './series.ts'
-import { curveOf, pathOf, SERIES } from './series.ts'
+import type { DataConnectForm } from './dialects.ts'
+import { DIALECTS, pathOf } from './dialects.ts'
+import type { Generation, SeriesId } from './series.ts'
+import { curveOf, SERIES } from './series.ts'
 
 /** Whether what the client asks for has a path at Enedis, and contract data, which is not translated, stays in its generation. */
 export function canAnswer(form: DataConnectForm, upstream: Generation): boolean {
@@ -25,7 +26,7 @@ export function rewrite(form: DataConnectForm, access: AccessRequest, part: Part
   const called = calledSeries(form, part)
   const path = pathOf(called, upstream)
   if (path === undefined) throw new RangeError('no such series in the generation of the data holder')
-  const names = PARAMETERS[upstream]
+  const names = DIALECTS[upstream].parameters
   const meter = bareMeter(access.meter)
   const parameters: string[] = path.endsWith('/{prm}') ? [] : [`${names.meter}=${meter}`]
   const series = SERIES[called]

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { day } from '../../../src/domain/time.ts'
 import type { Generation, SeriesId } from '../../../src/providers/enedis-data-connect/series.ts'
-import { pathOf, SERIES_IDS } from '../../../src/providers/enedis-data-connect/series.ts'
+import { SERIES_IDS } from '../../../src/providers/enedis-data-connect/series.ts'
+import { DIALECT_IDS, pathOf } from '../../../src/providers/enedis-data-connect/dialects.ts'
 import { dataConnect, SERVED_PATHS } from '../../../src/providers/enedis-data-connect/data-connect.ts'
 import { accessOf, aPart, aRequest, days, get, METER, TODAY } from './given.ts'
 
@@ -43,7 +44,7 @@ describe('what is asked for', () => {
         step,
         period: MARCH,
       },
-      form: { generation, series },
+      form: { dialect: generation, series },
     })
   })
 
@@ -61,7 +62,7 @@ describe('what is asked for', () => {
     expect(adapter.classify(aRequest(series, generation, null), TODAY)).toStrictEqual({
       is: 'access',
       access: { provider: 'enedis-data-connect', api, meter: `prm:${METER}`, kind, direction: 'n_a', step: 'TOTAL', period: null },
-      form: { generation, series },
+      form: { dialect: generation, series },
     })
   })
 
@@ -77,7 +78,7 @@ describe('what is asked for', () => {
 
   test('TOUT is the maximum apparent power', () => {
     const asked = y2026.classify(get(PEAK, { ...ok2026, mesuresPas: 'P1D', grandeurPhysique: 'TOUT' }), TODAY)
-    expect(accessOf(asked).form).toStrictEqual({ generation: '2026', series: 'daily_max_power' })
+    expect(accessOf(asked).form).toStrictEqual({ dialect: '2026', series: 'daily_max_power' })
   })
 
   test('person_id is accepted on v5 and goes nowhere', () => {
@@ -91,7 +92,7 @@ describe('what is asked for', () => {
   })
 
   test('the list of served paths', () => {
-    expect(SERVED_PATHS).toHaveLength(21)
+    expect(SERVED_PATHS).toHaveLength(51)
     expect(SERVED_PATHS).toContain('/situation_contrat_auto/v1/{prm}')
   })
 })
@@ -156,7 +157,7 @@ describe('a malformed request', () => {
     ['parameter_unknown', { ...ok, mesuresPas: 'P1D' }],
     ['person_format', { ...ok, person_id: '123456789' }],
   ])('v5: %s', (flaw, query) => {
-    const form = { generation: 'v5', series: 'consumption_curve' }
+    const form = { dialect: 'v5', series: 'consumption_curve' }
     expect(v5.classify(get(CURVE, query), TODAY)).toStrictEqual({ is: 'refused', reason: 'malformed', form, flaw })
   })
 
@@ -170,7 +171,7 @@ describe('a malformed request', () => {
     ['parameter_unknown', { ...ok2026, mesuresPas: 'P1D', grandeurPhysique: 'PMA', person_id: '1234567890' }],
     ['parameter_unknown', ok],
   ])('2026: %s', (flaw, query) => {
-    const form = { generation: '2026', series: 'daily_max_power' }
+    const form = { dialect: '2026', series: 'daily_max_power' }
     expect(y2026.classify(get(PEAK, query), TODAY)).toStrictEqual({ is: 'refused', reason: 'malformed', form, flaw })
   })
 
@@ -180,7 +181,7 @@ describe('a malformed request', () => {
     ['parameter_unknown', `/situation_contrat_auto/v1/${METER}`, { pointId: METER }],
     ['parameter_unknown', `/situation_contrat_auto/v1/${METER}`, { dateDebut: '2026-03-02' }],
   ])('2026, meter in the path: %s', (flaw, path, query) => {
-    const form = { generation: '2026', series: 'contract_situation' }
+    const form = { dialect: '2026', series: 'contract_situation' }
     expect(y2026.classify(get(path, query), TODAY)).toStrictEqual({ is: 'refused', reason: 'malformed', form, flaw })
   })
 
@@ -268,7 +269,7 @@ describe('the call to Enedis', () => {
   ] as const)('what Enedis has no equal of in %s is not answered', (upstream, expected) => {
     const adapter = dataConnect({ upstream })
     const refused = SERIES_IDS.flatMap((series) =>
-      (['v5', '2026'] as const).filter((generation) => pathOf(series, generation)).map((generation) => ({ series, generation })),
+      DIALECT_IDS.filter((dialect) => pathOf(series, dialect)).map((dialect) => ({ series, dialect })),
     ).filter((form) => !adapter.canAnswer(form))
     expect([...new Set(refused.map((form) => form.series))].toSorted()).toStrictEqual(expected)
   })

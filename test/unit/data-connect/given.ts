@@ -8,8 +8,9 @@ import { day } from '../../../src/domain/time.ts'
 import type { Classified, PartReader, WireRequest } from '../../../src/providers/adapter.ts'
 import type { DataConnectForm } from '../../../src/providers/enedis-data-connect/data-connect.ts'
 import { dataConnect } from '../../../src/providers/enedis-data-connect/data-connect.ts'
+import type { Dialect } from '../../../src/providers/enedis-data-connect/dialects.ts'
+import { DIALECTS, pathOf } from '../../../src/providers/enedis-data-connect/dialects.ts'
 import type { Generation, SeriesId } from '../../../src/providers/enedis-data-connect/series.ts'
-import { pathOf } from '../../../src/providers/enedis-data-connect/series.ts'
 
 export const METER = '10000000000001'
 export const OTHER = '10000000000002'
@@ -32,17 +33,13 @@ export function get(path: string, query: Readonly<Record<string, string>> = {}):
   return { method: 'GET', path, query: new Map(Object.entries(query)) }
 }
 
-export function aRequest(series: SeriesId, generation: Generation, period: Period | null): WireRequest {
-  const path = pathOf(series, generation) ?? ''
-  const dates: Record<string, string> = {}
-  if (period)
-    Object.assign(
-      dates,
-      generation === 'v5' ? { start: period.from, end: period.until } : { dateDebut: period.from, dateFin: period.until },
-    )
-  const meter: Record<string, string> = path.includes('{prm}') ? {} : { [generation === 'v5' ? 'usage_point_id' : 'pointId']: METER }
+export function aRequest(series: SeriesId, dialect: Dialect, period: Period | null): WireRequest {
+  const path = pathOf(series, dialect) ?? ''
+  const { parameters, speaks } = DIALECTS[dialect]
+  const dates: Record<string, string> = period ? { [parameters.start]: period.from, [parameters.end]: period.until } : {}
+  const meter: Record<string, string> = path.includes('{prm}') ? {} : { [parameters.meter]: METER }
   const peak: Record<string, string> =
-    generation === '2026' && series.endsWith('max_power')
+    speaks === '2026' && series.endsWith('max_power')
       ? { mesuresPas: series.startsWith('daily') ? 'P1D' : 'P1M', grandeurPhysique: 'PMA' }
       : {}
   return get(path.replace('{prm}', METER), { ...meter, ...dates, ...peak })
@@ -69,7 +66,7 @@ export function aPart(period: Period | null, changes: Partial<Part> = {}): Part 
 
 export interface Given {
   readonly series: SeriesId
-  readonly client: Generation
+  readonly client: Dialect
   readonly upstream: Generation
   readonly parts: readonly Part[]
 }

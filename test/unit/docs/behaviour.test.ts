@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { SERVED_PATHS } from '../../../src/providers/enedis-data-connect/data-connect.ts'
+import { DEVICE_PREFIX, pathOf } from '../../../src/providers/enedis-data-connect/dialects.ts'
+import { SERIES_IDS } from '../../../src/providers/enedis-data-connect/series.ts'
 
 const repository = join(import.meta.dirname, '..', '..', '..')
 const text = readFileSync(join(repository, 'docs', 'behaviour.md'), 'utf8')
@@ -13,7 +15,14 @@ function firstColumn(heading: string): string[] {
 }
 
 test('the paths are those that are served, all of them', () => {
-  expect(firstColumn('Paths').toSorted()).toStrictEqual(SERVED_PATHS.toSorted())
+  const served = SERVED_PATHS.filter((path) => !path.startsWith(`${DEVICE_PREFIX}/`))
+  expect(firstColumn('Paths').toSorted()).toStrictEqual([...served, `${DEVICE_PREFIX}/{path}`].toSorted())
+})
+
+test('behind the prefix are the data paths of Enedis, each of them and no other', () => {
+  const ofEnedis = SERIES_IDS.flatMap((series) => [pathOf(series, 'v5'), pathOf(series, '2026')]).filter((path) => path !== undefined)
+  const behind = SERVED_PATHS.filter((path) => path.startsWith(`${DEVICE_PREFIX}/`))
+  expect(behind.toSorted()).toStrictEqual([...new Set(ofEnedis)].map((path) => DEVICE_PREFIX + path).toSorted())
 })
 
 test('the gate’s own headers are those that the code sends', () => {

@@ -80,13 +80,13 @@ test('every key of ecluse.yaml has a comment before it or beside it; in a list, 
   expect(explained.size).toBeGreaterThan(70)
 })
 
-test('demo.yaml is on loopback, takes every secret from the environment, and shows both denial styles', async () => {
+test('demo.yaml is on loopback, takes every secret from the environment, and shows two denial styles', async () => {
   const { settings, warnings } = await loaded('demo.yaml', DEMO_ENV)
   expect(warnings.map((w) => w.message)).toStrictEqual(["no rule speaks of 'resale': every request of 'broker' is refused"])
   expect([settings.listeners.gate.address, settings.listeners.ops.address]).toStrictEqual(['127.0.0.1', '127.0.0.1'])
   expect(new URL(settings.providers['enedis-data-connect'].url).hostname).toBe('127.0.0.1')
   expect(text('demo.yaml')).not.toMatch(/^[^#]*\bfile:/m)
-  expect(new Set(settings.clients.map((c) => c.denialStyle))).toStrictEqual(new Set(['enedis', 'domoticz']))
+  expect(new Set(settings.clients.map((c) => c.denialStyle))).toStrictEqual(new Set(['native', 'domoticz']))
   expect(new Set(settings.clients.map((c) => c.purpose)).size).toBe(settings.clients.length)
 })
 

@@ -71,7 +71,7 @@ test('settings are complete: defaults, absolute paths, limits of each client', (
     id: 'viriya',
     name: 'Viriya',
     purpose: 'self_view',
-    denialStyle: 'enedis',
+    denialStyle: 'native',
     refusesNarrowing: false,
     disabled: false,
     corsOrigins: [],

@@ -106,7 +106,7 @@ test.each<[name: string, from: string, to: string, mistakes: string[]]>([
     'a value of a closed list',
     'refuses_narrowing: true',
     'denial_style: domotics',
-    ["18:19 clients[1].denial_style: expected one of 'enedis', 'domoticz', did you mean 'domoticz'?"],
+    ["18:19 clients[1].denial_style: expected one of 'native', 'enedis', 'domoticz', 'conso', did you mean 'domoticz'?"],
   ],
   [
     'a generation without quotes',
