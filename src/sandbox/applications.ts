@@ -9,6 +9,8 @@ import type { ErrorId } from './errors.ts'
 export interface Application {
   readonly clientId: string
   readonly secret: string
+  /** Where people come back to from the consent page; one that has none cannot send them there. */
+  readonly redirectUri?: string
 }
 /** Known to everybody, since what it opens is invented. */
 export const DEFAULT_APPLICATION: Application = { clientId: 'demo-application', secret: 'demo-application-secret' }

@@ -154,14 +154,16 @@ const RECORDS: Readonly<Record<RecordId, (meter: MeterRow, activated: Day) => un
 function pick<T>(from: readonly T[], meter: MeterRow, salt: number): T | '' {
   return from[Math.floor(draw(meter.prm, 0, salt) * from.length)] ?? ''
 }
-function personOf(meter: MeterRow) {
+export function personOf(meter: MeterRow): { readonly title: string; readonly firstname: string; readonly lastname: string } {
+  if (meter.person) return meter.person
   return { title: draw(meter.prm, 0, 20) < 0.5 ? 'M' : 'MME', firstname: pick(FIRST, meter, 21), lastname: pick(LAST, meter, 22) }
 }
 function placeOf(meter: MeterRow) {
   return { street: `${1 + Math.floor(draw(meter.prm, 0, 23) * 80)} ${pick(STREETS, meter, 24)}`, town: pick(TOWNS, meter, 25) }
 }
 function customerId(meter: MeterRow): string {
-  return String(1_000_000_000 + Math.floor(draw(meter.prm, 0, 26) * 8_999_999_999)).slice(0, 10)
+  const who = meter.person ? `${meter.person.firstname} ${meter.person.lastname}` : meter.prm
+  return String(1_000_000_000 + Math.floor(draw(who, 0, 26) * 8_999_999_999)).slice(0, 10)
 }
 function phoneOf(meter: MeterRow): string {
   return `+3363998${String(Math.floor(draw(meter.prm, 0, 27) * 10_000)).padStart(4, '0')}`

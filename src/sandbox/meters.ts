@@ -3,7 +3,8 @@
  * row a meter, and what is not said in a row is ordinary: an occupied house of 6 kVA with half-hours, its consent given.
  *
  * The first twelve are the customers of Enedis's own sandbox, with its numbers and behaviours; the others have numbers
- * that no real meter has. Names and places are invented.
+ * that no real meter has. Names and places are invented. Those that begin with 3 have not been shared with anybody: a
+ * person does that on the consent page (`customers.ts`).
  */
 import type { Day } from '../domain/time.ts'
 import { addDays, day } from '../domain/time.ts'
@@ -14,6 +15,8 @@ export type When = Day | { readonly daysAgo: number }
 /** Why Enedis refuses a meter, or everything that is asked about it. The codes are in `errors.ts`. */
 export type Standing =
   | 'given'
+  /** Nobody has shared it yet: refused until a person does. */
+  | 'unshared'
   | 'no_consent'
   | 'not_owner'
   | 'not_holder'
@@ -51,6 +54,14 @@ export interface MeterRow {
   /** No reading has come since. */
   readonly silentSince: When | null
   readonly holder: 'person' | 'company'
+  /** Whose the meter is, where the contract names somebody in particular; who has two meters is one customer. */
+  readonly person: Person | null
+}
+
+export interface Person {
+  readonly title: 'M' | 'MME'
+  readonly firstname: string
+  readonly lastname: string
 }
 
 type Said = Partial<Omit<MeterRow, 'prm' | 'shows'>>
@@ -73,10 +84,26 @@ function meter(prm: string, shows: string, said: Said = {}): MeterRow {
     consentFrom: null,
     silentSince: null,
     holder: 'person',
+    person: null,
     ...said,
   }
 }
+/** Not shared with anybody until the holder does. */
+function ofPerson(prm: string, shows: string, person: Person, said: Said = {}): MeterRow {
+  return meter(prm, shows, { standing: 'unshared', person, ...said })
+}
 const producer: Said = { consumes: false, produces: true, offPeak: false }
+
+const CAMILLE: Person = { title: 'MME', firstname: 'Camille', lastname: 'Fictif' }
+const YANIS: Person = { title: 'M', firstname: 'Yanis', lastname: 'Essai' }
+const LOUIS: Person = { title: 'M', firstname: 'Louis', lastname: 'Modèle' }
+const JEANNE: Person = { title: 'MME', firstname: 'Jeanne', lastname: 'Inventé' }
+const MALO: Person = { title: 'M', firstname: 'Malo', lastname: 'Lacune' }
+const INES: Person = { title: 'MME', firstname: 'Inès', lastname: 'Soleil' }
+const NOOR: Person = { title: 'MME', firstname: 'Noor', lastname: 'Témoin' }
+const PAUL: Person = { title: 'M', firstname: 'Paul', lastname: 'Triple' }
+const ANA: Person = { title: 'MME', firstname: 'Ana', lastname: 'Repent' }
+const ERWAN: Person = { title: 'M', firstname: 'Erwan', lastname: 'Refus' }
 
 export const METERS: readonly MeterRow[] = [
   meter('22516914714270', 'a consumer with complete data', { heating: 'electric', kva: 9 }),
@@ -111,6 +138,20 @@ export const METERS: readonly MeterRow[] = [
   meter('10000000000017', 'unknown to the measures', { standing: 'unknown_user' }),
   meter('10000000000018', 'always a technical error', { standing: 'technical_error' }),
   meter('10000000000019', 'always unavailable', { standing: 'unavailable' }),
+
+  ofPerson('30000000000001', 'to be shared: a house with half-hours', CAMILLE, { heating: 'electric', kva: 9 }),
+  ofPerson('30000000000002', 'to be shared: in service since 2023-02-14', YANIS, { activated: day('2023-02-14'), lives: 'alone' }),
+  ofPerson('30000000000003', 'to be shared: no load curve, days only', LOUIS, { curve: false }),
+  ofPerson('30000000000004', 'to be shared: two meters, this one consumes', JEANNE),
+  ofPerson('30000000000005', 'to be shared: two meters, this one produces', JEANNE, { ...producer, solar: 3000 }),
+  ofPerson('30000000000006', 'to be shared: holes on Tuesdays and Wednesdays', MALO, { missing: 'tuesdays_and_wednesdays' }),
+  ofPerson('30000000000007', 'to be shared: production only', INES, { ...producer, solar: 9000, kva: 9 }),
+  ofPerson('30000000000008', 'to be shared: self-consumption, both directions', NOOR, { produces: true, solar: 3000 }),
+  ofPerson('30000000000009', 'to be shared: first of three meters', PAUL, { lives: 'alone' }),
+  ofPerson('30000000000010', 'to be shared: second of three meters', PAUL, { heating: 'heat_pump' }),
+  ofPerson('30000000000011', 'to be shared: third of three meters', PAUL, { lives: 'weekends', kva: 3 }),
+  ofPerson('30000000000012', 'to be shared: revoked right after it is given', ANA),
+  ofPerson('30000000000013', 'to be shared: its holder always refuses', ERWAN),
 ]
 
 const BY_PRM = new Map(METERS.map((row) => [row.prm, row]))

@@ -39,8 +39,8 @@ export const KINDS = [
 ] as const
 
 export const misbehaviour = z.strictObject({
-  /** 14 digits; `*`: whatever meter is asked for; `token`: the token call. */
-  meter: z.union([z.literal(['*', 'token']), z.string().regex(/^[0-9]{14}$/)]),
+  /** 14 digits; `*`: whatever meter is asked for; `token`: the token call; `services`: the subscribed services; `consent`: what a person sends on the consent page. */
+  meter: z.union([z.literal(['*', 'token', 'services', 'consent']), z.string().regex(/^[0-9]{14}$/)]),
   kind: z.enum(KINDS),
   times: z.int().min(1).max(1_000_000_000).default(1),
   /** `delay`: before the answer; `drip`: between two pieces. */
@@ -72,7 +72,7 @@ export function mischief(): Mischief {
       waiting.push({ is, left: is.times })
     },
     next(meter) {
-      const found = waiting.find(({ is }) => is.meter === meter || (is.meter === '*' && meter !== 'token'))
+      const found = waiting.find(({ is }) => is.meter === meter || (is.meter === '*' && meter !== 'token' && meter !== 'consent'))
       if (!found) return undefined
       found.left -= 1
       if (found.left === 0) waiting = waiting.filter((other) => other !== found)

@@ -13,6 +13,7 @@ import type { ErrorId } from './errors.ts'
 import type { MeterRow } from './meters.ts'
 import { dayOf, meterOf } from './meters.ts'
 import type { Generation, Measure, Way } from './readings.ts'
+import type { Series, Shares } from './shares.ts'
 
 type Wanted = { readonly is: 'measure'; readonly measure: Measure } | { readonly is: 'record'; readonly record: RecordId }
 export interface Route {
@@ -109,8 +110,14 @@ const NAMES = {
   '2026': { meter: 'pointId', from: 'dateDebut', until: 'dateFin' },
 } as const
 
+/** What the application that asks has been let see. */
+export interface Consents {
+  readonly application: string
+  readonly shares: Pick<Shares, 'refusal' | 'refusalOf'>
+}
+
 /** For every route but the subscribed services, which have a body. */
-export function answerTo(route: Route, method: string, query: URLSearchParams, today: Day): Answer {
+export function answerTo(route: Route, method: string, query: URLSearchParams, today: Day, consents: Consents): Answer {
   const is2026 = route.generation === '2026'
   if (route.wanted.is === 'unknown' || route.wanted.is === 'services') return refused(is2026 ? 'unexpected' : 'no_resource')
   if (method !== 'GET') return refused(is2026 ? 'unexpected' : 'no_method')
@@ -124,43 +131,32 @@ export function answerTo(route: Route, method: string, query: URLSearchParams, t
   if (person !== null && !/^[0-9]{10}$/.test(person)) return refused('person_required')
   const row = meterOf(prm)
   if (wanted.is === 'record') {
-    const error = standingOf(row, false)
+    const error = consents.shares.refusal(consents.application, row, false)
     const text = row && !error ? recordText(row, wanted.record, dayOf(row.activated, today)) : undefined
     return error ? refused(error) : text === undefined ? refused('no_data') : { is: 'text', text }
   }
   const asked = daysOf(query.get(names.from), query.get(names.until), wanted.measure.is === 'curve', today)
   if (typeof asked === 'string') return refused(asked)
-  return readings(row, wanted.measure, asked, today)
+  return readings(row, wanted.measure, asked, today, consents)
 }
 
-function readings(row: MeterRow | undefined, measure: Measure, asked: Period, today: Day): Answer {
-  const error = standingOf(row, measure.is === 'curve')
+const SERIES = { curve: 'CDC', daily: 'ENERGIE', index: 'IDX', max_power: 'PMAX' } as const satisfies Record<Measure['is'], Series['kind']>
+
+function readings(row: MeterRow | undefined, measure: Measure, asked: Period, today: Day, { application, shares }: Consents): Answer {
+  const error = shares.refusal(application, row, measure.is === 'curve')
   if (!row || error) return refused(error ?? 'no_consent')
   const produced = measure.is !== 'max_power' && measure.way === 'produced'
   if (produced ? !row.produces : !row.consumes) return refused('wrong_direction')
   if (measure.is === 'curve' && !row.curve) return refused('no_data')
+  const series = { kind: SERIES[measure.is], way: produced ? 'produced' : 'consumed' } as const
+  const unshared = shares.refusalOf(application, row.prm, series, asked.from)
+  if (unshared) return refused(unshared)
   if (asked.from < dayOf(row.activated, today)) return refused('before_activation')
   if (row.consentFrom !== null && asked.from < dayOf(row.consentFrom, today)) return refused('before_consent')
   const silent = row.silentSince === null ? today : dayOf(row.silentSince, today)
   const days = period(asked.from, asked.until < silent ? asked.until : silent)
   if (!days) return refused('no_data')
   return measure.is === 'index' ? { is: 'index', row, way: measure.way, asked, days } : { is: 'points', row, measure, asked, days }
-}
-
-function standingOf(row: MeterRow | undefined, curve: boolean): ErrorId | undefined {
-  switch (row?.standing) {
-    case undefined:
-    case 'no_consent':
-      return 'no_consent'
-    case 'technical_error':
-      return 'technical'
-    case 'curve_opposed':
-      return curve ? 'curve_opposed' : undefined
-    case 'given':
-      return undefined
-    default:
-      return row?.standing
-  }
 }
 
 /** Both generations count from `from`, included, to `until`, excluded; today itself is still too early to be read. */

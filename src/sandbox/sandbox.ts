@@ -1,6 +1,7 @@
 /**
- * Simulated Enedis Data Connect on loopback, both generations on one port: the token call, the measures, the contracts,
- * the subscribed services, quotas and refusals, with invented meters (`meters.ts`). It remembers every data call that it
+ * Simulated Enedis Data Connect on loopback, both generations on one port: the consent pages and the customer's account,
+ * the token call, the measures, the contracts, the subscribed services, quotas and refusals, with invented meters
+ * (`meters.ts`) and what people share of them (`shares.ts`). It remembers every data call that it
  * saw, so that evidence can be held against it, and misbehaves when it is told to.
  *
  * It never stands for the real holder: it listens on 127.0.0.1 only, and what tells it to misbehave is answered only to
@@ -10,27 +11,31 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod'
-import type { Millis } from '../domain/time.ts'
+import type { Day, Millis } from '../domain/time.ts'
 import { parisDay } from '../domain/time.ts'
 import type { Application, TokenDesk } from './applications.ts'
 import { DEFAULT_APPLICATION, tokenDesk } from './applications.ts'
+import { control } from './control.ts'
 import type { ErrorId } from './errors.ts'
 import { errorBody } from './errors.ts'
-import { METERS } from './meters.ts'
 import type { Misbehaviour, MisbehaviourInput } from './misbehave.ts'
-import { isEmpty, mischief, misbehaviour, textOf } from './misbehave.ts'
+import { isEmpty, mischief, textOf } from './misbehave.ts'
+import { isPage, pages } from './pages.ts'
 import type { Quotas } from './quotas.ts'
 import { ENEDIS_QUOTAS, quotaBook } from './quotas.ts'
 import type { Generation } from './readings.ts'
+import { readBody } from './receive.ts'
 import type { Answer, Route } from './routes.ts'
 import { answerTo, named, routeOf } from './routes.ts'
 import { sendOddly, sendPieces, sendText } from './send.ts'
-import { subscribedServices } from './services.ts'
+import { NO_SERVICES, subscribedServices } from './services.ts'
+import type { MeasureKind, Share, ShareOrder } from './shares.ts'
+import { sharesOf } from './shares.ts'
 
 export type { Application } from './applications.ts'
 export { DEFAULT_APPLICATION } from './applications.ts'
 export type { MisbehaviourInput } from './misbehave.ts'
+export type { MeasureKind, Share, ShareOrder } from './shares.ts'
 
 export interface SandboxOptions {
   /** 0 picks a free one. */
@@ -64,7 +69,23 @@ export interface Sandbox {
   readonly url: string
   calls(): readonly SeenCall[]
   misbehave(wanted: MisbehaviourInput): void
-  /** Forgets calls, misbehaviours and what was counted against quotas; tokens stay good. */
+  /** Says where people come back to from the consent page, as an application does on Enedis's portal. */
+  register(clientId: string, redirectUri: string): void
+  /** As if a person had given it, in the page or otherwise; a share in force of the same meter is replaced. */
+  share(order: ShareOrder): Share
+  /** All shares with an application, also those that are over, newest last. */
+  shares(clientId: string): readonly Share[]
+  /** The person deletes the share of a meter, with every application. This and the next are false where there was none in force. */
+  revoke(prm: string): boolean
+  /** The share was over yesterday. */
+  expire(prm: string): boolean
+  /** One kind of data is no longer shared. */
+  stop(prm: string, kind: MeasureKind): boolean
+  /** Somebody else holds the contract: the data paths say so, and the services no longer tell of the share. */
+  changeHolder(prm: string): boolean
+  /** The next so many answers of the subscribed services are empty lists. */
+  delayServices(times: number): void
+  /** Forgets calls, misbehaviours, delays and what was counted against quotas; tokens and shares stay as they are. */
   reset(): void
   close(): Promise<void>
 }
@@ -72,7 +93,6 @@ export interface Sandbox {
 const TOKEN_PATH = '/oauth2/v3/token'
 const REVOKE_PATH = '/oauth2/v3/revoke'
 const REMEMBERED_CALLS = 1_000_000
-const MAX_BODY = 131_072
 
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const now = options.now ?? Date.now
@@ -81,13 +101,45 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const desk = tokenDesk(applications, now)
   const book = quotaBook()
   const odd = mischief()
+  const redirects = new Map(applications.map(({ clientId, redirectUri }) => [clientId, redirectUri]))
+  const shares = sharesOf(
+    applications.map(({ clientId }) => clientId),
+    now,
+  )
+  const today = (): Day => parisDay(now() as Millis)
+  const showPages = pages({
+    shares,
+    today,
+    applications: () => applications.map(({ clientId }) => clientId),
+    isApplication: (clientId) => redirects.has(clientId),
+    redirectUriOf: (clientId) => redirects.get(clientId),
+  })
   let seen: SeenCall[] = []
   let count = 0
-  const sandbox = {
+  let delayed = 0
+  const handle: Omit<Sandbox, 'url' | 'close'> = {
     calls: () => seen,
-    misbehave: (wanted: MisbehaviourInput) => odd.ask(wanted),
+    misbehave: (wanted) => odd.ask(wanted),
+    register(clientId, redirectUri) {
+      if (!redirects.has(clientId)) throw new RangeError('no such application')
+      redirects.set(clientId, new URL(redirectUri).href)
+    },
+    share(order) {
+      if (!redirects.has(order.clientId)) throw new RangeError('no such application')
+      shares.revoke(order.prm, order.clientId)
+      return shares.give(order)
+    },
+    shares: (clientId) => shares.of(clientId),
+    revoke: (prm) => shares.revoke(prm),
+    expire: (prm) => shares.expire(prm),
+    stop: (prm, kind) => shares.stop(prm, kind),
+    changeHolder: (prm) => shares.changeHolder(prm),
+    delayServices(times) {
+      delayed = times
+    },
     reset() {
       seen = []
+      delayed = 0
       odd.reset()
       book.reset()
     },
@@ -97,10 +149,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const url = URL.parse(message.url ?? '', 'http://sandbox')
     if (!url) return refuse(res, 'no_resource', 'v5')
     if (url.pathname.startsWith('/_sandbox/')) return control(sandbox, message, url, res)
+    if (isPage(url.pathname)) return page(message, url, res)
     if (url.pathname === TOKEN_PATH || url.pathname === REVOKE_PATH) return token(desk, message, url.pathname, res, odd.next('token'))
     const route = routeOf(url.pathname)
     const about = named(route, url.searchParams)
-    const misbehaving = odd.next(about.meter ?? '')
+    const misbehaving = odd.next(route.wanted.is === 'services' ? 'services' : (about.meter ?? ''))
     const call = remember(message, route, about, url.pathname, misbehaving)
     res.once('close', () => {
       if (res.headersSent) call.status = res.statusCode
@@ -108,9 +161,25 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     })
     const body = await readBody(message)
     if (misbehaving && (await misbehaveWhole(res, misbehaving, route.generation))) return undefined
-    const error = admit(message, route)
-    if (error) return refuse(res, error, route.generation)
-    await answer(res, route, message.method ?? '', url.searchParams, body, misbehaving)
+    const admitted = admit(message, route)
+    if ('error' in admitted) return refuse(res, admitted.error, route.generation)
+    const said =
+      route.wanted.is === 'services' && message.method === 'POST'
+        ? services(body, admitted.application)
+        : answerTo(route, message.method ?? '', url.searchParams, today(), { application: admitted.application, shares })
+    if (said.is === 'refused') return refuse(res, said.error, route.generation)
+    if (isEmpty(said)) return refuse(res, 'no_data', route.generation)
+    const pieces = textOf(said, route.generation, misbehaving)
+    return misbehaving ? sendOddly(res, misbehaving, pieces) : sendPieces(res, pieces)
+  }
+
+  async function page(message: IncomingMessage, url: URL, res: ServerResponse): Promise<void> {
+    const misbehaving = message.method === 'POST' ? odd.next('consent') : undefined
+    if (misbehaving && misbehaving.kind !== 'error' && (await misbehaveWhole(res, misbehaving, 'v5'))) {
+      message.resume()
+      return undefined
+    }
+    return showPages(message, url, res, misbehaving?.kind === 'error')
   }
 
   function remember(
@@ -142,41 +211,28 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   }
 
   /** What the API gateway says before the application is asked. */
-  function admit(message: IncomingMessage, route: Route): ErrorId | undefined {
+  function admit(message: IncomingMessage, route: Route): { readonly application: string } | { readonly error: ErrorId } {
     const bearer = /^Bearer +(\S+)$/i.exec(message.headers.authorization ?? '')?.[1]
-    if (bearer === undefined) return 'token_missing'
+    if (bearer === undefined) return { error: 'token_missing' }
     const application = desk.applicationOf(bearer)
-    if (application === undefined) return 'token_invalid'
+    if (application === undefined) return { error: 'token_invalid' }
     const taken = book.take(application, route.api, quotas[route.generation], now())
     if (!taken.ok) {
-      if (route.generation === '2026') return 'throttled'
-      return taken.over === 'second' ? 'quota_second' : 'quota_hour'
+      if (route.generation === '2026') return { error: 'throttled' }
+      return { error: taken.over === 'second' ? 'quota_second' : 'quota_hour' }
     }
     // Since January 2026 a GET that announces a form is refused.
     const form = message.method === 'GET' && /^application\/x-www-form-urlencoded/i.test(message.headers['content-type'] ?? '')
-    return form ? 'form_expected' : undefined
+    return form ? { error: 'form_expected' } : { application }
   }
 
-  async function answer(
-    res: ServerResponse,
-    route: Route,
-    method: string,
-    query: URLSearchParams,
-    body: string | undefined,
-    misbehaving: Misbehaviour | undefined,
-  ): Promise<void> {
-    const today = parisDay(now() as Millis)
-    const said = route.wanted.is === 'services' && method === 'POST' ? services(body) : answerTo(route, method, query, today)
-    if (said.is === 'refused') return refuse(res, said.error, route.generation)
-    if (isEmpty(said)) return refuse(res, 'no_data', route.generation)
-    const pieces = textOf(said, route.generation, misbehaving)
-    return misbehaving ? sendOddly(res, misbehaving, pieces) : sendPieces(res, pieces)
-  }
-
-  function services(body: string | undefined): Answer {
-    const said = body === undefined ? undefined : subscribedServices(body, parisDay(now() as Millis))
+  function services(body: string | undefined, application: string): Answer {
+    const said = body === undefined ? undefined : subscribedServices(body, today(), shares.of(application))
     if (!said) return { is: 'refused', error: 'unexpected' }
-    return said.ok ? { is: 'text', text: said.body } : { is: 'refused', error: said.error }
+    if (!said.ok) return { is: 'refused', error: said.error }
+    if (delayed === 0) return { is: 'text', text: said.body }
+    delayed -= 1
+    return { is: 'text', text: NO_SERVICES }
   }
 
   function refuse(res: ServerResponse, id: ErrorId, generation: Generation): void {
@@ -238,15 +294,16 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   })
   const { port } = await listen(server, options.port)
   const url = `http://127.0.0.1:${port}`
-  return {
+  const sandbox: Sandbox = {
     url,
-    ...sandbox,
+    ...handle,
     close() {
       const closed = new Promise<void>((done) => server.close(() => done()))
       server.closeAllConnections()
       return closed
     },
   }
+  return sandbox
 }
 
 function listen(server: Server, port: number): Promise<AddressInfo> {
@@ -257,54 +314,6 @@ function listen(server: Server, port: number): Promise<AddressInfo> {
       if (address !== null && typeof address === 'object') resolve(address)
     })
   })
-}
-
-/** `POST misbehave`, `POST reset`, `GET calls?after=N`, `GET meters`: for those who test against it. */
-async function control(
-  sandbox: Pick<Sandbox, 'calls' | 'misbehave' | 'reset'>,
-  message: IncomingMessage,
-  url: URL,
-  res: ServerResponse,
-): Promise<void> {
-  const what = `${message.method} ${url.pathname.slice('/_sandbox/'.length)}`
-  const body = await readBody(message)
-  // A page in a browser may reach loopback under a name of its own; it is not answered.
-  if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(message.headers.host ?? '')) return sendText(res, 403, '{"error":"loopback only"}')
-  if (what === 'GET meters') return sendText(res, 200, JSON.stringify(METERS))
-  if (what === 'GET calls') {
-    const after = Number(url.searchParams.get('after') ?? 0)
-    return sendText(res, 200, JSON.stringify({ calls: sandbox.calls().filter((call) => call.n > after) }))
-  }
-  if (what === 'POST reset') {
-    sandbox.reset()
-    return sendText(res, 200, '{"reset":true}')
-  }
-  if (what === 'POST misbehave') {
-    const wanted = misbehaviour.safeParse(json(body ?? ''))
-    if (!wanted.success) return sendText(res, 400, JSON.stringify({ error: z.prettifyError(wanted.error) }))
-    sandbox.misbehave(wanted.data)
-    return sendText(res, 200, JSON.stringify({ misbehaves: wanted.data }))
-  }
-  return sendText(res, 404, '{"error":"POST misbehave, POST reset, GET calls, GET meters"}')
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // which the schema refuses, and says so
-  }
-}
-
-/** Undefined where it is too long. */
-async function readBody(message: IncomingMessage): Promise<string | undefined> {
-  const pieces: Buffer[] = []
-  let size = 0
-  for await (const piece of message as AsyncIterable<Buffer>) {
-    size += piece.byteLength
-    if (size <= MAX_BODY) pieces.push(piece)
-  }
-  return size <= MAX_BODY ? Buffer.concat(pieces).toString('utf8') : undefined
 }
 
 function isHangUp(error: unknown): boolean {

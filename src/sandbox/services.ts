@@ -1,22 +1,20 @@
 /**
- * `POST /subscribed_services/v1`: what has been shared of each meter, with whom, which way, from when to when. Derived
- * from the meter's row, so that it never says another thing than the data paths do.
+ * `POST /subscribed_services/v1`: what has been shared of each meter with the application that asks, which way, from when
+ * to when. Told from the shares that the data paths ask too, so that it never says another thing than they do.
  *
  * Source: Data Connect 2026 Swagger, Services-souscrits.
  */
 import type { Day } from '../domain/time.ts'
-import { addDays, addMonths, parseDay } from '../domain/time.ts'
+import { parseDay } from '../domain/time.ts'
 import type { ErrorId } from './errors.ts'
-import type { MeterRow, Standing } from './meters.ts'
-import { dayOf, METERS } from './meters.ts'
+import { meterOf } from './meters.ts'
+import type { Series, Share } from './shares.ts'
+import { daysOf, stateOf } from './shares.ts'
 
 const STATES = ['DEMANDE', 'ACTIF', 'TERMINE', 'SUPPRIME'] as const
 const LABELS = { DEMANDE: 'Demandé', ACTIF: 'Actif', TERMINE: 'Terminé', SUPPRIME: 'Supprimé' } as const
 const KINDS = ['CCDC', 'TRANSREC', 'OPPENR', 'ACCES'] as const
 const MEASURES = ['CDC', 'PMAX', 'ENERGIE', 'IDX', 'ITC'] as const
-const FIRST_AUTHORISATION = 481_516_200
-/** Where the share is in force, whatever the data paths answer. */
-const SHARED: ReadonlySet<Standing> = new Set(['given', 'curve_opposed', 'technical_error', 'unavailable'])
 const SIREN = '999999999'
 const PER_PAGE = 100
 const MOST_NAMED = 1000
@@ -37,17 +35,23 @@ interface Service {
   readonly espaceDynamique: boolean
   readonly publicationDonnees: boolean
   readonly sirenBeneficiaire: string
-  readonly autorisation?: { readonly autorisationId: number; readonly autorisationLibelle: string; readonly autorisationType: string }
+  readonly autorisation?: { readonly autorisationId: string; readonly autorisationLibelle: string; readonly autorisationType: string }
 }
 
 export type ServicesAnswer = { readonly ok: true; readonly body: string } | { readonly ok: false; readonly error: ErrorId }
 const refused = (error: ErrorId): ServicesAnswer => ({ ok: false, error })
 
-/** @param text the body as it came; what the Swagger does not know of is a technical error, as everywhere in 2026 */
-export function subscribedServices(text: string, today: Day): ServicesAnswer {
+/**
+ * @param text the body as it came; what the Swagger does not know of is a technical error, as everywhere in 2026
+ * @param shares those of the application that asks
+ */
+export function subscribedServices(text: string, today: Day, shares: readonly Share[]): ServicesAnswer {
   let asked: unknown
   try {
-    asked = JSON.parse(text)
+    // 64 bits do not fit into a number: the digits are read as they stand.
+    asked = parseWithSource(text, (name, value, { source }) =>
+      name === 'autorisationId' && typeof value === 'number' ? new Digits(source ?? '') : value,
+    )
   } catch {
     return refused('unexpected') // not JSON, hence not in the Swagger
   }
@@ -56,26 +60,30 @@ export function subscribedServices(text: string, today: Day): ServicesAnswer {
   if (filter === undefined) return refused('unexpected')
   if (filter.comptage === undefined || (filter.authorisation === undefined && !filter.points && !filter.sirens))
     return refused('meter_missing')
-  if (filter.points?.some((prm) => !METERS.some((row) => row.prm === prm))) return refused('unknown_point')
-  const found = METERS.flatMap((row, i) => servicesOf(row, i, today)).filter((s) => matches(s, filter))
+  if (filter.points?.some((prm) => !meterOf(prm))) return refused('unknown_point')
+  const found = shares.flatMap((share) => servicesOf(share, today)).filter((s) => matches(s, filter))
   if (filter.comptage) return { ok: true, body: JSON.stringify({ nbTotalServices: found.length }) }
   const page = found.slice((filter.page - 1) * PER_PAGE, filter.page * PER_PAGE)
-  return { ok: true, body: JSON.stringify({ nbTotalServices: found.length, serviceSouscrit: page }) }
+  const body = JSON.stringify({ nbTotalServices: found.length, serviceSouscrit: page })
+  return { ok: true, body: body.replaceAll(/"autorisationId":"(\d+)"/g, '"autorisationId":$1') }
 }
 
-function servicesOf(row: MeterRow, index: number, today: Day): Service[] {
-  const from = dayOf(row.consentFrom ?? row.activated, today)
-  const over = !SHARED.has(row.standing)
-  const state = row.standing === 'no_consent' ? 'SUPPRIME' : over ? 'TERMINE' : 'ACTIF'
-  const until = over ? addDays(today, -1) : addMonths(today, 30)
+/** What is answered right after a callback, when Enedis has not got round to it yet. */
+export const NO_SERVICES = JSON.stringify({ nbTotalServices: 0, serviceSouscrit: [] })
+
+function servicesOf(share: Share, today: Day): Service[] {
+  const row = meterOf(share.prm)
+  if (!row || share.state === 'left') return []
+  const state = stateOf(share, today)
+  const { from, until } = daysOf(share, today)
   const services: Service[] = []
   const add = (serviceCode: Service['serviceCode'], produces: boolean, more: Partial<Service>): void => {
     services.push({
-      id: String(770_000 + index * 20 + services.length),
+      id: String(770_000 + share.n * 20 + services.length),
       serviceCode,
       soutirage: !produces,
       injection: produces,
-      pointId: row.prm,
+      pointId: share.prm,
       dateDebut: from,
       dateFin: until,
       etatCode: state,
@@ -88,26 +96,39 @@ function servicesOf(row: MeterRow, index: number, today: Day): Service[] {
     })
   }
   const autorisation = {
-    autorisationId: FIRST_AUTHORISATION + index,
+    autorisationId: share.authorisation,
     autorisationLibelle: 'Partage de données',
     autorisationType: 'EXPLICITE',
   }
-  const hasCurve = row.curve && row.standing !== 'curve_opposed'
   const step = row.step === 'PT10M' || row.step === 'PT15M' ? row.step : 'PT30M'
-  for (const produces of [...(row.consumes ? [false] : []), ...(row.produces ? [true] : [])]) {
-    if (hasCurve) add('ACCES', produces, { mesuresTypeCode: 'CDC', mesuresPas: step, autorisation })
-    add('ACCES', produces, { mesuresTypeCode: 'ENERGIE', mesuresPas: 'P1D', autorisation })
-    add('ACCES', produces, { mesuresTypeCode: 'IDX', mesuresPas: 'P1D', autorisation })
-    if (!produces) add('ACCES', produces, { mesuresTypeCode: 'PMAX', mesuresPas: 'P1D', autorisation })
-    if (hasCurve) add('CCDC', produces, { mesuresTypeCode: 'CDC', mesuresPas: step })
+  const access = ({ kind, way }: Series, ended: Partial<Service> = {}): void =>
+    add('ACCES', way === 'produced', { mesuresTypeCode: kind, mesuresPas: kind === 'CDC' ? step : 'P1D', autorisation, ...ended })
+  for (const series of share.series) {
+    access(series)
+    if (series.kind === 'CDC') add('CCDC', series.way === 'produced', { mesuresTypeCode: 'CDC', mesuresPas: step })
+  }
+  for (const { on, ...series } of share.stopped) {
+    access(series, { etatCode: 'TERMINE', etatLibelle: LABELS.TERMINE, dateFin: on < from ? from : on })
   }
   if (row.standing === 'curve_opposed') add('OPPENR', false, {})
   return services
 }
 
+type Reviver = (name: string, value: unknown, context: { readonly source?: string }) => unknown
+/** Tells revivers of the text of a value, which the type of the library does not yet know. */
+const parseWithSource = JSON.parse as (text: string, reviver: Reviver) => unknown
+
+/** A whole number as it was written. */
+class Digits {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 interface Filter {
   readonly comptage: boolean | undefined
-  readonly authorisation: number | undefined
+  readonly authorisation: string | undefined
   readonly points: readonly string[] | undefined
   readonly sirens: readonly string[] | undefined
   readonly from: Day | undefined
@@ -132,6 +153,7 @@ function filterOf(fields: Map<string, unknown>): Filter | undefined {
   }
   const flag = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined)
   const whole = (value: unknown): number | undefined => (typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined)
+  const digits = (value: unknown): string | undefined => (value instanceof Digits && /^\d{1,19}$/.test(value.text) ? value.text : undefined)
   const date = (value: unknown): Day | undefined => (typeof value === 'string' ? parseDay(value) : undefined)
   const list =
     (allowed?: readonly string[]) =>
@@ -142,7 +164,7 @@ function filterOf(fields: Map<string, unknown>): Filter | undefined {
     }
   const filter: Filter = {
     comptage: take('comptage', flag),
-    authorisation: take('autorisationId', whole),
+    authorisation: take('autorisationId', digits),
     points: take('pointId', list()),
     sirens: take('siren', list()),
     from: take('dateDebut', date),

@@ -83,3 +83,76 @@ export function onTheWire(
     socket.once('error', done('reset'))
   })
 }
+
+export const APPLICATION = DEFAULT_APPLICATION.clientId
+export const CALLBACK = 'http://127.0.0.1:9/callback'
+
+/** A simulated Enedis whose application has a callback address, and a browser without cookies that follows nothing. */
+export async function aVisitor(options: Partial<SandboxOptions> = {}): Promise<Client & Visitor> {
+  const client = await aClient(options)
+  client.sandbox.register(APPLICATION, CALLBACK)
+  const { url } = client.sandbox
+  const see = async (target: string, init: RequestInit = {}): Promise<Seen> => {
+    const answer = await fetch(`${url}${target}`, { redirect: 'manual', ...init })
+    const location = answer.headers.get('location')
+    return {
+      status: answer.status,
+      text: await answer.text(),
+      headers: answer.headers,
+      ...(location !== null && { to: new URL(location, url) }),
+    }
+  }
+  return {
+    ...client,
+    see,
+    send: (target, fields) => see(target, { method: 'POST', body: new URLSearchParams([...fields].map(([name, value]) => [name, value])) }),
+    async services(asked) {
+      const answer = await fetch(`${url}/subscribed_services/v1`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${client.token}`, 'Content-Type': 'application/json' },
+        body: typeof asked === 'string' ? asked : JSON.stringify({ comptage: false, ...asked }),
+      })
+      const text = await answer.text()
+      const { serviceSouscrit: list = [] } = JSON.parse(text) as { serviceSouscrit?: readonly Service[] }
+      return { status: answer.status, text, list }
+    },
+  }
+}
+
+export interface Seen {
+  readonly status: number
+  readonly text: string
+  readonly headers: Headers
+  /** Where it redirects to. */
+  readonly to?: URL
+}
+export interface Service {
+  readonly pointId: string
+  readonly mesuresTypeCode: string
+  readonly injection: boolean
+  readonly etatCode: string
+  readonly dateDebut: string
+  readonly dateFin: string
+  readonly autorisation: { readonly autorisationId: number }
+}
+export interface Visitor {
+  see(target: string, init?: RequestInit): Promise<Seen>
+  send(target: string, fields: Iterable<readonly [string, string]>): Promise<Seen>
+  /** Asks the subscribed services: a body as it is, or filters. */
+  services(
+    asked: string | Readonly<Record<string, unknown>>,
+  ): Promise<{ readonly status: number; readonly text: string; readonly list: readonly Service[] }>
+}
+
+const V1_PAGE = '/dataconnect/v1/oauth2/authorize'
+const V2_PAGE = '/dataconnect/v2/oauth2/authorize'
+export function consentPage(generation: 'v1' | 'v2', fields: Readonly<Record<string, string | undefined>> = {}): string {
+  const all = { client_id: APPLICATION, response_type: 'code', state: 'a-state', duration: 'P1Y', ...fields }
+  const given = Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))
+  return `${generation === 'v1' ? V1_PAGE : V2_PAGE}?${new URLSearchParams(given).toString()}`
+}
+export const accept = (...prms: readonly string[]): readonly (readonly [string, string])[] => [
+  ['decision', 'accept'],
+  ...prms.map((prm) => ['meter', prm] as const),
+]
+export const REFUSE: readonly (readonly [string, string])[] = [['decision', 'refuse']]

@@ -1,0 +1,102 @@
+/**
+ * `/_sandbox/…`: what those who test against the simulated Enedis tell it and ask it. Answered only to a caller that
+ * names it by a loopback address.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import * as z from 'zod'
+import type { Day } from '../domain/time.ts'
+import { parseDay } from '../domain/time.ts'
+import { METERS, meterOf } from './meters.ts'
+import { misbehaviour } from './misbehave.ts'
+import { isLoopback, readBody } from './receive.ts'
+import type { Sandbox } from './sandbox.ts'
+import { sendText } from './send.ts'
+import { MEASURE_KINDS, WAYS } from './shares.ts'
+
+const prm = z.string().refine((text) => meterOf(text) !== undefined, 'no such meter')
+const date = z.string().transform((text, context): Day => {
+  const read = parseDay(text)
+  if (read) return read
+  context.addIssue('a day in the form YYYY-MM-DD')
+  return z.NEVER
+})
+const shareOrder = z.strictObject({
+  prm,
+  clientId: z.string().min(1),
+  kinds: z.array(z.enum(MEASURE_KINDS)).optional(),
+  ways: z.array(z.enum(WAYS)).optional(),
+  from: date.optional(),
+  until: date.optional(),
+  authorisation: z
+    .string()
+    .regex(/^[1-9]\d{0,18}$/)
+    .optional(),
+})
+const meterAlone = z.strictObject({ prm })
+const registration = z.strictObject({ clientId: z.string().min(1), redirectUri: z.url({ protocol: /^https?$/ }) })
+
+type Told = { readonly status: number; readonly said: unknown }
+type Command = (sandbox: Sandbox, body: unknown) => Told
+
+/** A command whose body fits, done; else what does not. */
+function told<T>(schema: z.ZodType<T>, act: (sandbox: Sandbox, wanted: T) => unknown): Command {
+  return (sandbox, body) => {
+    const wanted = schema.safeParse(body)
+    if (!wanted.success) return { status: 400, said: { error: z.prettifyError(wanted.error) } }
+    try {
+      return { status: 200, said: act(sandbox, wanted.data) }
+    } catch (error) {
+      if (error instanceof RangeError) return { status: 400, said: { error: error.message } }
+      throw error
+    }
+  }
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  reset: (sandbox) => {
+    sandbox.reset()
+    return { status: 200, said: { reset: true } }
+  },
+  misbehave: told(misbehaviour, (sandbox, wanted) => {
+    sandbox.misbehave(wanted)
+    return { misbehaves: wanted }
+  }),
+  register: told(registration, (sandbox, { clientId, redirectUri }) => {
+    sandbox.register(clientId, redirectUri)
+    return { registered: true }
+  }),
+  share: told(shareOrder, (sandbox, order) => sandbox.share(order)),
+  revoke: told(meterAlone, (sandbox, { prm: meter }) => ({ done: sandbox.revoke(meter) })),
+  expire: told(meterAlone, (sandbox, { prm: meter }) => ({ done: sandbox.expire(meter) })),
+  stop: told(z.strictObject({ prm, kind: z.enum(MEASURE_KINDS) }), (sandbox, { prm: meter, kind }) => ({
+    done: sandbox.stop(meter, kind),
+  })),
+  'change-holder': told(meterAlone, (sandbox, { prm: meter }) => ({ done: sandbox.changeHolder(meter) })),
+  'delay-services': told(z.strictObject({ times: z.int().min(0).max(1_000_000) }), (sandbox, { times }) => {
+    sandbox.delayServices(times)
+    return { delayed: times }
+  }),
+}
+
+export async function control(sandbox: Sandbox, message: IncomingMessage, url: URL, res: ServerResponse): Promise<void> {
+  const name = url.pathname.slice('/_sandbox/'.length)
+  const body = await readBody(message)
+  if (!isLoopback(message)) return sendText(res, 403, '{"error":"loopback only"}')
+  if (message.method === 'GET' && name === 'meters') return sendText(res, 200, JSON.stringify(METERS))
+  if (message.method === 'GET' && name === 'calls') {
+    const after = Number(url.searchParams.get('after') ?? 0)
+    return sendText(res, 200, JSON.stringify({ calls: sandbox.calls().filter((call) => call.n > after) }))
+  }
+  const command = message.method === 'POST' && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (!command) return sendText(res, 404, JSON.stringify({ error: `POST ${Object.keys(COMMANDS).join(', ')}; GET calls, meters` }))
+  const { status, said } = command(sandbox, json(body ?? ''))
+  return sendText(res, status, JSON.stringify(said))
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // which the schema refuses, and says so
+  }
+}
