@@ -23,6 +23,7 @@ import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
 import { operatorKeyOn } from './evidence/operator-key.ts'
 import { ownCallsOn } from './evidence/own-calls.ts'
+import { personEvidenceOn } from './evidence/person.ts'
 import { openNote, parseCheckpoint, signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
 import { packText } from './evidence/pack/manifest.ts'
 import { publisherOn, writeDurably } from './evidence/publish.ts'
@@ -32,6 +33,7 @@ import { consentOn } from './permissions/consent.ts'
 import { attachmentsOn } from './permissions/attachments.ts'
 import { browseOn } from './permissions/browse.ts'
 import { parseImport } from './permissions/import.ts'
+import { linksOn } from './permissions/links.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
 import type { ActDetails } from './permissions/registry.ts'
 import { doubtsOn } from './permissions/doubts.ts'
@@ -117,6 +119,8 @@ function start(port: MessagePort, options: StateOptions): void {
   const publisher = publisherOn(db, log, signer)
   const browse = browseOn(db, registry, tokens)
   const entries = evidenceBrowseOn(db)
+  const person = personEvidenceOn(db, journal, keys, options.keys.index, vkey)
+  const links = linksOn(db, journal, registry, tickets, options.keys.index)
 
   function originOf({ origin: wanted }: StateOptions): string {
     const row = db.prepare("SELECT value FROM meta WHERE key = 'origin'").get()
@@ -239,6 +243,15 @@ function start(port: MessagePort, options: StateOptions): void {
     linkIdentity: consent.linkIdentity,
     ofIdentity: consent.ofIdentity,
     onMeter: registry.onMeter,
+    personAccesses: person.accesses,
+    personEntry: person.entry,
+    personEntries: person.entries,
+    personRecord: person.record,
+    personOpen: person.open,
+    personTrust: person.trust,
+    linkMake: links.make,
+    linkStands: links.stands,
+    linkUse: links.use,
     ticketPut: tickets.put,
     ticketGet: tickets.get,
     ticketFind: tickets.find,

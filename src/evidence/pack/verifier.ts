@@ -2,15 +2,9 @@
  * The verifier that lies in each pack as one file: it needs Debian's `python3` and `openssl` and nothing of ours. It is
  * written apart from our own verifier on purpose; a test holds both against the same packs.
  */
-export const VERIFIER = String.raw`#!/usr/bin/env python3
-"""Checks an evidence pack offline, with the standard library of python3 and the program openssl.
 
-    python3 verify/verify.py [PACK-FOLDER] [--vkey KEY]
-
-Give the log's key as it came to you by another way; without it the pack's own word is taken, and said so.
-Exit 0: verified. 1: does not verify, with the reason. 2: could not run.
-"""
-import base64, hashlib, hmac, json, os, re, subprocess, sys, tempfile
+/** What both verifiers are made of: hashes, notes, checkpoints, inclusion. */
+export const PROOF_CHECKS = String.raw`import base64, hashlib, hmac, json, os, re, subprocess, sys, tempfile
 
 
 class Refused(Exception):
@@ -141,7 +135,18 @@ def included(index, size, leaf_hash, proof, root):
         else:
             r = node(r, p)
         fn, sn = fn // 2, sn // 2
-    return sn == 0 and r == root
+    return sn == 0 and r == root`
+
+/** In each pack. */
+export const VERIFIER = String.raw`#!/usr/bin/env python3
+"""Checks an evidence pack offline, with the standard library of python3 and the program openssl.
+
+    python3 verify/verify.py [PACK-FOLDER] [--vkey KEY]
+
+Give the log's key as it came to you by another way; without it the pack's own word is taken, and said so.
+Exit 0: verified. 1: does not verify, with the reason. 2: could not run.
+"""
+${PROOF_CHECKS}
 
 
 def tile_path(index, width):
