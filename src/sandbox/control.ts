@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as z from 'zod'
 import type { Day } from '../domain/time.ts'
 import { parseDay } from '../domain/time.ts'
+import { FRANCE_WRONGS } from './france-connect-wrong.ts'
 import { METERS, meterOf } from './meters.ts'
 import { misbehaviour } from './misbehave.ts'
 import { isLoopback, readBody } from './receive.ts'
@@ -35,16 +36,24 @@ const shareOrder = z.strictObject({
 const meterAlone = z.strictObject({ prm })
 const registration = z.strictObject({ clientId: z.string().min(1), redirectUri: z.url({ protocol: /^https?$/ }) })
 
+const service = z.strictObject({
+  clientId: z.string().min(1),
+  secret: z.string().min(1),
+  redirectUris: z.array(z.url({ protocol: /^https?$/ })),
+  postLogoutUris: z.array(z.url({ protocol: /^https?$/ })),
+})
+const franceWrong = z.strictObject({ wrong: z.enum(FRANCE_WRONGS), times: z.int().min(1).max(1_000_000).default(1) })
+
 type Told = { readonly status: number; readonly said: unknown }
-type Command = (sandbox: Sandbox, body: unknown) => Told
+type Command = (sandbox: Sandbox, body: unknown) => Promise<Told>
 
 /** A command whose body fits, done; else what does not. */
 function told<T>(schema: z.ZodType<T>, act: (sandbox: Sandbox, wanted: T) => unknown): Command {
-  return (sandbox, body) => {
+  return async (sandbox, body) => {
     const wanted = schema.safeParse(body)
     if (!wanted.success) return { status: 400, said: { error: z.prettifyError(wanted.error) } }
     try {
-      return { status: 200, said: act(sandbox, wanted.data) }
+      return { status: 200, said: await act(sandbox, wanted.data) }
     } catch (error) {
       if (error instanceof RangeError) return { status: 400, said: { error: error.message } }
       throw error
@@ -53,10 +62,10 @@ function told<T>(schema: z.ZodType<T>, act: (sandbox: Sandbox, wanted: T) => unk
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  reset: (sandbox) => {
+  reset: told(z.unknown(), (sandbox) => {
     sandbox.reset()
-    return { status: 200, said: { reset: true } }
-  },
+    return { reset: true }
+  }),
   misbehave: told(misbehaviour, (sandbox, wanted) => {
     sandbox.misbehave(wanted)
     return { misbehaves: wanted }
@@ -76,6 +85,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     sandbox.delayServices(times)
     return { delayed: times }
   }),
+  'franceconnect-register': told(service, (sandbox, client) => {
+    sandbox.franceConnect.register(client)
+    return { registered: true }
+  }),
+  'franceconnect-misbehave': told(franceWrong, (sandbox, { wrong, times }) => {
+    sandbox.franceConnect.misbehave(wrong, times)
+    return { misbehaves: { wrong, times } }
+  }),
+  'franceconnect-rotate': told(z.unknown(), async (sandbox) => {
+    await sandbox.franceConnect.rotateKeys()
+    return { rotated: true }
+  }),
 }
 
 export async function control(sandbox: Sandbox, message: IncomingMessage, url: URL, res: ServerResponse): Promise<void> {
@@ -89,7 +110,7 @@ export async function control(sandbox: Sandbox, message: IncomingMessage, url: U
   }
   const command = message.method === 'POST' && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!command) return sendText(res, 404, JSON.stringify({ error: `POST ${Object.keys(COMMANDS).join(', ')}; GET calls, meters` }))
-  const { status, said } = command(sandbox, json(body ?? ''))
+  const { status, said } = await command(sandbox, json(body ?? ''))
   return sendText(res, status, JSON.stringify(said))
 }
 

@@ -5,21 +5,29 @@ import type { AccountDesk } from './account-page.ts'
 import { accountPage } from './account-page.ts'
 import type { ConsentDesk } from './consent-pages.ts'
 import { consentGenerationOf, consentPage } from './consent-pages.ts'
+import type { FranceConnectServer } from './france-connect.ts'
+import { FRANCE_PATH } from './france-connect.ts'
 import { isLoopback } from './receive.ts'
 import { sendText } from './send.ts'
 import { ACCOUNT_PATH, visitOf } from './simulated-page.ts'
 
-/** Of the whole address, with or without its language. */
+const STANDALONE = [STYLE_PATH, ACCOUNT_PATH]
+
+/** Of an address with or without its language. */
 export function isPage(path: string): boolean {
   const bare = path.replace(/^\/(fr|en)(?=\/)/, '')
-  return path === STYLE_PATH || bare === ACCOUNT_PATH || consentGenerationOf(bare) !== undefined
+  return STANDALONE.includes(bare) || isConsentPage(path) || bare.startsWith(`${FRANCE_PATH}/`)
+}
+export function isConsentPage(path: string): boolean {
+  return consentGenerationOf(path.replace(/^\/(fr|en)(?=\/)/, '')) !== undefined
 }
 
-export function pages(desk: ConsentDesk & AccountDesk) {
+export function pages(desk: ConsentDesk & AccountDesk, france: FranceConnectServer) {
   return async (message: IncomingMessage, url: URL, res: ServerResponse, fails: boolean): Promise<void> => {
     if (!isLoopback(message)) return sendText(res, 403, '{"error":"loopback only"}')
-    if (url.pathname === STYLE_PATH) return sendText(res, 200, STYLE, { 'Content-Type': 'text/css; charset=utf-8' })
     const visit = visitOf(message, url)
+    if (visit.path === STYLE_PATH) return sendText(res, 200, STYLE, { 'Content-Type': 'text/css; charset=utf-8' })
+    if (visit.path.startsWith(`${FRANCE_PATH}/`)) return france.take(message, visit, res)
     const generation = consentGenerationOf(visit.path)
     return generation ? consentPage(desk, generation, message, visit, res, fails) : accountPage(desk, message, visit, res)
   }

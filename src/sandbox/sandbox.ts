@@ -18,9 +18,12 @@ import { DEFAULT_APPLICATION, tokenDesk } from './applications.ts'
 import { control } from './control.ts'
 import type { ErrorId } from './errors.ts'
 import { errorBody } from './errors.ts'
+import type { FranceConnect } from './france-connect.ts'
+import { franceConnect } from './france-connect.ts'
+import type { FranceConnectClient } from './france-connect-request.ts'
 import type { Misbehaviour, MisbehaviourInput } from './misbehave.ts'
 import { isEmpty, mischief, textOf } from './misbehave.ts'
-import { isPage, pages } from './pages.ts'
+import { isConsentPage, isPage, pages } from './pages.ts'
 import type { Quotas } from './quotas.ts'
 import { ENEDIS_QUOTAS, quotaBook } from './quotas.ts'
 import type { Generation } from './readings.ts'
@@ -34,6 +37,10 @@ import { sharesOf } from './shares.ts'
 
 export type { Application } from './applications.ts'
 export { DEFAULT_APPLICATION } from './applications.ts'
+export type { FranceConnect } from './france-connect.ts'
+export type { FranceConnectClient } from './france-connect-request.ts'
+export { DEFAULT_SERVICE } from './france-connect-request.ts'
+export type { FranceWrong } from './france-connect-wrong.ts'
 export type { MisbehaviourInput } from './misbehave.ts'
 export type { MeasureKind, Share, ShareOrder } from './shares.ts'
 
@@ -43,6 +50,8 @@ export interface SandboxOptions {
   readonly now?: () => number
   readonly quotas?: Quotas
   readonly credentials?: readonly Application[]
+  /** A service that the simulated FranceConnect knows from the start. */
+  readonly franceConnect?: FranceConnectClient
 }
 
 /** One call to a data path, as it arrived. The last two are known once it was answered. */
@@ -67,6 +76,7 @@ export interface SeenCall {
 
 export interface Sandbox {
   readonly url: string
+  readonly franceConnect: FranceConnect
   calls(): readonly SeenCall[]
   misbehave(wanted: MisbehaviourInput): void
   /** Says where people come back to from the consent page, as an application does on Enedis's portal. */
@@ -107,17 +117,23 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     now,
   )
   const today = (): Day => parisDay(now() as Millis)
-  const showPages = pages({
-    shares,
-    today,
-    applications: () => applications.map(({ clientId }) => clientId),
-    isApplication: (clientId) => redirects.has(clientId),
-    redirectUriOf: (clientId) => redirects.get(clientId),
-  })
+  const france = await franceConnect(() => url, now)
+  if (options.franceConnect) france.handle.register(options.franceConnect)
+  const showPages = pages(
+    {
+      shares,
+      today,
+      applications: () => [...redirects.keys()],
+      isApplication: (clientId) => redirects.has(clientId),
+      redirectUriOf: (clientId) => redirects.get(clientId),
+    },
+    france,
+  )
   let seen: SeenCall[] = []
   let count = 0
   let delayed = 0
   const handle: Omit<Sandbox, 'url' | 'close'> = {
+    franceConnect: france.handle,
     calls: () => seen,
     misbehave: (wanted) => odd.ask(wanted),
     register(clientId, redirectUri) {
@@ -142,6 +158,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       delayed = 0
       odd.reset()
       book.reset()
+      france.handle.reset()
     },
   }
 
@@ -174,7 +191,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   }
 
   async function page(message: IncomingMessage, url: URL, res: ServerResponse): Promise<void> {
-    const misbehaving = message.method === 'POST' ? odd.next('consent') : undefined
+    const misbehaving = message.method === 'POST' && isConsentPage(url.pathname) ? odd.next('consent') : undefined
     if (misbehaving && misbehaving.kind !== 'error' && (await misbehaveWhole(res, misbehaving, 'v5'))) {
       message.resume()
       return undefined
