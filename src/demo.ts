@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo, Server } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,7 +49,7 @@ export interface Demo {
 }
 
 export interface DemoOptions {
-  /** The first of three consecutive ports; 0 picks free ones; absent: 8080, or free ones where that is taken. */
+  /** The first of five consecutive ports; 0 picks free ones; absent: 8080, or free ones where that is taken. */
   readonly port?: number
   /** Where the gate's operational log goes. */
   readonly logTo: LogOutput
@@ -73,9 +74,13 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
     ECLUSE_DEMO_SIGNING_KEY: key(),
     ECLUSE_DEMO_MASTER_KEY: key(),
     ECLUSE_DEMO_INDEX_KEY: key(),
+    ECLUSE_DEMO_FRANCECONNECT_SECRET: key(),
+    ECLUSE_DEMO_CONSOLE_SECRET: key(),
   }
   const document = parseDocument(await readFile(SETTINGS, 'utf8'))
   const account = ['providers', 'enedis-data-connect', 'accounts', 0]
+  const application = String(document.getIn([...account, 'client_id']))
+  const gateUrl = `http://127.0.0.1:${ports.gate}`
   const quota = {
     perSecond: Number(document.getIn([...account, 'quota', 'per_second'])),
     perHour: Number(document.getIn([...account, 'quota', 'per_hour'])),
@@ -83,7 +88,13 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
   const sandbox = await startSandbox({
     port: ports.sandbox,
     quotas: { v5: quota, '2026': quota },
-    credentials: [{ clientId: String(document.getIn([...account, 'client_id'])), secret: env.ECLUSE_DEMO_ENEDIS_SECRET }],
+    credentials: [{ clientId: application, secret: env.ECLUSE_DEMO_ENEDIS_SECRET, redirectUri: `${gateUrl}/consent/callback` }],
+    franceConnect: {
+      clientId: String(document.getIn(['portal', 'franceconnect', 'client_id'])),
+      secret: env.ECLUSE_DEMO_FRANCECONNECT_SECRET,
+      redirectUris: [`${gateUrl}/franceconnect/callback`],
+      postLogoutUris: [`${gateUrl}/me`],
+    },
   })
   made.defer(() => sandbox.close())
 
@@ -91,7 +102,13 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
   document.setIn(['instance', 'state'], './state')
   document.setIn(['listeners', 'gate', 'port'], ports.gate)
   document.setIn(['listeners', 'ops', 'port'], ports.ops)
+  document.setIn(['listeners', 'admin', 'port'], ports.admin)
+  document.setIn(['listeners', 'admin', 'url'], `http://127.0.0.1:${ports.admin}`)
   document.setIn(['providers', 'enedis-data-connect', 'url'], sandbox.url)
+  document.setIn(['portal', 'url'], gateUrl)
+  document.setIn(['portal', 'consent', 'url'], sandbox.url)
+  document.setIn(['portal', 'franceconnect', 'issuer'], `${sandbox.url}/franceconnect/api/v2`)
+  document.setIn(['clients', 0, 'oauth', 'redirect_uris', 0], `http://127.0.0.1:${ports.application}/callback`)
   await writeFile(file, document.toString(), { mode: 0o600 })
   const accepted = await readSettings(file, env)
   if (!accepted.ok) throw new Error(`the settings of the demo have mistakes:\n${formatMistakes(SETTINGS, accepted.mistakes)}`)
@@ -123,22 +140,50 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
       shows,
     })),
     credential: { client: CLIENTS[0], secret },
-    otherPorts: port === undefined && ports.gate === 0,
+    otherPorts: ports.others,
     stop: () => running.disposeAsync(),
   }
 }
 
-async function portsFrom(port: number | undefined): Promise<{ readonly gate: number; readonly ops: number; readonly sandbox: number }> {
+interface Ports {
+  readonly gate: number
+  readonly ops: number
+  readonly sandbox: number
+  readonly application: number
+  readonly admin: number
+  /** The usual ones were taken. */
+  readonly others: boolean
+}
+
+async function portsFrom(port: number | undefined): Promise<Ports> {
   const first = port ?? USUAL_PORT
-  if (first === 0) return { gate: 0, ops: 0, sandbox: 0 }
-  const wanted = { gate: first, ops: first + 1, sandbox: first + 2 }
-  if (wanted.sandbox > 65_535) throw new Error(`--port ${first}: three ports are needed, the last of them at most 65535`)
+  if (first === 0) return freePorts(false)
+  const wanted = { gate: first, ops: first + 1, sandbox: first + 2, application: first + 3, admin: first + 4 }
+  if (wanted.admin > 65_535) throw new Error(`--port ${first}: five ports are needed, the last of them at most 65535`)
   for (const one of Object.values(wanted)) {
     if (await isFree(one)) continue
     if (port !== undefined) throw new Error(`port ${one} is taken: give another first port, or --port 0 for free ones`)
-    return { gate: 0, ops: 0, sandbox: 0 }
+    return freePorts(true)
   }
-  return wanted
+  return { ...wanted, others: false }
+}
+
+/** Known before anything listens: browsers are sent to addresses that the settings name. */
+async function freePorts(others: boolean): Promise<Ports> {
+  const probes = await Promise.all(
+    [0, 1, 2, 3, 4].map(
+      () =>
+        new Promise<Server>((resolve, reject) => {
+          const probe = createServer()
+          probe.once('error', reject)
+          probe.listen({ host: '127.0.0.1', port: 0 }, () => resolve(probe))
+        }),
+    ),
+  )
+  const numbers = probes.map((probe) => (probe.address() as AddressInfo).port)
+  await Promise.all(probes.map((probe) => new Promise((done) => probe.close(done))))
+  const [gate = 0, ops = 0, sandbox = 0, application = 0, admin = 0] = numbers
+  return { gate, ops, sandbox, application, admin, others }
 }
 
 function isFree(port: number): Promise<boolean> {

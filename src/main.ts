@@ -11,6 +11,7 @@ import { changesTo, gateState } from './gate-state.ts'
 import type { Holder } from './gateway/holder.ts'
 import { holderAt } from './gateway/holder.ts'
 import { listen } from './gateway/listener.ts'
+import { ownCallsOf } from './gateway/own-calls.ts'
 import { handle } from './gateway/pipeline.ts'
 import type { Gate } from './gateway/ports.ts'
 import { quotaOf } from './gateway/quota.ts'
@@ -25,6 +26,7 @@ import { lookups } from './permissions/cache.ts'
 import { redisCache } from './permissions/redis.ts'
 import type { ActResult } from './permissions/registry.ts'
 import type { Identity } from './permissions/tokens.ts'
+import { peopleOf } from './people.ts'
 import type { ProviderAdapter } from './providers/adapter.ts'
 import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
 import type { Accepted } from './reload.ts'
@@ -144,10 +146,25 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   // Known before the first request, not a second after it.
   await standing.measureDisk()
   const refusals = refusalBudget()
+  const adapter = dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>
+  const ownCalls = ownCallsOf({
+    holders,
+    quota,
+    intent: (args) => state.client.call('ownIntent', args),
+    outcome: (args) => state.client.call('ownOutcome', args),
+    ready: () => standing.takes,
+    holderError: adapter.holderError,
+    now: clock.now,
+    newId: randomUUID,
+    log,
+  })
+  const people = await peopleOf({ force, state: state.client, keys, ownCalls, changes, ready: () => standing.takes, clock, log })
+  opened.defer(() => people?.close())
   const gate: Gate = {
     live: () => force.live,
     state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, log),
-    route: { id: 'enedis-data-connect', adapter: dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>, holders, quota },
+    route: { id: 'enedis-data-connect', adapter, holders, quota },
+    people,
     refusals,
     underWay: underway,
     metrics,
@@ -249,6 +266,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     for (let waited = 0; underway.count > 0 && waited < RECORD_MS; waited += 20) await sleep(20)
     for (const timer of timers) clearInterval(timer)
     if (state.client.down === undefined) await summarise()
+    await people?.close()
     await control.close()
     await shared?.close()
     await closeAll(holders)

@@ -29,7 +29,7 @@ export async function run(given: readonly string[]): Promise<number> {
 function text({ gate, ops, sandbox, state, log, requests, credential, otherPorts }: Demo): string {
   const [allowed, narrowed, refused, ...others] = requests
   const three = [allowed, narrowed, refused].flatMap((request) => (request ? [curl(request)] : []))
-  return `Écluse demo: everything on loopback, invented meters, gone when it stops.${otherPorts ? '\nPorts 8080 to 8082 are not all free, so others were picked.' : ''}
+  return `Écluse demo: everything on loopback, invented meters, gone when it stops.${otherPorts ? '\nPorts 8080 to 8084 are not all free, so others were picked.' : ''}
 
   gate     ${gate}
   ops      ${ops}/readyz  ${ops}/metrics

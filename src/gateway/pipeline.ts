@@ -53,6 +53,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     gate.maxTarget,
   )
   if ('status' in canonical) return refuseStranger(gate, message, res, canonical.status, 'malformed', null)
+  if (gate.people?.serves(canonical.wire.path)) return gate.people.handle(message, res)
   if (canonical.preflight) return preflight(gate, live, canonical, res)
   const { adapter } = gate.route
   const now = gate.now()
@@ -61,7 +62,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   if (classified.is === 'told') return tell(gate, res, classified.reply)
 
   const form = classified.form
-  const hash = canonical.bearer === null ? undefined : createHash('sha256').update(canonical.bearer).digest()
+  const hash = canonical.bearer === null ? undefined : await hashOf(gate, canonical.bearer)
   if (hash === undefined) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
   const identity = await gate.state.identify(hash, false).catch((error: unknown) => {
     gate.log.error({ err: error }, 'a token could not be looked up')
@@ -228,6 +229,10 @@ export function unavailable(gate: Gate, exchange: Exchange): void {
     retryAfterSeconds: 5,
   })
   send(gate, exchange, reply, 'evidence_unavailable', null)
+}
+
+function hashOf(gate: Gate, bearer: string): Promise<Buffer | undefined> | Buffer {
+  return gate.people ? gate.people.hashOf(bearer) : createHash('sha256').update(bearer).digest()
 }
 
 const inFlight = new WeakMap<Gate, Map<string, { now: number; second: number; inSecond: number }>>()

@@ -1,4 +1,5 @@
 /** What the request path is given: types only, so that it can be read and tested without a store, a clock or a file. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccountId, ClientId, PermissionView, PurposeCode } from '../domain/permission.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { Policy } from '../domain/policy.ts'
@@ -65,10 +66,20 @@ export interface ProviderRoute {
   readonly quota: Quota
 }
 
+/** Pages for people and the OAuth server, on the same listener: what is theirs never enters the gated path. */
+export interface PeoplesDoor {
+  serves(path: string): boolean
+  handle(message: IncomingMessage, res: ServerResponse): void
+  /** What a bearer text is found by in the registry; undefined where it proves nothing. */
+  hashOf(bearer: string): Promise<Buffer | undefined>
+}
+
 export interface Gate {
   readonly live: () => Live
   readonly state: GateState
   readonly route: ProviderRoute
+  /** Absent where the settings have no section `portal`. */
+  readonly people: PeoplesDoor | undefined
   readonly refusals: RefusalBudget
   readonly underWay: UnderWay
   readonly metrics: Metrics

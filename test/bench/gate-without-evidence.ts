@@ -127,6 +127,7 @@ const gate: Gate = {
   now: () => Date.now() as Millis,
   newId: randomUUID,
   draining: () => false,
+  people: undefined,
   maxTarget: 2048,
 }
 const listener = await listen(

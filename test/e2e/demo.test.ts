@@ -237,7 +237,7 @@ describe('the requests of the ready line', () => {
 })
 
 describe('ports', () => {
-  test('--port N takes three consecutive ones, and says which is taken', async () => {
+  test('--port N takes five consecutive ones, and says which is taken', async () => {
     const first = await threeFreePorts()
     const demo = await ready('--port', String(first))
     expect([demo.ready.gate, demo.ready.ops, demo.ready.sandbox]).toStrictEqual([0, 1, 2].map((i) => `http://127.0.0.1:${first + i}`))
@@ -253,7 +253,7 @@ describe('ports', () => {
       const demo = start()
       const said: string[] = []
       while (!said.at(-1)?.startsWith('Ctrl-C')) said.push(await demo.lines())
-      expect(said).toContain('Ports 8080 to 8082 are not all free, so others were picked.')
+      expect(said).toContain('Ports 8080 to 8084 are not all free, so others were picked.')
       expect(said.filter((line) => line.startsWith('curl -i '))).toHaveLength(3)
       const [allowed = ''] = said.filter((line) => line.startsWith('curl -i '))
       const { stdout } = await execute('sh', ['-c', allowed.replace('curl -i', 'printf %s\\\\n')])

@@ -59,13 +59,7 @@ export interface Journey {
     | { readonly is: 'authorisation'; readonly authorisation: string }
     | { readonly is: 'meters'; readonly meters: readonly UsagePointId[] }
   )
-  /** Meters that the data holder confirmed, where there are several to choose from. */
-  readonly found?: readonly FoundMeter[]
   readonly end?: JourneyEnd
-}
-export interface FoundMeter {
-  readonly meter: UsagePointId
-  readonly authorisation: string
 }
 export type JourneyEnd =
   | {
@@ -73,6 +67,8 @@ export type JourneyEnd =
       readonly bundle: string
       readonly permissions: readonly PermissionId[]
       readonly meters: readonly UsagePointId[]
+      /** Of the first meter, as the data holder numbers it. */
+      readonly authorisation: string
       readonly until: Millis
     }
   | { readonly is: 'refused'; readonly by: 'person' | 'holder' }

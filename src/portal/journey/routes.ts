@@ -1,0 +1,322 @@
+/**
+ * The way of a consent through the browser: asked → chosen → Enedis → back → checked → given. Each step belongs to one
+ * browser (its visit) and is on disk before the next, so that a gate that restarts in the middle goes on.
+ */
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ClientId } from '../../domain/permission.ts'
+import { parisDay } from '../../domain/time.ts'
+import type { ClientSettings } from '../../settings/shape.ts'
+import { limitOf } from '../limit.ts'
+import type { Rooms } from '../portal.ts'
+import type { Visit } from '../visit.ts'
+import { readCallback } from './callback.ts'
+import { settle } from './give.ts'
+import type { AskedLine, Journey, JourneyEnd, Origin } from './journey.ts'
+import { linesOf } from './journey.ts'
+import { askPage, choosePage, CLOSED, donePage, FAILED, NOT_OURS, refusedPage, STRANGER, waitPage } from './pages.ts'
+import type { Journeys } from './store.ts'
+import { journeysOf } from './store.ts'
+import type { VerifiedMeter } from './verify.ts'
+
+type Given = Extract<JourneyEnd, { is: 'given' }>
+
+/** How whoever began a journey is told of its end: an address to go on to, or a page of its own, or nothing but ours. */
+export interface Ending {
+  /** Where the browser goes; undefined: to our own page. */
+  given(
+    journey: Journey,
+    end: Given,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<{ readonly to?: string; readonly token?: string; readonly sent?: true }>
+  refused(journey: Journey, request: FastifyRequest, reply: FastifyReply): Promise<{ readonly to?: string; readonly sent?: true }>
+  /** Origins to which the forms of the journey may lead in the end. */
+  targets(journey: Journey): readonly string[]
+}
+export type Endings = Readonly<Record<Exclude<Origin['is'], 'sign_in'>, Ending>>
+
+export interface JourneyDesk {
+  /** Begins a journey and gives the address of its first page; undefined where the client may ask nobody anything. */
+  begin(
+    visit: Visit,
+    origin: Origin,
+    client: ClientSettings,
+    wanted: { readonly lines?: readonly AskedLine[]; readonly duration?: string },
+  ): Promise<string | undefined>
+  /** Sends a person to Enedis to prove to hold a meter; gives the address. */
+  signIn(visit: Visit): Promise<string>
+  /** Whether this address may begin another one. */
+  admits(request: FastifyRequest): boolean
+}
+
+const PER_ADDRESS = 60
+const WINDOW_MS = 600_000
+
+export function journeyDesk(rooms: Rooms): JourneyDesk {
+  const { parts, visits } = rooms
+  const journeys = journeysOf(parts)
+  const admits = limitOf(PER_ADDRESS, WINDOW_MS, parts.now)
+  return {
+    admits: (request) => admits(request.ip),
+    async begin(visit, origin, client, wanted) {
+      if (!client.ask || client.disabled) return undefined
+      const lines = wanted.lines ?? linesOf(client, parts.clients())
+      if (lines.length === 0) return undefined
+      const journey: Journey = {
+        id: journeys.newId(),
+        origin,
+        visit: visits.fingerprint(visit),
+        language: visit.language,
+        client: client.id,
+        lines,
+        duration: wanted.duration ?? client.ask.validity,
+        notice: String(client.ask.notice),
+        begun: parts.now(),
+      }
+      await journeys.put(journey)
+      return `/consent/${journey.id}`
+    },
+    async signIn(visit) {
+      const journey: Journey = {
+        id: journeys.newId(),
+        origin: { is: 'sign_in' },
+        visit: visits.fingerprint(visit),
+        language: visit.language,
+        client: null,
+        lines: [],
+        duration: 'P1D',
+        notice: '',
+        begun: parts.now(),
+      }
+      return sendToEnedis(rooms, journeys, journey)
+    },
+  }
+}
+
+/** Remembers the way and gives the address of Enedis's page. */
+async function sendToEnedis({ parts }: Rooms, journeys: Journeys, journey: Journey): Promise<string> {
+  const { consent, account } = parts.settings
+  const state = randomBytes(24).toString('base64url')
+  await journeys.put({ ...journey, sent: { at: parts.now(), state } })
+  const url = new URL(`${consent.url}/dataconnect/${consent.generation}/oauth2/authorize`)
+  url.search = new URLSearchParams({
+    client_id: parts.applicationOf(account),
+    response_type: 'code',
+    state,
+    duration: journey.duration,
+  }).toString()
+  return url.href
+}
+
+type Handler = (request: FastifyRequest, reply: FastifyReply, visit: Visit, journey: Journey) => Promise<FastifyReply>
+
+export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endings): void {
+  const { parts, visits, frame } = rooms
+  const journeys = journeysOf(parts)
+  const enedis = new URL(parts.settings.consent.url).origin
+
+  /** The journey of this address, if it is this browser's. */
+  const own =
+    (handler: Handler) =>
+    async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+      const visit = visits.of(request, reply)
+      const { id = '' } = request.params as { readonly id?: string }
+      const journey = await journeys.get(id)
+      if (!journey || journey.visit !== visits.fingerprint(visit)) return frame.problem(reply, visit, 404, STRANGER)
+      if (!parts.ready()) return frame.problem(reply, visit, 503, CLOSED)
+      return handler(request, reply, visit, { ...journey, language: visit.language })
+    }
+  const targetsOf = (journey: Journey): readonly string[] =>
+    journey.origin.is === 'sign_in' ? [enedis] : [enedis, ...endings[journey.origin.is].targets(journey)]
+  const clientOf = (id: ClientId | null): (ClientSettings & { readonly ask: NonNullable<ClientSettings['ask']> }) | undefined => {
+    const client = id === null ? undefined : parts.clients().get(id)
+    return client?.ask && !client.disabled ? { ...client, ask: client.ask } : undefined
+  }
+
+  app.get(
+    '/consent/:id',
+    own(async (_request, reply, visit, journey) => {
+      if (journey.end) return reply.redirect(`/consent/${journey.id}/done`, 303)
+      if (journey.back) return reply.redirect(`/consent/${journey.id}/check`, 303)
+      return ask(reply, visit, journey, false)
+    }),
+  )
+  async function ask(reply: FastifyReply, visit: Visit, journey: Journey, nothingTicked: boolean): Promise<FastifyReply> {
+    const client = clientOf(journey.client)
+    if (!client) return frame.problem(reply, visit, 404, STRANGER)
+    const asking = {
+      journey,
+      client,
+      purposes: parts.purposes(),
+      settings: parts.settings,
+      today: parisDay(parts.now()),
+      nothingTicked,
+      formTargets: targetsOf(journey),
+    }
+    // What is kept as proof is the page as it is sent, without the secret of its form.
+    const page = frame.text(visit, askPage({ ...asking, field: null }))
+    await journeys.put({ ...journey, shown: { at: parts.now(), page } })
+    return frame.show(reply, visit, askPage({ ...asking, field: visits.field(visit) }))
+  }
+
+  app.post(
+    '/consent/:id',
+    own(async (request, reply, visit, journey) => {
+      if (!visits.isOurs(visit, request)) return frame.problem(reply, visit, 403, NOT_OURS)
+      if (journey.end || journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
+      if (!journey.shown) return reply.redirect(`/consent/${journey.id}`, 303)
+      const body = request.body as Readonly<Record<string, unknown>>
+      if (body['answer'] === 'refuse') return end(request, reply, journey, { is: 'refused', by: 'person' })
+      const lines = listOf(body['line']).filter((id) => journey.lines.some((line) => line.id === id))
+      if (body['answer'] !== 'go' || lines.length === 0) return ask(reply, visit, journey, true)
+      const chosen: Journey = { ...journey, chosen: { at: parts.now(), lines } }
+      return reply.redirect(await sendToEnedis(rooms, journeys, chosen), 303)
+    }),
+  )
+
+  app.get('/consent/callback', async (request, reply) => {
+    const visit = visits.of(request, reply)
+    if (!parts.ready()) return frame.problem(reply, visit, 503, CLOSED)
+    const query = singleValues(request.query)
+    const journey = query && (await journeys.comeBack(query.get('state') ?? ''))
+    // Without a state of ours, in another browser, or a second time: dropped, whatever it says.
+    if (!query || !journey || journey === 'used' || journey.visit !== visits.fingerprint(visit))
+      return frame.problem(reply, visit, 400, STRANGER)
+    const callback = readCallback(query, parts.settings.consent.generation)
+    if (callback.is === 'refused') return end(request, reply, journey, { is: 'refused', by: 'holder' })
+    if (callback.is === 'failed') return end(request, reply, journey, { is: 'failed', why: 'holder_failed' })
+    if (callback.is === 'malformed') return end(request, reply, journey, { is: 'failed', why: 'malformed' })
+    await journeys.put({ ...journey, back: { at: parts.now(), ...callback } })
+    return reply.redirect(`/consent/${journey.id}/check`, 303)
+  })
+
+  app.get(
+    '/consent/:id/check',
+    own(async (request, reply, visit, journey) => {
+      if (journey.end) return reply.redirect(`/consent/${journey.id}/done`, 303)
+      return check(request, reply, visit, journey, undefined)
+    }),
+  )
+  app.post(
+    '/consent/:id/meters',
+    own(async (request, reply, visit, journey) => {
+      if (!visits.isOurs(visit, request)) return frame.problem(reply, visit, 403, NOT_OURS)
+      if (journey.end) return reply.redirect(`/consent/${journey.id}/done`, 303)
+      return check(request, reply, visit, journey, listOf((request.body as Readonly<Record<string, unknown>>)['meter']))
+    }),
+  )
+
+  /** One at a time for each journey: a page that reloads must not give twice. */
+  const checking = new Map<string, Promise<unknown>>()
+  async function check(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    visit: Visit,
+    journey: Journey,
+    picked: readonly string[] | undefined,
+  ): Promise<FastifyReply> {
+    if (!journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
+    if (checking.has(journey.id)) return frame.show(reply, visit, waitPage(journey))
+    const one = journey.origin.is === 'data_connect' && journey.origin.generation === 'v2'
+    const work = settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked))
+    checking.set(journey.id, work)
+    try {
+      const settled = await work
+      if (settled.is === 'waiting') return frame.show(reply, visit, waitPage(journey))
+      if (settled.is === 'choose') return choose(reply, visit, journey, settled.meters, one, false)
+      if (settled.is === 'signed_in') {
+        await visits.signIn(visit, { method: 'data_connect', permissions: settled.permissions, since: parts.now() }, reply)
+        return reply.redirect('/me', 303)
+      }
+      if (settled.end.is === 'failed' && settled.end.why === 'nothing_asked_shared' && picked?.length === 0) {
+        const again = await settle(parts, journey, undefined)
+        if (again.is === 'choose') return choose(reply, visit, journey, again.meters, one, true)
+      }
+      return await end(request, reply, journey, settled.end)
+    } finally {
+      checking.delete(journey.id)
+    }
+  }
+  function choose(
+    reply: FastifyReply,
+    visit: Visit,
+    journey: Journey,
+    meters: readonly VerifiedMeter[],
+    one: boolean,
+    nothingTicked: boolean,
+  ) {
+    const page = choosePage(
+      journey,
+      meters.map((m) => m.meter),
+      one,
+      visits.field(visit),
+      nothingTicked,
+      targetsOf(journey),
+    )
+    return frame.show(reply, visit, page)
+  }
+
+  /** Puts the end on disk, then tells whoever began the journey. */
+  async function end(request: FastifyRequest, reply: FastifyReply, journey: Journey, how: JourneyEnd): Promise<FastifyReply> {
+    const ended: Journey = { ...journey, end: how }
+    await journeys.put(ended)
+    let visit = visits.of(request, reply)
+    if (how.is === 'given') {
+      // Whoever gave it may see and withdraw it at once, under a new cookie; the journey moves with the browser.
+      visit = await visits.signIn(visit, { method: 'data_connect', permissions: how.permissions, since: parts.now() }, reply)
+      await journeys.put({ ...ended, visit: visits.fingerprint(visit) })
+    }
+    return conclude(request, reply, visit, { ...ended, visit: visits.fingerprint(visit) }, how)
+  }
+  async function conclude(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    visit: Visit,
+    journey: Journey,
+    how: JourneyEnd,
+  ): Promise<FastifyReply> {
+    const { origin } = journey
+    if (how.is === 'failed') {
+      const next = journey.client === null ? { href: '/me', text: { fr: 'Mes autorisations', en: 'My permissions' } } : undefined
+      return frame.problem(reply, visit, how.why === 'holder_failed' ? 503 : 409, { ...FAILED[how.why], ...(next && { next }) })
+    }
+    if (origin.is === 'sign_in') return reply.redirect('/me', 303)
+    if (how.is === 'refused') {
+      const told = await endings[origin.is].refused(journey, request, reply)
+      if (told.sent) return reply
+      return told.to === undefined ? frame.show(reply, visit, refusedPage(journey)) : reply.redirect(told.to, 303)
+    }
+    const told = await endings[origin.is].given(journey, how, request, reply)
+    if (told.sent) return reply
+    if (told.to !== undefined) return reply.redirect(told.to, 303)
+    const clientName = clientOf(journey.client)?.name ?? ''
+    return frame.show(reply, visit, donePage({ journey, clientName, end: how, ...(told.token !== undefined && { token: told.token }) }))
+  }
+
+  app.get(
+    '/consent/:id/done',
+    own(async (_request, reply, visit, journey) => {
+      const { end: how } = journey
+      if (!how) return reply.redirect(`/consent/${journey.id}`, 303)
+      if (how.is === 'failed') return frame.problem(reply, visit, 409, FAILED[how.why])
+      if (how.is === 'refused') return frame.show(reply, visit, refusedPage(journey))
+      return frame.show(reply, visit, donePage({ journey, clientName: clientOf(journey.client)?.name ?? '', end: how }))
+    }),
+  )
+}
+
+/** Undefined where a parameter stands twice: which of two counts differs from one reader to the next. */
+export function singleValues(query: unknown): ReadonlyMap<string, string> | undefined {
+  const values = new Map<string, string>()
+  for (const [name, value] of Object.entries(query as Readonly<Record<string, unknown>>)) {
+    if (typeof value !== 'string') return undefined
+    values.set(name, value)
+  }
+  return values
+}
+
+function listOf(value: unknown): readonly string[] {
+  if (typeof value === 'string') return [value]
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
