@@ -41,6 +41,7 @@ const service = z.strictObject({
   secret: z.string().min(1),
   redirectUris: z.array(z.url({ protocol: /^https?$/ })),
   postLogoutUris: z.array(z.url({ protocol: /^https?$/ })),
+  encryption: z.looseObject({ kty: z.string(), alg: z.enum(['RSA-OAEP-256', 'ECDH-ES']) }).optional(),
 })
 const franceWrong = z.strictObject({ wrong: z.enum(FRANCE_WRONGS), times: z.int().min(1).max(1_000_000).default(1) })
 
@@ -85,8 +86,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     sandbox.delayServices(times)
     return { delayed: times }
   }),
-  'franceconnect-register': told(service, (sandbox, client) => {
-    sandbox.franceConnect.register(client)
+  'franceconnect-register': told(service, (sandbox, { encryption, ...client }) => {
+    sandbox.franceConnect.register({ ...client, ...(encryption && { encryption }) })
     return { registered: true }
   }),
   'franceconnect-misbehave': told(franceWrong, (sandbox, { wrong, times }) => {

@@ -4,6 +4,7 @@
  * FranceConnect announces PKCE in its metadata and refuses its parameters: whatever is not in the list ends on a page
  * with `Y030007`, and the browser does not come back. Source: FranceConnect, `authorize-params.dto.ts`.
  */
+import type { JWK } from 'jose'
 import type { Language } from '../web/language.ts'
 import { LANGUAGES } from '../web/language.ts'
 import { FRANCE_SCOPES } from './france-connect-persons.ts'
@@ -13,6 +14,11 @@ export interface FranceConnectClient {
   readonly secret: string
   readonly redirectUris: readonly string[]
   readonly postLogoutUris: readonly string[]
+  /**
+   * Makes the service one of FranceConnect+: higher assurance, and UserInfo encrypted to this public key of its own. (The
+   * original reads the key at an address of the service, and FranceConnect+ is an issuer of its own.)
+   */
+  readonly encryption?: JWK & { readonly alg: 'RSA-OAEP-256' | 'ECDH-ES' }
 }
 
 /** Known to everybody, since nobody real can be signed in as. It has no addresses until somebody declares them. */
@@ -31,6 +37,7 @@ export interface FranceRequest {
   readonly nonce: string
   readonly mustSignIn: boolean
   readonly language: Language | undefined
+  readonly acr: string
   /** The service asked for the means of authentication in the ID token. */
   readonly amr: boolean
 }
@@ -42,6 +49,8 @@ export type ReadFrance =
 
 const REQUIRED = ['client_id', 'redirect_uri', 'response_type', 'scope', 'acr_values', 'state', 'nonce']
 const OPTIONAL = ['prompt', 'claims', 'idp_hint', 'ui_locales']
+const LOW = ['eidas1']
+const HIGHER = ['eidas2', 'eidas3']
 const SHORTEST_NONCE = 22
 const NOT_VALID = 'Y030007'
 const UNKNOWN_CLIENT = 'Y04EA6EF'
@@ -57,13 +66,14 @@ export function readFranceRequest(query: URLSearchParams, clientOf: (id: string)
   const claims = readClaims(query.get('claims'))
   const isValid =
     query.get('response_type') === 'code' &&
-    query.get('acr_values') === 'eidas1' &&
     nonce.length >= SHORTEST_NONCE &&
     /^(login|consent|login consent|consent login)?$/.test(query.get('prompt') ?? '') &&
     claims !== undefined
   if (!isListed || !isWhole || !isValid) return { is: 'page', code: NOT_VALID }
   const client = clientOf(query.get('client_id') ?? '')
   if (!client) return { is: 'page', code: UNKNOWN_CLIENT }
+  const acr = query.get('acr_values') ?? ''
+  if (!(client.encryption ? HIGHER : LOW).includes(acr)) return { is: 'page', code: NOT_VALID }
   const redirectUri = query.get('redirect_uri') ?? ''
   // Compared as they are written: a prefix or another spelling of the same address is another address.
   if (!client.redirectUris.includes(redirectUri)) return { is: 'page', code: UNKNOWN_REDIRECT }
@@ -76,6 +86,7 @@ export function readFranceRequest(query: URLSearchParams, clientOf: (id: string)
     nonce,
     mustSignIn: (query.get('prompt') ?? '').split(' ').includes('login'),
     language: LANGUAGES.find((language) => query.get('ui_locales')?.startsWith(language)),
+    acr,
     amr: claims.amr,
   }
   const known = scopes.includes('openid') && scopes.every((scope) => FRANCE_SCOPES.includes(scope))

@@ -15,7 +15,7 @@ import { claimsOf, FRANCE_CLAIMS, FRANCE_SCOPES, francePerson, subOf } from './f
 import type { FranceConnectClient, FranceRequest } from './france-connect-request.ts'
 import { OUR_CODES, readFranceRequest } from './france-connect-request.ts'
 import type { Signer } from './france-connect-signing.ts'
-import { signer } from './france-connect-signing.ts'
+import { encrypted, signer } from './france-connect-signing.ts'
 import type { FranceWrong } from './france-connect-wrong.ts'
 import { franceMischief } from './france-connect-wrong.ts'
 import { readForm } from './receive.ts'
@@ -181,7 +181,7 @@ const NOT_KEPT = { 'Cache-Control': 'no-store' }
 
 /** Says who and how, and no name: names come from UserInfo only. */
 function idToken({ issuer, now, signs, wrong }: Provider, { request, person, authTime }: Grant, accessToken: string): Promise<string> {
-  const { client, nonce, amr } = request
+  const { client, nonce, acr, amr } = request
   const iat = Math.floor(now() / 1000) - (wrong.next('id_token_expired') ? 3600 : 0)
   const claims = {
     iss: wrong.next('id_token_wrong_iss') ? 'https://elsewhere.invalid/api/v2' : issuer(),
@@ -190,7 +190,7 @@ function idToken({ issuer, now, signs, wrong }: Provider, { request, person, aut
     iat,
     exp: iat + TOKEN_SECONDS,
     auth_time: Math.floor(authTime / 1000),
-    acr: wrong.next('id_token_wrong_acr') ? 'eidas0' : 'eidas1',
+    acr: wrong.next('id_token_wrong_acr') ? 'eidas0' : acr,
     nonce: wrong.next('id_token_wrong_nonce') ? 'x'.repeat(nonce.length) : nonce,
     at_hash: createHash('sha256').update(accessToken).digest().subarray(0, 16).toString('base64url'),
     ...(amr && { amr: ['pwd'] }),
@@ -216,7 +216,8 @@ async function userInfo({ desk, issuer, now, signs, wrong }: Provider, message: 
   const iat = Math.floor(now() / 1000)
   const claims = { ...told, iss: issuer(), aud: client.clientId, iat, exp: iat + TOKEN_SECONDS }
   const text = await signs.sign(claims, client.secret, wrong.nextSignature('userinfo'))
-  return sendText(res, 200, text, { ...NOT_KEPT, 'Content-Type': 'application/jwt' })
+  const sealed = client.encryption && !wrong.next('userinfo_plain') ? await encrypted(text, client.encryption) : text
+  return sendText(res, 200, sealed, { ...NOT_KEPT, 'Content-Type': 'application/jwt' })
 }
 
 async function endSession({ desk, signs }: Provider, message: IncomingMessage, visit: Visit, res: ServerResponse): Promise<void> {

@@ -75,6 +75,31 @@ describe.each(['v1', 'v2'] as const)('the consent page of %s', (generation) => {
     expect(sandbox.shares('demo-application').filter((share) => share.state !== 'untouched')).toStrictEqual([])
   })
 
+  test.each([
+    ['a meter that its holder cannot share', accept('10000000000013')],
+    ['a meter that is not there', accept('99999999999999')],
+    ['no decision', [['meter', CURVE_HOUSE]] as const],
+    [
+      'another decision',
+      [
+        ['decision', 'maybe'],
+        ['meter', CURVE_HOUSE],
+      ] as const,
+    ],
+  ])('shares nothing for %s', async (_name, fields) => {
+    const { send, services } = await aVisitor()
+    const page = await send(consentPage(generation), fields)
+    expect([page.status, page.to]).toStrictEqual([400, undefined])
+    expect((await services({ pointId: [CURVE_HOUSE] })).list).toStrictEqual([])
+  })
+
+  test('can be unavailable', async () => {
+    const { send, sandbox } = await aVisitor()
+    sandbox.misbehave({ meter: 'consent', kind: 'status', status: 503 })
+    expect((await send(consentPage(generation), accept(CURVE_HOUSE))).status).toBe(503)
+    expect((await send(consentPage(generation), accept(CURVE_HOUSE))).status).toBe(303)
+  })
+
   test('is not answered under a name that is not loopback', async () => {
     const { sandbox } = await aVisitor()
     const status = await new Promise((resolve, reject) => {
@@ -240,6 +265,17 @@ describe('v1', () => {
     const { list } = await services({ pointId: [CURVE_HOUSE], mesureTypeCode: ['CDC'] })
     expect(list.map((s) => s.dateFin)).toStrictEqual([addDays(addMonths(TODAY, 1), -1)])
   })
+})
+
+test('the account keeps the language that was chosen', async () => {
+  const { send, see } = await aVisitor()
+  expect((await see('/en/mon-compte')).text).toContain('action="/en/mon-compte"')
+  const { to } = await send('/en/mon-compte', [
+    ['prm', HOUSE],
+    ['application', 'demo-application'],
+  ])
+  expect(to?.pathname).toBe('/en/mon-compte')
+  expect((await see(`${to!.pathname}${to!.search}`)).text).toContain('The share is deleted.')
 })
 
 test('a meter that is shared from the start can be deleted, and given again', async () => {
