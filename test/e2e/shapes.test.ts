@@ -22,6 +22,7 @@ import { linkySession } from '../clients/linky.ts'
 import type { McpAnswer } from '../clients/mcp-server.ts'
 import { askMcp } from '../clients/mcp-server.ts'
 import type { Entry, GateHandle, GateProcess, TestGate } from '../harness/gate.ts'
+import { replayState } from '../../src/audit.ts'
 import { aGate, aGateProcess, removeFolder } from '../harness/gate.ts'
 import type { Client, Tree } from '../harness/settings.ts'
 import { today } from '../harness/settings.ts'
@@ -551,6 +552,14 @@ describe('the interface of Conso API', () => {
     ])
   })
 
+  test('linky asks for no meter that its token does not name', () => {
+    const token = `x.${Buffer.from(JSON.stringify({ sub: [FULL] })).toString('base64url')}.x`
+    callsSince()
+    expect(() => linkySession({ base: gate.url, token, prm: PARTIAL })).toThrow(RangeError)
+    expect(() => linkySession({ base: gate.url, token, prm: FULL })).not.toThrow()
+    expect(callsSince()).toBe(0)
+  })
+
   test.each([
     ['no token', {}],
     ['a token that nobody gave', { Authorization: 'Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOlsiMTAwMDAwMDAwMDAwMDEiXX0.x' }],
@@ -574,6 +583,14 @@ test('behind the prefix a parameter without a value is as none, and the content 
     headers: { Authorization: `Bearer ${tokens.domoticz}` },
   })
   expect(bare.status).toBe(400)
+})
+
+test('whatever dialect a request came in, its decision is made again from its entry', async () => {
+  const { different, ok, same, notRecomputable } = await replayState(gate.command, { all: true }, 'every dialect')
+  expect({ different, ok }).toStrictEqual({ different: [], ok: true })
+  // What no decision led to: malformed requests, and a quota.
+  expect(Object.keys(notRecomputable).toSorted()).toStrictEqual(['quota', 'route'])
+  expect(same).toBeGreaterThan(100)
 })
 
 async function aFreePort(): Promise<number> {
