@@ -1,0 +1,46 @@
+/**
+ * Wrong secrets, counted by address. A secret of 32 characters is not guessed anyway; this keeps the trying from costing
+ * anything, and tells whoever reads the log. Of an IPv6 address the network counts: whoever has one has 2^64 of them.
+ */
+import { isIPv6 } from 'node:net'
+
+const MOST_WRONG = 10
+const WINDOW_MS = 15 * 60_000
+const MOST_ADDRESSES = 10_000
+
+export interface Attempts {
+  /** Seconds until another secret is looked at; 0: now. */
+  waitOf(address: string, now: number): number
+  wrong(address: string, now: number): void
+  right(address: string): void
+}
+
+export function attemptsOf(): Attempts {
+  const byPlace = new Map<string, { wrong: number; since: number }>()
+  return {
+    waitOf(address, now) {
+      const seen = byPlace.get(placeOf(address))
+      if (!seen || seen.wrong < MOST_WRONG || now - seen.since >= WINDOW_MS) return 0
+      return Math.ceil((seen.since + WINDOW_MS - now) / 1000)
+    },
+    wrong(address, now) {
+      const place = placeOf(address)
+      const seen = byPlace.get(place)
+      byPlace.delete(place)
+      const goesOn = seen !== undefined && now - seen.since < WINDOW_MS
+      // Last in the map: what is forgotten for want of room is what was quiet longest.
+      byPlace.set(place, goesOn ? { wrong: seen.wrong + 1, since: seen.since } : { wrong: 1, since: now })
+      if (byPlace.size > MOST_ADDRESSES) byPlace.delete(byPlace.keys().next().value ?? '')
+    },
+    right: (address) => void byPlace.delete(placeOf(address)),
+  }
+}
+
+function placeOf(address: string): string {
+  if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace(/^::ffff:/, '')
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
+  const all = tail === undefined ? groups : [...groups, ...Array<string>(8 - groups.length - rest.length).fill('0'), ...rest]
+  return all.slice(0, 4).join(':')
+}

@@ -1,0 +1,97 @@
+/** The first page: how the gate does, what is left of the quotas, and how many accesses each day had. */
+import type { Html } from '../../web/html.ts'
+import { html } from '../../web/html.ts'
+import { dayIn, numberIn } from '../../web/language.ts'
+import type { Accesses } from '../ports.ts'
+import type { PageRoute, Shown, Visit } from './visit.ts'
+import { facts, page, table } from './visit.ts'
+import { STANDING } from './words.ts'
+
+async function overview(visit: Visit): Promise<Shown> {
+  const { parts, say, language } = visit
+  const { ready, checks, entries, policy } = parts.overview()
+  const state = ready
+    ? html`<span class="good">✓ ${say({ fr: 'la passerelle répond', en: 'the gate takes requests' })}</span>`
+    : html`<span class="bad">✗ ${say({ fr: 'la passerelle ne prend pas de demande', en: 'the gate takes no request' })}</span>`
+  return page(
+    say({ fr: 'Aperçu', en: 'Overview' }),
+    html`${facts([
+        [say({ fr: 'État', en: 'State' }), state],
+        [say({ fr: 'Journal', en: 'Log' }), parts.evidence.origin],
+        [say({ fr: 'Entrées', en: 'Entries' }), numberIn(language, entries)],
+        [say({ fr: 'Politique en vigueur', en: 'Policy in force' }), html`<code>${policy}</code>`],
+      ])}
+      <h2 id="checks">${say({ fr: 'Dépendances', en: 'Dependencies' })}</h2>
+      ${table(
+        say({ fr: 'Dépendances', en: 'Dependencies' }),
+        [say({ fr: 'Nom', en: 'Name' }), say({ fr: 'État', en: 'State' })],
+        Object.entries(checks).map(([name, standing]) => [name, STANDING[standing][language]]),
+      )}
+      <h2 id="quotas">${say({ fr: 'Quotas auprès des détenteurs de données', en: 'Quotas at the data holders' })}</h2>
+      ${quotas(visit)}
+      <h2 id="accesses">${say({ fr: 'Accès par jour', en: 'Accesses each day' })}</h2>
+      ${accesses(visit, await parts.accesses())}`,
+  )
+}
+
+function quotas(visit: Visit): Html {
+  const { parts, say, language } = visit
+  const gauges = parts.quotas()
+  return html`<ul>
+    ${gauges.map(({ account, api, left, perHour }, i) => {
+      const used = Math.max(0, perHour - left)
+      const name = api === '' ? account : `${account}, ${api}`
+      return html`<li>
+        <label for="quota-${i}"
+          >${name} :
+          ${say({ fr: `${numberIn(language, used)} appels sur ${numberIn(language, perHour)} dans l’heure`, en: `${numberIn(language, used)} calls of ${numberIn(language, perHour)} in the hour` })}</label
+        >
+        <meter id="quota-${i}" min="0" max="${perHour}" high="${Math.floor(perHour * 0.9)}" value="${used}">${used}/${perHour}</meter>
+      </li>`
+    })}
+  </ul>`
+}
+
+const WIDTH = 620
+const HEIGHT = 160
+const TOP = 14
+
+/** The chart tells nothing that the table below it does not. */
+function accesses(visit: Visit, { days, counting }: Accesses): Html {
+  const { say, language } = visit
+  const most = Math.max(1, ...days.map(({ calls }) => calls))
+  const step = WIDTH / Math.max(1, days.length)
+  const total = days.reduce((sum, { calls }) => sum + calls, 0)
+  const summary = say({
+    fr: `${numberIn(language, total)} appels en ${days.length} jours, ${numberIn(language, most)} au plus en un jour`,
+    en: `${numberIn(language, total)} calls in ${days.length} days, at most ${numberIn(language, most)} in a day`,
+  })
+  const bars = days.map(({ calls }, i) => {
+    const height = Math.round(((HEIGHT - TOP) * calls) / most)
+    return html`<rect
+      class="bar"
+      x="${(i * step + 2).toFixed(1)}"
+      y="${HEIGHT - height}"
+      width="${(step - 4).toFixed(1)}"
+      height="${height}"
+    />`
+  })
+  const [first, last] = [days[0]?.day, days.at(-1)?.day]
+  return html`${counting && html`<p class="note">${say({ fr: 'Les entrées plus anciennes sont encore en cours de comptage.', en: 'Older entries are still being counted.' })}</p>`}
+    <svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT + 16}" role="img" aria-label="${summary}">
+      ${bars}
+      <text x="0" y="11">${numberIn(language, most)}</text>
+      <text x="0" y="${HEIGHT + 13}">${first !== undefined && dayIn(language, first)}</text>
+      <text x="${WIDTH}" y="${HEIGHT + 13}" text-anchor="end">${last !== undefined && dayIn(language, last)}</text>
+    </svg>
+    <details>
+      <summary>${say({ fr: 'Les mêmes nombres en tableau', en: 'The same numbers as a table' })}</summary>
+      ${table(
+        summary,
+        [say({ fr: 'Jour', en: 'Day' }), say({ fr: 'Appels', en: 'Calls' }), say({ fr: 'Refus', en: 'Refusals' })],
+        days.toReversed().map(({ day, calls, refused }) => [dayIn(language, day), numberIn(language, calls), numberIn(language, refused)]),
+      )}
+    </details>`
+}
+
+export const OVERVIEW_PAGES: readonly PageRoute[] = [{ method: 'GET', path: '/', role: 'auditor', handle: overview }]

@@ -1,0 +1,185 @@
+/** One visit to a page: what the visitor asked, who it is, and the pieces of HTML that pages share. */
+import type { Content, Html } from '../../web/html.ts'
+import { html } from '../../web/html.ts'
+import type { Language, Said } from '../../web/language.ts'
+import type { Millis } from '../../domain/time.ts'
+import { momentIn } from '../../web/language.ts'
+import type { ConsoleParts, Operator, Role } from '../ports.ts'
+import type { Packs } from '../packs.ts'
+
+export interface Visit {
+  readonly parts: ConsoleParts
+  readonly packs: Packs
+  readonly language: Language
+  readonly operator: Operator
+  readonly csrf: string
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string>>
+  readonly form: Readonly<Record<string, string>>
+  say(said: Said): string
+}
+
+/** What of a form could not be taken, and in which field. */
+export interface Flaw {
+  readonly field: string
+  readonly sentence: string
+}
+
+export type Shown =
+  | {
+      readonly is: 'page'
+      readonly title: string
+      readonly body: Content
+      readonly status?: number
+      readonly refresh?: { readonly seconds: number; readonly href: string }
+    }
+  | { readonly is: 'redirect'; readonly to: string }
+  | { readonly is: 'bytes'; readonly bytes: Uint8Array | string; readonly headers: Readonly<Record<string, string>> }
+  | { readonly is: 'file'; readonly file: string; readonly headers: Readonly<Record<string, string>> }
+
+export interface PageRoute {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly role: Role
+  handle(visit: Visit): Promise<Shown> | Shown
+}
+
+export function page(title: string, body: Content, more: { status?: number; refresh?: { seconds: number; href: string } } = {}): Shown {
+  return {
+    is: 'page',
+    title,
+    body: html`<h1>${title}</h1>
+      ${body}`,
+    ...more,
+  }
+}
+
+export const redirect = (to: string): Shown => ({ is: 'redirect', to })
+
+export const mayChange = ({ operator }: Visit): boolean => operator.role === 'operator'
+
+/** A form of ours: each carries the session's token. */
+export function form(visit: Visit, action: string, body: Content, button: Content): Html {
+  return html`<form method="post" action="${action}">
+    <input type="hidden" name="csrf" value="${visit.csrf}" />
+    ${body}
+    <div class="actions">${button}</div>
+  </form>`
+}
+
+export function textField(
+  name: string,
+  label: string,
+  more: {
+    value?: string
+    hint?: string
+    required?: boolean
+    flaw?: Flaw | undefined
+    type?: 'text' | 'date' | 'password'
+    max?: number
+  } = {},
+): Html {
+  const flaw = more.flaw?.field === name ? more.flaw : undefined
+  const described = [more.hint !== undefined && `${name}-hint`, flaw && `${name}-flaw`].filter((one) => typeof one === 'string').join(' ')
+  const described_by = described === '' ? undefined : html` aria-describedby="${described}"`
+  return html`<label class="field" for="${name}">${label}</label>
+    ${more.hint !== undefined && html`<p class="soft" id="${name}-hint">${more.hint}</p>`}
+    ${flaw && html`<p class="bad" id="${name}-flaw">${flaw.sentence}</p>`}
+    <input
+      type="${more.type ?? 'text'}"
+      id="${name}"
+      name="${name}"
+      value="${more.value ?? ''}"
+      ${described_by}${flaw && html` aria-invalid="true"`}${more.required === true && html` required`}
+      maxlength="${more.max ?? 500}"
+      autocomplete="off"
+    />`
+}
+
+export function choiceField(
+  name: string,
+  label: string,
+  options: readonly { readonly value: string; readonly text: string }[],
+  chosen = '',
+  flaw?: Flaw,
+): Html {
+  const here = flaw?.field === name ? flaw : undefined
+  return html`<label class="field" for="${name}">${label}</label>
+    ${here && html`<p class="bad" id="${name}-flaw">${here.sentence}</p>`}
+    <select id="${name}" name="${name}" ${here && html` aria-invalid="true" aria-describedby="${name}-flaw"`}>
+      ${options.map(({ value, text }) => html`<option value="${value}" ${value === chosen && html` selected`}>${text}</option>`)}
+    </select>`
+}
+
+/** On top of a form that was not taken: said at once to who cannot see the field. */
+export function flawNotice(visit: Visit, flaw: Flaw | undefined): Content {
+  return (
+    flaw &&
+    html`<div class="error" role="alert">
+      <p>
+        ${visit.say({ fr: 'Le formulaire n’a pas été accepté :', en: 'The form was not taken:' })}
+        <a href="#${flaw.field}">${flaw.sentence}</a>
+      </p>
+    </div>`
+  )
+}
+
+export function table(caption: string, heads: readonly string[], rows: readonly (readonly Content[])[]): Html {
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+    <table>
+      <caption>
+        ${caption}
+      </caption>
+      <thead>
+        <tr>
+          ${heads.map((head) => html`<th scope="col">${head}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) =>
+            html`<tr>
+              ${row.map((cell, i) => (i === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
+}
+
+export function facts(list: readonly (readonly [string, Content] | false | undefined)[]): Html {
+  return html`<dl class="facts">
+    ${list.map(
+      (one) =>
+        one &&
+        html`<dt>${one[0]}</dt>
+          <dd>${one[1]}</dd>`,
+    )}
+  </dl>`
+}
+
+export function when(visit: Visit, rfc3339: string): Html {
+  return html`<time datetime="${rfc3339}">${momentIn(visit.language, Date.parse(rfc3339) as Millis)}</time>`
+}
+
+export function moreLink(visit: Visit, href: string | null): Content {
+  return (
+    href !== null &&
+    html`<p><a class="button plain" rel="next" href="${href}">${visit.say({ fr: 'Page suivante', en: 'Next page' })}</a></p>`
+  )
+}
+
+/** A path of ours with what of a query has a value. */
+export function withQuery(path: string, query: Readonly<Record<string, string | number | undefined>>): string {
+  const words = new URLSearchParams(
+    Object.entries(query).flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, String(value)]])),
+  ).toString()
+  return words === '' ? path : `${path}?${words}`
+}
+
+export const seg = (text: string): string => encodeURIComponent(text)
+
+export const WHY: Said = {
+  fr: 'Pourquoi ? Reste scellé dans les preuves : ni numéro de compteur, ni téléphone, ni adresse.',
+  en: 'Why? It stays sealed in the evidence: no meter, telephone number or address in it.',
+}
