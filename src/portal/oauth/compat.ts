@@ -13,7 +13,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { DEVICE_GRANT } from './clients.ts'
 import type { Form } from './front.ts'
-import type { Grants } from './grants.ts'
+import type { Bundle, Grants } from './grants.ts'
 import { errors } from './library.ts'
 import type { OAuthClient } from './ports.ts'
 import { DEVICE_SECONDS, ROUTES } from './provider.ts'
@@ -68,7 +68,8 @@ export function translate(
     const names = ['client_id', 'grant_type', grant === DEVICE_GRANT ? 'device_code' : 'refresh_token']
     const missing = names.find((name) => !form.get(name))
     if (missing !== undefined) return invalid(`${missing} is missing`)
-    const meters = grant === 'refresh_token' ? form.get('usage_points_id')?.split(/[,;]/) : undefined
+    const points = grant === 'refresh_token' ? form.get('usage_points_id') : undefined
+    const meters = points === undefined || points === '' ? undefined : points.split(/[,;]/)
     return { manner: { ...manner, is: 'domoticz_token', meters }, target: ROUTES.token, form: only(form, names) }
   }
   if (path === V1_TOKEN_PATH) return translateV1(manner, query, form)
@@ -92,11 +93,15 @@ function translateV1(manner: Omit<Manner, 'is'>, query: Form, form: Form): Trans
   }
 }
 
-/** Where a refresh names other meters than its token is for, nothing is issued. As sets: their order means nothing. */
-export function checkMeters(manner: Manner, meters: readonly string[]): void {
+/**
+ * Where a refresh names other meters than its token is for, nothing is issued. As sets: their order means nothing. A
+ * client goes on naming all that it was once given, also after one of them was withdrawn.
+ */
+export function checkMeters(manner: Manner, { meters, everMeters }: Bundle): void {
   if (manner.meters === undefined) return
-  const [asked, held] = [new Set(manner.meters), new Set(meters)]
-  if (asked.symmetricDifference(held).size > 0) throw new errors.InvalidRequest('usage_points_id does not match the token')
+  const named = new Set(manner.meters)
+  const foreign = everMeters !== null && !named.isSubsetOf(new Set(everMeters))
+  if (foreign || !named.isSupersetOf(new Set(meters))) throw new errors.InvalidRequest('usage_points_id does not match the token')
 }
 
 /** Makes an answer of the server into what the client of old expects. */

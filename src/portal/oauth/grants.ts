@@ -17,8 +17,10 @@ export interface Bundle {
   readonly over: boolean
   /** At least one of them may be used now. */
   readonly inForce: boolean
-  /** Bare numbers of the meters, each once. */
+  /** Bare numbers of the meters that can be read, each once. */
   readonly meters: readonly string[]
+  /** Of all that were ever in it; null once the person of one of them is erased, because then it is not known any more. */
+  readonly everMeters: readonly string[] | null
 }
 
 export interface Grants {
@@ -49,7 +51,8 @@ export function grantsOn({ state, now, ended }: Pick<OAuthParts, 'state' | 'now'
       records,
       over: living.length === 0,
       inForce: living.some((record) => isInForce(record, now())),
-      meters: [...new Set(living.flatMap(({ content }) => (content === null ? [] : [bareMeter(content.meter)])))],
+      meters: metersOf(living),
+      everMeters: records.some(({ content }) => content === null) ? null : metersOf(records),
     }
   }
   return {
@@ -85,6 +88,9 @@ export function grantsOn({ state, now, ended }: Pick<OAuthParts, 'state' | 'now'
   }
 }
 
+function metersOf(records: readonly PermissionRecord[]): readonly string[] {
+  return [...new Set(records.flatMap(({ content }) => (content === null ? [] : [bareMeter(content.meter)])))]
+}
 function isLiving({ status, void: voided, content }: PermissionRecord): boolean {
   return content !== null && !voided && status !== 'ended' && status !== 'refused'
 }

@@ -22,7 +22,7 @@ import type { KeySets } from './clients.ts'
 import type { Detail } from './details.ts'
 import { detailType, linesAsked } from './details.ts'
 import { errorPage } from './error-page.ts'
-import type { Grants } from './grants.ts'
+import type { Bundle, Grants } from './grants.ts'
 import { credentialOf, GRANT_SECONDS } from './grants.ts'
 import { errors, interactionPolicy, Provider } from './library.ts'
 import type { ClientId, OAuthParts, PurposeCode } from './ports.ts'
@@ -47,7 +47,7 @@ export interface ProviderParts extends OAuthParts {
   readonly grants: Grants
   readonly keysOf: KeySets
   /** Set by the routes that speak as a server of old: throws where a token call must not succeed. */
-  readonly checkAccount: (ctx: KoaContextWithOIDC, meters: readonly string[]) => void
+  readonly checkAccount: (ctx: KoaContextWithOIDC, bundle: Bundle) => void
 }
 
 export function providerWith(parts: ProviderParts, signing: JWK & { readonly kid: string }): OidcProvider {
@@ -119,7 +119,7 @@ function configurationOf(
       const bundle = await grants.bundle(ctx.oidc.client?.clientId ?? '', bundleId)
       // Withdrawn or run out: its tokens would open nothing, and the client is to ask the person again.
       if (!bundle || (source !== undefined && bundle.over)) return undefined
-      parts.checkAccount(ctx, bundle.meters)
+      parts.checkAccount(ctx, bundle)
       return { accountId: bundleId, claims: () => ({ sub: bundleId }) }
     },
     async extraTokenClaims(ctx, token) {

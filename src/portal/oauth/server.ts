@@ -19,6 +19,7 @@ import type { DeviceDesk } from './device.ts'
 import { deviceDesk } from './device.ts'
 import { parametersOf, readForm, requestAs } from './front.ts'
 import type { Form } from './front.ts'
+import type { Bundle } from './grants.ts'
 import { grantsOn } from './grants.ts'
 import { keyRing } from './keys.ts'
 import { errors } from './library.ts'
@@ -76,9 +77,9 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
   async function provider(): Promise<NonNullable<typeof built>> {
     const { signing } = await ring.current()
     if (built?.kid === signing.kid) return built
-    const checkAccount = (ctx: KoaContextWithOIDC, meters: readonly string[]): void => {
+    const checkAccount = (ctx: KoaContextWithOIDC, bundle: Bundle): void => {
       const manner = ours(ctx)
-      if (manner) checkMeters(manner, meters)
+      if (manner) checkMeters(manner, bundle)
     }
     const made = providerWith({ ...parts, grants, keysOf, checkAccount }, signing)
     made.on('server_error', (ctx, error) => {

@@ -84,6 +84,8 @@ export interface TestServer {
   permit(id: string, client?: string, change?: Tree): Promise<PermissionId>
   /** Whether the gate would know the bearer of this text, and as whom. */
   identify(text: string): Promise<{ readonly client: string; readonly set: unknown; readonly purpose: string } | undefined>
+  /** The same gate after a restart: everything but its state is new. */
+  restarted(): Promise<TestServer>
   close(): Promise<void>
 }
 
@@ -91,7 +93,6 @@ export function basic(id: string, secret: string): Fields {
   return { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }
 }
 
-/** A second server on the stores of a first is the same gate after a restart. */
 export async function aServer(before?: TestServer): Promise<TestServer> {
   const stores = before?.stores ?? (await sqliteStores())
   const clients = before?.clients ?? new Map((['viriya', 'office', 'domoticz'] as const).map((id) => [id as string, aClient(id)]))
@@ -168,7 +169,11 @@ export async function aServer(before?: TestServer): Promise<TestServer> {
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Answer['body']) : {} }
   }
-  return {
+  const halt = async (): Promise<void> => {
+    http.closeAllConnections()
+    await new Promise<void>((resolve) => http.close(() => resolve()))
+  }
+  const test: TestServer = {
     issuer,
     server,
     stores,
@@ -191,12 +196,18 @@ export async function aServer(before?: TestServer): Promise<TestServer> {
       const hash = await server.bearer(text)
       return hash && (await stores.tokens.identify({ hash }))
     },
+    async restarted() {
+      await halt()
+      // For the connections of before to be known to have ended.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return aServer(test)
+    },
     async close() {
-      http.closeAllConnections()
-      await new Promise<void>((resolve) => http.close(() => resolve()))
-      if (!before) await stores.close()
+      await halt()
+      await stores.close()
     },
   }
+  return test
 }
 function started({ server }: { readonly server?: OAuthServer }): OAuthServer {
   if (!server) throw new Error('not started')
