@@ -2,7 +2,8 @@
  * What the request path asks of the state, with copies in front of it; and what must hear of a change before whoever made
  * it is answered: copies here and in other gates, and the calls under way.
  */
-import type { ClientId } from './domain/permission.ts'
+import type { MeterId } from './domain/meter.ts'
+import type { AccountId, ClientId } from './domain/permission.ts'
 import type { GateState } from './gateway/ports.ts'
 import type { UnderWay } from './gateway/under-way.ts'
 import { underWayKey } from './gateway/under-way.ts'
@@ -55,6 +56,8 @@ export function gateState(
   copies: Lookups,
   changes: Changes,
   ready: () => boolean,
+  /** A holder refused a call about this meter: whether that is so is asked of it soon. */
+  onDoubt: (meter: MeterId, account: AccountId) => void,
   log: Logger,
 ): GateState {
   /** When a permission was last used: refusals of the data holder are judged by how many were called within the hour. */
@@ -95,7 +98,8 @@ export function gateState(
         cap: live.tokensPerCredential,
         now,
       }),
-    async holderRefused({ permission, code, now }) {
+    async holderRefused({ permission, meter, account, code, now }) {
+      onDoubt(meter, account)
       for (const [id, at] of called) if (at < now - HOUR) called.delete(id)
       const { suspended, badDay } = await state.call<{ suspended: ActResult | null; badDay: boolean }>('holderRefused', {
         permission,

@@ -30,6 +30,7 @@ import { peopleOf } from './people.ts'
 import type { ProviderAdapter } from './providers/adapter.ts'
 import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
 import type { Accepted } from './reload.ts'
+import { reconcilerOf } from './reconcile.ts'
 import { inForce } from './reload.ts'
 import type { Clock } from './runtime/clock.ts'
 import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
@@ -160,9 +161,18 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   })
   const people = await peopleOf({ force, state: state.client, keys, ownCalls, changes, ready: () => standing.takes, clock, log })
   opened.defer(() => people?.close())
+  const reconciler = reconcilerOf({
+    state: state.client,
+    ownCalls,
+    changes,
+    accounts: () => dc.accounts.map((account) => account.id),
+    everyMs: settings.portal && settings.portal.reconcileHours * 3_600_000,
+    now: clock.now,
+    log,
+  })
   const gate: Gate = {
     live: () => force.live,
-    state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, log),
+    state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, reconciler.doubt, log),
     route: { id: 'enedis-data-connect', adapter, holders, quota },
     people,
     refusals,
@@ -198,6 +208,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const control = await serveControl(settings.instance.state, {
     ...commands,
     reload: () => reload(),
+    'permission reconcile': () => reconciler.run(),
     'clock confirm': () => {
       clock.confirm()
       jumps.confirmed()
@@ -235,6 +246,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       await state.client.call('sweepTokens', { now: clock.now() })
       await state.client.call('sweepTickets', { now: clock.now() })
     }),
+    every(5_000, reconciler.tick),
     every(1_000, standing.measureDisk),
     every(1_000, jumps.look),
   ]

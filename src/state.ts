@@ -34,6 +34,7 @@ import { attachmentsOn } from './permissions/attachments.ts'
 import { browseOn } from './permissions/browse.ts'
 import { parseImport } from './permissions/import.ts'
 import { linksOn } from './permissions/links.ts'
+import { reconciliationOn } from './permissions/reconcile.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
 import type { ActDetails } from './permissions/registry.ts'
 import { doubtsOn } from './permissions/doubts.ts'
@@ -112,6 +113,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
   const consent = consentOn(db, registry, attachments, options.keys.index)
   const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys))
+  const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
   const disclosures = disclosuresOn(db, journal, keys, options.keys.index)
@@ -236,8 +238,11 @@ function start(port: MessagePort, options: StateOptions): void {
     oneEntry: entries.one,
     firstEntrySince: entries.firstSince,
     tallyEntries: entries.tally,
+    metersOfAccount: reconciliation.metersOf,
+    compareShares: reconciliation.compare,
     giveConsent: consent.give,
     claimShare: consent.claim,
+    unclaimedShares: consent.unclaimed,
     bundle: consent.bundle,
     heldBy: consent.heldBy,
     linkIdentity: consent.linkIdentity,

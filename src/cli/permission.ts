@@ -1,8 +1,9 @@
-/** `ecluse permission import FILE | schema | list | show ID | withdraw ID`. */
+/** `ecluse permission import FILE | schema | list | show ID | withdraw ID | reconcile`. */
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize } from 'node:path'
 import { importJsonSchema } from '../permissions/import.ts'
 import { documentsOf } from '../permissions/import-text.ts'
+import type { Reconciled } from '../reconcile.ts'
 import { INSTANCE_OPTIONS, withState } from './instance.ts'
 import type { Words } from './words.ts'
 import { CliError, print, wordsOf } from './words.ts'
@@ -25,6 +26,7 @@ export async function run(given: readonly string[]): Promise<number> {
     print(words.flag('json'), record, () => JSON.stringify(record, null, 2))
     return 0
   }
+  if (verb === 'reconcile') return reconcile(words)
   if (verb === 'withdraw' && what !== undefined) {
     const optional = Object.fromEntries(
       Object.entries({ type: words.option('act'), reason: words.option('reason'), channel: words.option('channel') }).filter(
@@ -38,8 +40,22 @@ export async function run(given: readonly string[]): Promise<number> {
     return 0
   }
   throw new CliError(
-    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C]',
+    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C] | reconcile',
   )
+}
+
+/** Asks the data holder, which only a running gate can do. */
+async function reconcile(words: Words): Promise<number> {
+  const result = await withState(words, (call) => call<Reconciled>('permission reconcile', {}))
+  print(words.flag('json'), result, () =>
+    [
+      `${result.permissions} permissions compared with the data holder, ${result.acts.length} changed, ${result.unknownRights} shares that nothing here rests on`,
+      ...result.acts.map((act) => `${act.permission}  ${act.status}${act.endReason === null ? '' : ` (${act.endReason})`}  ${act.entry}`),
+      ...(result.unanswered > 0 ? [`no word about ${result.unanswered} meters: nothing was changed for them`] : []),
+      ...(result.badDay ? ['many shares have disappeared at once: none of these permissions was ended; look at the data holder'] : []),
+    ].join('\n'),
+  )
+  return 0
 }
 
 async function importFile(words: Words, file: string): Promise<number> {

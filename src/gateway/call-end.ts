@@ -86,7 +86,7 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
       if (run.basis.decision.parts.length > 1) return emptyPart(run, part, last)
       break
     case 'refused':
-      await gate.state.holderRefused({ permission: part.permission, code: error.code, now: gate.now() })
+      await gate.state.holderRefused({ permission: part.permission, meter: access.meter, account, code: error.code, now: gate.now() })
       return { is: 'refuse', reason: 'holder_refused', retryAfterSeconds: 3600 }
     case 'quota': {
       const seconds = error.says.retryAfterSeconds ?? QUOTA_SECONDS

@@ -52,7 +52,13 @@ export interface GateState {
     readonly live: Live
     readonly now: Millis
   }): Promise<IssuedToken | undefined>
-  holderRefused(args: { readonly permission: string; readonly code: string; readonly now: Millis }): Promise<void>
+  holderRefused(args: {
+    readonly permission: string
+    readonly meter: MeterId
+    readonly account: AccountId
+    readonly code: string
+    readonly now: Millis
+  }): Promise<void>
   /** Whether another request may be taken: queue, backlog, disk and clock are in bounds. */
   readonly ready: boolean
   readonly origin: string

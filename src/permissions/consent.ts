@@ -46,6 +46,8 @@ export interface Consent {
   give(args: GiveArgs): Given
   /** Claims a share for a look at the person's page: who proves to hold a meter today. */
   claim(args: { readonly bundle: string; readonly shares: readonly Share[]; readonly journeyMs: number; readonly now: Millis }): Given
+  /** Of these shares those that nobody has claimed since they began. */
+  unclaimed(args: { readonly shares: readonly Share[] }): readonly Share[]
   /** Permissions of a bundle. */
   bundle(args: { readonly bundle: string }): readonly PermissionId[]
   /** Permissions that whoever holds these shares may see: given by the same holder, or in force on the meter now. */
@@ -75,11 +77,11 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
   const identityToken = (identity: string): Buffer => indexToken(index, 'ecluse', 'identity', identity)
   const idsOf = (rows: readonly Record<string, unknown>[]): readonly PermissionId[] => rows.map((row) => row['permission'] as PermissionId)
 
+  const claimsOf = ({ account, authorisation, meter, from }: Share): readonly Record<string, unknown>[] =>
+    sql.claims.all(account, shareToken(authorisation), registry.meterToken(meter), startOfDay(from))
   /** Undefined where nobody has claimed any of them since they began. */
   function taken(shares: readonly Share[], journeyMs: number, now: Millis): Given | undefined {
-    const earlier = shares.flatMap(({ account, authorisation, meter, from }) =>
-      sql.claims.all(account, shareToken(authorisation), registry.meterToken(meter), startOfDay(from)),
-    )
+    const earlier = shares.flatMap(claimsOf)
     if (earlier.length === 0) return undefined
     const details: ActDetails = { actorRole: 'gate', channel: WEB, cause: 'holder_doubt', reason: 'share_claimed_twice' }
     const doubtful = earlier
@@ -141,6 +143,7 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       claimAll(bundle, shares, now)
       return { is: 'given', acts: [] }
     },
+    unclaimed: ({ shares }) => shares.filter((share) => claimsOf(share).length === 0),
     bundle: ({ bundle }) => idsOf(sql.bundle.all(bundle)),
     heldBy({ shares }) {
       return shares.flatMap(({ account, authorisation, meter }) =>

@@ -14,10 +14,10 @@ import type { Json } from '../domain/canonical.ts'
 import { canonicalJson } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
 import { bareMeter } from '../domain/meter.ts'
-import type { ClientId, Delivery, LineId, PermissionId, PermissionView, Scope, SourceBinding } from '../domain/permission.ts'
+import type { ClientId, Delivery, LineId, PermissionId, PermissionView, Scope, ScopeLine, SourceBinding } from '../domain/permission.ts'
 import { RECURRENCE_MS } from '../domain/permission.ts'
 import type { Day, Millis } from '../domain/time.ts'
-import { rfc3339 } from '../domain/time.ts'
+import { contains, rfc3339 } from '../domain/time.ts'
 import type { ActType, Direction, EndReason, Status, SuspendCause } from '../domain/vocabulary.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { KeyStore } from '../storage/keys.ts'
@@ -63,6 +63,17 @@ export interface Registry {
   act(args: { readonly permission: PermissionId; readonly type: ActType; readonly details: ActDetails; readonly now: Millis }): ActResult
   /** Gives the id of the subject's key under which it lies. */
   create(id: PermissionId, version: number, content: PermissionContent, contentHash: string, details: ActDetails, now: Millis): string
+  /**
+   * Narrows a permission to these lines and this end: a version of its own, by an act. Throws `Refused` where something
+   * would be wider: that takes an act of its holder (I-16).
+   */
+  narrow(args: {
+    readonly permission: PermissionId
+    readonly lines: readonly ScopeLine[]
+    readonly validUntil: Millis
+    readonly details: ActDetails
+    readonly now: Millis
+  }): ActResult
   /** Ends a permission of which all was to be read once and has been. Undefined where something is left, or under way. */
   fulfil(args: { readonly permission: PermissionId; readonly now: Millis }): ActResult | undefined
   /** Ends what is past its `validUntil`; gives the client and meter of each, so that caches can be told. */
@@ -104,6 +115,7 @@ export interface PermissionSummary {
   readonly validUntil: string
 }
 export interface PermissionRecord extends PermissionSummary {
+  readonly suspendCause: SuspendCause | null
   readonly content: PermissionContent | null
   readonly acts: readonly {
     readonly type: string
@@ -144,6 +156,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       `INSERT INTO permission (id, version, client, meter, key_ids, scope_hash, valid_from, valid_until, status, head, content_hash, box_key, box)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'draft', '', ?, ?, ?)`,
     ),
+    amend: db.prepare('UPDATE permission SET version = ?, scope_hash = ?, valid_until = ?, box = ? WHERE id = ?'),
     stand: db.prepare('UPDATE permission SET status = ?, end_reason = ?, suspend_cause = ?, void = ?, head = ? WHERE id = ?'),
     insertAct: db.prepare('INSERT INTO act (n, permission, type, at, status, box_key, box) VALUES (?, ?, ?, ?, ?, ?, ?)'),
     acts: db.prepare('SELECT * FROM act WHERE permission = ? ORDER BY n'),
@@ -316,6 +329,19 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       return boxKey
     },
     act: ({ permission, type, details, now }) => perform(rowOf(permission), type, details, now),
+    narrow({ permission, lines, validUntil, details, now }) {
+      const row = rowOf(permission)
+      const text = keys.unbox(row.box_key, row.box, row.id)
+      if (text === undefined) throw new Refused(`the person of permission ${row.id} was erased`)
+      const content = JSON.parse(text) as PermissionContent
+      const before = content.scope
+      if (validUntil > before.validUntil || lines.length === 0 || !lines.every((line) => before.lines.some((own) => isNoWider(line, own))))
+        throw new Refused(`permission ${row.id} would become wider: that takes an act of its holder`)
+      const scope: Scope = { ...before, lines, validUntil }
+      const box = keys.box(row.box_key, JSON.stringify({ ...content, scope }), row.id)
+      sql.amend.run(row.version + 1, scopeHashOf(scope), validUntil, box, row.id)
+      return perform(rowOf(permission), 'amend', details, now)
+    },
     expire({ now, most }) {
       return sql.overdue
         .all(now, most)
@@ -347,7 +373,13 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
         mediaType: String(a['media_type']),
         bytes: Number(a['bytes']),
       }))
-      return { ...summaryOf(row), content: text === undefined ? null : (JSON.parse(text) as PermissionContent), acts, attachments }
+      return {
+        ...summaryOf(row),
+        suspendCause: row.suspend_cause as SuspendCause | null,
+        content: text === undefined ? null : (JSON.parse(text) as PermissionContent),
+        acts,
+        attachments,
+      }
     },
     onMeter({ meter }) {
       return (sql.onMeter.all(registry.meterToken(meter)) as unknown as Row[]).map((row) => {
@@ -362,6 +394,13 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
     fingerprint: (text) => createHmac('sha256', index).update('permission import/v1\0').update(text).digest('hex'),
   }
   return registry
+}
+
+/** The same line, with no more days of it. */
+function isNoWider(line: ScopeLine, own: ScopeLine): boolean {
+  const rest = ({ data: _data, ...others }: ScopeLine): string => canonicalJson(others as unknown as Json)
+  if (rest(line) !== rest(own)) return false
+  return line.data === null ? own.data === null : own.data !== null && contains(own.data, line.data)
 }
 
 export function permissionToken(index: Uint8Array, id: string): string {

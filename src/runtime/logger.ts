@@ -18,6 +18,10 @@ export interface LogFields {
   readonly failures?: number
   readonly interrupted?: number
   readonly stepMs?: number
+  /** Permissions compared with the data holder, what that led to, and meters of which it said nothing. */
+  readonly compared?: number
+  readonly acts?: number
+  readonly unanswered?: number
   readonly policy?: string
   readonly url?: string
   readonly ops?: string
@@ -56,6 +60,9 @@ const FIELDS: Readonly<Record<keyof LogFields, (value: unknown) => unknown>> = {
   failures: number,
   interrupted: number,
   stepMs: number,
+  compared: number,
+  acts: number,
+  unanswered: number,
   policy: text,
   url: text,
   ops: text,

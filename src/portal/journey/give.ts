@@ -49,11 +49,23 @@ export async function settle(parts: PortalParts, journey: Journey, picked: reado
   const verified = verify(claimed, answered.is === 'shares' ? answered.services : [], parisDay(sent.at))
   if (verified.is === 'foreign') return failed('foreign')
   if (verified.is === 'nothing') return late ? failed('nothing_shared') : { is: 'waiting' }
-  if (why === 'sign_in') return signIn(parts, account, verified.meters)
+  const fresh = await unclaimed(parts, account, verified.meters)
+  if (why === 'sign_in') return signIn(parts, account, fresh)
   if (!chosen) return failed('malformed')
-  if (verified.meters.length > 1 && picked === undefined) return { is: 'choose', meters: verified.meters }
-  const meters = verified.meters.filter((m) => picked === undefined || picked.includes(m.meter))
+  if (fresh.length > 1 && picked === undefined) return { is: 'choose', meters: fresh }
+  const meters = fresh.filter((m) => picked === undefined || picked.includes(m.meter))
   return give(parts, journey, meters)
+}
+
+/**
+ * Enedis numbers what one person shares with one application once: a second meter comes back with the first beside it,
+ * which was claimed before. Where nothing but claimed ones came back all stay, for the claim to be refused.
+ */
+async function unclaimed(parts: PortalParts, account: AccountId, meters: readonly VerifiedMeter[]): Promise<readonly VerifiedMeter[]> {
+  const shares = meters.map((meter) => shareOf(account, meter))
+  const free = await parts.state.call<readonly Share[]>('unclaimedShares', { shares })
+  const left = meters.filter((m) => free.some((share) => share.meter === m.meter))
+  return left.length === 0 ? meters : left
 }
 
 function shareOf(account: AccountId, { meter, authorisation, from }: VerifiedMeter): Share {

@@ -87,7 +87,7 @@ test('demo.yaml is on loopback, takes every secret from the environment, and sho
   expect(new URL(settings.providers['enedis-data-connect'].url).hostname).toBe('127.0.0.1')
   expect(text('demo.yaml')).not.toMatch(/^[^#]*\bfile:/m)
   expect(new Set(settings.clients.map((c) => c.denialStyle))).toStrictEqual(new Set(['native', 'domoticz']))
-  expect(new Set(settings.clients.map((c) => c.purpose)).size).toBe(settings.clients.length)
+  expect(new Set(settings.clients.map((c) => c.purpose)).size).toBe(settings.purposes.length)
 })
 
 test('the rules of demo.yaml narrow for one client, refuse for another, and know nothing of a third', async () => {
