@@ -38,6 +38,7 @@ const WITHDRAWN = '63695879465986'
 const THROTTLED = '22315546958763'
 const EXPIRED = '11453290002823'
 const RESTARTED = '10000000000001'
+const REFUSED = '10000000000003' // in service for 45 days
 const NEVER = '10000000000004'
 const FAST = { perSecond: 100_000, perHour: 1_000_000 }
 /** The quota of the simulated Enedis is free again in a second or two. */
@@ -73,7 +74,7 @@ beforeAll(async () => {
   await permit(gate, PARTIAL, ALL, today(-10))
   await permit(gate, FEW, ['curve'])
   await permit(gate, DAYS_ONLY, ['daily'])
-  for (const meter of [NO_CURVE, HELD, WITHDRAWN, THROTTLED, EXPIRED]) await permit(gate, meter, ['curve', 'daily', 'peak'])
+  for (const meter of [NO_CURVE, HELD, REFUSED, WITHDRAWN, THROTTLED, EXPIRED]) await permit(gate, meter, ['curve', 'daily', 'peak'])
   const [viriya, office, domoticz] = await Promise.all([gate.token(), gate.token('office'), gate.token('domoticz')])
   tokens = { viriya, office, domoticz }
 })
@@ -332,6 +333,28 @@ describe('a refusal that passes by itself', () => {
   test('is over for the MCP server before its last try', async () => {
     await restrict(false)
     expect(await mcp(HELD, () => restrict(true).then(() => undefined))).toMatchObject({ ok: true, tries: 2 })
+  })
+})
+
+describe('a 403 of Enedis’s own about the consent', () => {
+  test('reaches no client as one: the plugin keeps its tokens, EDDIE its permission', async () => {
+    const no = (): void => sandbox.misbehave({ meter: REFUSED, kind: 'error', error: 'no_consent', times: 1 })
+    const [home, business] = [plugin(REFUSED), connector(REFUSED)]
+    no()
+    expect(await home.run()).toStrictEqual({ ended: 'failed', why: '503' })
+    expect(home.tokens).toStrictEqual({ access: tokens.domoticz, type: 'Bearer' })
+    no()
+    await business.poll()
+    expect([business.status, business.next]).toStrictEqual(['ACCEPTED', today(-20)])
+    no()
+    await expect(linky(REFUSED).get('daily_consumption', today(-5), today(0))).rejects.toMatchObject({
+      code: 503,
+      response: { status: 503, reason: 'holder_refused', error: { error: 'technical_error' } },
+    })
+    expect(await home.run()).toStrictEqual({ ended: 'success' })
+    await business.poll()
+    expect(business.next).toBe(today(0))
+    home.close()
   })
 })
 
