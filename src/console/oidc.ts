@@ -33,7 +33,7 @@ export function oidcOf(settings: NonNullable<ConsoleSettings['oidc']>, now: () =
   function discovered(): Promise<client.Configuration> {
     if (known && now() - known.at < KEPT_MS) return known.config
     const issuer = new URL(settings.issuer)
-    const config = client.discovery(issuer, settings.clientId, undefined, client.ClientSecretBasic(settings.clientSecret), {
+    const config = client.discovery(issuer, settings.clientId, undefined, authenticationBy(settings.clientSecret), {
       timeout: TIMEOUT_SECONDS,
       // The settings allow plain http for loopback addresses alone.
       // TLS would vouch for an ID token that comes from the provider itself; its signature is checked all the same.
@@ -88,6 +88,15 @@ export function oidcOf(settings: NonNullable<ConsoleSettings['oidc']>, now: () =
       return { ok: true, operator: { id: `oidc:${claims.sub}`, name: typeof name === 'string' ? name.slice(0, 100) : claims.sub, role } }
     },
   }
+}
+
+/**
+ * In the form where the provider takes that; else as OpenID's default has it, which percent-encodes before it encodes,
+ * and not every provider undoes both.
+ */
+function authenticationBy(secret: string): client.ClientAuth {
+  const [post, basic] = [client.ClientSecretPost(secret), client.ClientSecretBasic(secret)]
+  return (server, ...rest) => (server.token_endpoint_auth_methods_supported?.includes('client_secret_post') ? post : basic)(server, ...rest)
 }
 
 /** What the provider, or the check of what it sent, says no to; as opposed to a provider that cannot be reached. */

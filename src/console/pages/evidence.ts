@@ -127,7 +127,10 @@ async function show(visit: Visit, flaw?: Flaw): Promise<Shown> {
       <h2 id="sealed">${say({ fr: 'Ce qui est scellé', en: 'What is sealed' })}</h2>
       <p>${say({ fr: `${sealed} champs scellés.`, en: `${sealed} sealed fields.` })}</p>
       ${sealed > 0 && openForm(visit, `/evidence/${n}/readings`, undefined, flaw)}
-      <p><a href="/decisions/${n}">${say({ fr: 'Expliquer la décision', en: 'Explain the decision' })}</a></p>`,
+      ${
+        (record['t'] === 'access.intent' || record['t'] === 'access.refused') &&
+        html`<p><a href="/decisions/${n}">${say({ fr: 'Expliquer la décision', en: 'Explain the decision' })}</a></p>`
+      }`,
   )
 }
 

@@ -59,7 +59,7 @@ const TOP = 14
 /** The chart tells nothing that the table below it does not. */
 function accesses(visit: Visit, { days, counting }: Accesses): Html {
   const { say, language } = visit
-  const most = Math.max(1, ...days.map(({ calls }) => calls))
+  const most = Math.max(0, ...days.map(({ calls }) => calls))
   const step = WIDTH / Math.max(1, days.length)
   const total = days.reduce((sum, { calls }) => sum + calls, 0)
   const summary = say({
@@ -67,7 +67,7 @@ function accesses(visit: Visit, { days, counting }: Accesses): Html {
     en: `${numberIn(language, total)} calls in ${days.length} days, at most ${numberIn(language, most)} in a day`,
   })
   const bars = days.map(({ calls }, i) => {
-    const height = Math.round(((HEIGHT - TOP) * calls) / most)
+    const height = Math.round(((HEIGHT - TOP) * calls) / Math.max(1, most))
     return html`<rect
       class="bar"
       x="${(i * step + 2).toFixed(1)}"
