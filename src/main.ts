@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AccountId } from './domain/permission.ts'
 import { changesTo, gateState } from './gate-state.ts'
+import { decisionWatch } from './gateway/decision-watch.ts'
 import type { Holder } from './gateway/holder.ts'
 import { holderAt } from './gateway/holder.ts'
 import { listen } from './gateway/listener.ts'
@@ -119,7 +120,18 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   shared?.onTold((told) => copies.hear(told))
   const underway = underWay()
   const changes = changesTo(copies, shared, underway)
-  const force = inForce(accepted, file, env, state.client, changes.client, clock.now, log, () => listener.reloadCertificate())
+  const decisions = decisionWatch(metrics, log)
+  const force = inForce(
+    accepted,
+    file,
+    env,
+    state.client,
+    changes.client,
+    clock.now,
+    log,
+    () => listener.reloadCertificate(),
+    decisions.shadow,
+  )
   await force.begin()
 
   const dc = settings.providers['enedis-data-connect']
@@ -178,6 +190,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     refusals,
     underWay: underway,
     metrics,
+    watch: decisions,
     log,
     now: clock.now,
     newId: randomUUID,

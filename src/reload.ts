@@ -6,6 +6,7 @@ import type { Json } from './domain/canonical.ts'
 import { canonicalJson } from './domain/canonical.ts'
 import type { ClientId } from './domain/permission.ts'
 import type { Millis } from './domain/time.ts'
+import type { Policy } from './domain/policy.ts'
 import type { Live } from './gateway/ports.ts'
 import type { Logger } from './runtime/logger.ts'
 import { diffSettings } from './settings/diff.ts'
@@ -36,6 +37,8 @@ export function inForce(
   now: () => Millis,
   log: Logger,
   reloadCertificate: () => void,
+  /** The policy that is evaluated beside the one in force, or none. */
+  onShadow: (policy: Policy | undefined) => void,
 ): InForce {
   let accepted = first
   let live = liveOf(first)
@@ -45,6 +48,13 @@ export function inForce(
   /** A policy is on record before its first decision. */
   async function record({ policyHash: hash, document }: Accepted): Promise<void> {
     await state.call('policy', { hash, body: canonicalJson(document as unknown as Json), now: now() })
+  }
+  /** One that cannot be read is told, and nothing is evaluated beside: it decides nothing, so the gate goes on. */
+  async function readShadow({ settings }: Accepted): Promise<void> {
+    if (settings.shadowPolicy === undefined) return onShadow(undefined)
+    const other = await readSettings(settings.shadowPolicy, env)
+    if (!other.ok) log.error({ mistakes: other.mistakes }, 'the shadow policy has mistakes: it is not evaluated')
+    onShadow(other.ok ? other.policy : undefined)
   }
   async function syncClients({ settings }: Accepted): Promise<void> {
     const clients = settings.clients.map(({ id, disabled }) => ({ id, disabled }))
@@ -74,6 +84,7 @@ export function inForce(
     // From here on new requests are decided on the new policy; those under way keep theirs.
     accepted = next
     live = liveOf(next)
+    await readShadow(next)
     log.info({ policy: next.policyHash }, 'the settings were read again')
     return []
   }
@@ -90,6 +101,7 @@ export function inForce(
     async begin() {
       await record(first)
       await syncClients(first)
+      await readShadow(first)
     },
     reload() {
       reloading = reloading.then(readAgain, readAgain).catch((error: unknown) => {

@@ -237,6 +237,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       if (run.firstEntry === null) {
         const { decision } = run.basis
         run.firstEntry = `${gate.state.origin}/${intent.n}`
+        exchange.entry = run.firstEntry
         headers.push(...grantHeaders(exchange, run.firstEntry, decision.result === 'narrow' ? coveredRuns(decision.parts) : []))
         headers.push(['Content-Type', run.answer.contentType])
       }

@@ -42,6 +42,8 @@ export interface Exchange {
   calls: number
   /** Entries of those calls. What they delivered uses up nothing that this same request asks for. */
   readonly ownEntries: Set<string>
+  /** The entry that the answer names, once there is one. */
+  entry: string | null
 }
 
 const MOST_DECISIONS = 4
@@ -96,6 +98,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     signal: abort.signal,
     calls: 0,
     ownEntries: new Set(),
+    entry: null,
   }
   if (identity.purpose !== client.purpose) return refuse(gate, exchange, null, 'token', { reason: 'purpose_mismatch' })
   if (tooMany(gate, exchange)) return refuse(gate, exchange, null, 'quota', { reason: 'quota_gate', retryAfterSeconds: 1 })
@@ -122,9 +125,13 @@ async function decideAndServe(gate: Gate, exchange: Exchange, access: AccessRequ
     const seen = await seenBy(gate, exchange, access.meter, turn > 0)
     if (turn > 0 && !(await stillIdentified(gate, exchange))) return
     const decision = decide({ request: access, caller: exchange.caller, permissions: seen.permissions, policy: exchange.live.policy, now })
-    if (decision.result === 'deny') {
-      if ((await refuseDecided(gate, exchange, access, seen, decision, now)) === 'answered') return
-    } else if ((await deliver(gate, exchange, access, { seen, decision, now })) === 'answered') return
+    const answered =
+      decision.result === 'deny'
+        ? await refuseDecided(gate, exchange, access, seen, decision, now)
+        : await deliver(gate, exchange, access, { seen, decision, now })
+    if (answered === 'stale') continue
+    gate.watch.note({ request: access, caller: exchange.caller, permissions: seen.permissions, decision, now, entry: exchange.entry })
+    return
   }
   // Four decisions, each overtaken by an act: whoever keeps changing this permission, it is not in force.
   unavailable(gate, exchange)
@@ -213,7 +220,8 @@ export async function refuseWith(
     })
     if (recorded.is === 'stale') return 'stale'
     gate.metrics.decisions.inc({ result: 'deny', reason: refusal.reason })
-    send(gate, exchange, reply, refusal.reason, recorded.is === 'recorded' ? `${gate.state.origin}/${recorded.n}` : null)
+    if (recorded.is === 'recorded') exchange.entry = `${gate.state.origin}/${recorded.n}`
+    send(gate, exchange, reply, refusal.reason, exchange.entry)
   } catch (error) {
     gate.log.error({ err: error }, 'a refusal could not be recorded')
     unavailable(gate, exchange)

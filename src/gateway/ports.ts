@@ -10,6 +10,7 @@ import type { Identity, IssuedToken } from '../permissions/tokens.ts'
 import type { DenialStyle, ProviderAdapter } from '../providers/adapter.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import type { DecisionWatch } from './decision-watch.ts'
 import type { Holder } from './holder.ts'
 import type { Quota } from './quota.ts'
 import type { RefusalBudget } from './refusals.ts'
@@ -89,6 +90,7 @@ export interface Gate {
   readonly refusals: RefusalBudget
   readonly underWay: UnderWay
   readonly metrics: Metrics
+  readonly watch: DecisionWatch
   readonly log: Logger
   readonly now: () => Millis
   readonly newId: () => string

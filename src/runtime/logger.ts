@@ -23,6 +23,10 @@ export interface LogFields {
   readonly acts?: number
   readonly unanswered?: number
   readonly policy?: string
+  /** Rules of the policy in force and of the one beside it, and how the two compare. */
+  readonly rule?: string
+  readonly shadowRule?: string
+  readonly outcome?: string
   readonly url?: string
   readonly ops?: string
   /** A sentence of our own, or of SQLite. */
@@ -64,6 +68,9 @@ const FIELDS: Readonly<Record<keyof LogFields, (value: unknown) => unknown>> = {
   acts: number,
   unanswered: number,
   policy: text,
+  rule: text,
+  shadowRule: text,
+  outcome: text,
   url: text,
   ops: text,
   why: text,

@@ -14,6 +14,12 @@ export function metricsOf() {
       labelNames: ['result', 'reason'] as const,
       registers,
     }),
+    shadow: new Counter({
+      name: 'ecluse_shadow_decisions_total',
+      help: 'Requests that the shadow policy was asked about, by the rule that decided and how the other one compares',
+      labelNames: ['rule', 'outcome'] as const,
+      registers,
+    }),
     strangers: new Counter({
       name: 'ecluse_strangers_total',
       help: 'Requests that could not be identified or parsed, by reason',

@@ -11,7 +11,7 @@ export interface SettingsDiff {
   readonly needsRestart: readonly string[]
 }
 
-const RELOADABLE = /^(client_limits|clients|purposes|rules)\b|^providers\.[^.]+\.limits\b/
+const RELOADABLE = /^(client_limits|clients|purposes|rules|shadow_policy)\b|^providers\.[^.]+\.limits\b/
 
 export function diffSettings(before: Settings, after: Settings): SettingsDiff {
   const changed = [...new Set(differences(before, after, ''))]

@@ -13,6 +13,7 @@ import type { MeterId } from '../../src/domain/meter.ts'
 import type { Millis } from '../../src/domain/time.ts'
 import { holderAt } from '../../src/gateway/holder.ts'
 import { listen } from '../../src/gateway/listener.ts'
+import { decisionWatch } from '../../src/gateway/decision-watch.ts'
 import { handle } from '../../src/gateway/pipeline.ts'
 import type { Gate, Live } from '../../src/gateway/ports.ts'
 import { quotaOf } from '../../src/gateway/quota.ts'
@@ -81,6 +82,7 @@ const identity: Identity = {
 const identities = new Map([[tokenHash(token).toString('base64'), identity]])
 const meterTokens = new Map<MeterId, Buffer>()
 let entries = 0
+const metrics = metricsOf()
 const gate: Gate = {
   live: () => live,
   state: {
@@ -122,12 +124,13 @@ const gate: Gate = {
   },
   refusals: refusalBudget(),
   underWay: underWay(),
-  metrics: metricsOf(),
+  metrics,
   log,
   now: () => Date.now() as Millis,
   newId: randomUUID,
   draining: () => false,
   people: undefined,
+  watch: decisionWatch(metrics, log),
   maxTarget: 2048,
 }
 const listener = await listen(
