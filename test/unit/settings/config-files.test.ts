@@ -9,7 +9,14 @@ import { settingsSchema } from '../../../src/settings/schema.ts'
 
 const path = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url))
 const text = (name: string) => readFileSync(path(name), 'utf8')
-const DEMO_ENV = { ECLUSE_DEMO_ENEDIS_SECRET: 'a', ECLUSE_DEMO_SIGNING_KEY: 'b', ECLUSE_DEMO_MASTER_KEY: 'c', ECLUSE_DEMO_INDEX_KEY: 'd' }
+const DEMO_ENV = {
+  ECLUSE_DEMO_ENEDIS_SECRET: 'a',
+  ECLUSE_DEMO_SIGNING_KEY: 'b',
+  ECLUSE_DEMO_MASTER_KEY: 'c',
+  ECLUSE_DEMO_INDEX_KEY: 'd',
+  ECLUSE_DEMO_FRANCECONNECT_SECRET: 'e',
+  ECLUSE_DEMO_CONSOLE_SECRET: 'f',
+}
 
 async function loaded(name: string, env = {}) {
   const parsed = await readSettings(path(name), env)
