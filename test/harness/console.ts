@@ -11,6 +11,7 @@ import type pino from 'pino'
 import type { Link, SeenDecision, Shadow } from '../../src/console/ports.ts'
 import type { RunningConsole } from '../../src/console/server.ts'
 import { startConsole } from '../../src/console-parts.ts'
+import type { Json } from '../../src/domain/canonical.ts'
 import type { AccountId } from '../../src/domain/permission.ts'
 import type { Millis } from '../../src/domain/time.ts'
 import { quotaOf } from '../../src/gateway/quota.ts'
@@ -33,6 +34,7 @@ export interface ConsoleOptions {
   readonly decisions?: readonly SeenDecision[]
   readonly shadow?: Shadow
   readonly link?: (permission: string) => Promise<Link>
+  readonly receipt?: (permission: string) => Promise<Json | null>
 }
 export interface TestConsole {
   readonly url: string
@@ -46,7 +48,11 @@ export interface TestConsole {
   readonly running: RunningConsole
   readonly commands: ReturnType<typeof commandsOn>
   permit(...wishes: readonly (PermissionWish & { readonly more?: Tree })[]): Promise<void>
+  /** A procedure of the state. */
+  call<T>(name: string, args: unknown): Promise<T>
   stop(): Promise<void>
+  /** Leaves the folder, for another to start on. */
+  stopKeeping(): Promise<void>
 }
 
 /** A port that was free a moment ago: the address of the console is part of its settings. */
@@ -111,7 +117,7 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     status: () => ({}),
   }
   const quota = quotaOf(
-    () => ({ perSecond: 5, perHour: 1000 }),
+    () => ({ perSecond: 5, perHour: 1_000_000 }),
     () => performance.now(),
     1000,
   )
@@ -128,6 +134,7 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     decisions: { latest: (limit) => (options.decisions ?? []).slice(0, limit) },
     shadow: options.shadow,
     link: options.link,
+    receipt: options.receipt,
   })
   if (!running) throw new Error('the settings of the test have no console')
   const commands = commandsOn(context)
@@ -149,7 +156,12 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
         dryRun: false,
         unverified: true,
       })
-      if (!done.ok) throw new Error(`the permissions of the test have mistakes: ${JSON.stringify(done.mistakes)}`)
+      if (!done.ok) throw new Error(`the permissions of the test have mistakes: ${JSON.stringify(done)}`)
+    },
+    call: (name, args) => state.client.call(name, args),
+    async stopKeeping() {
+      await running.stop()
+      await state.stop()
     },
     async stop() {
       await running.stop()

@@ -34,6 +34,7 @@ export function openApi(): Tree {
     security: [{ secret: [] }, { session: [] }],
     paths,
     components: {
+      responses: Object.fromEntries(Object.entries(problemsOf(EVERYWHERE, false)).map(([status, told]) => [nameOf(status), told])),
       schemas: Object.fromEntries(Object.entries(schemas).toSorted(([a], [b]) => (a < b ? -1 : 1))),
       securitySchemes: {
         secret: { type: 'http', scheme: 'bearer', description: 'the bootstrap secret of the settings' },
@@ -65,7 +66,7 @@ function operationOf(one: ApiRoute, schemas: Tree): Tree {
         content: { 'application/json': { schema: jsonSchema(one.body, 'input', schemas) } },
       },
     }),
-    responses: { ...answersOf(one, schemas), ...problemsOf(problems) },
+    responses: { ...answersOf(one, schemas), ...problemsOf(problems, true) },
   }
 }
 
@@ -79,16 +80,18 @@ function answersOf({ answers, method }: ApiRoute, schemas: Tree): Tree {
   return { ...Object.fromEntries(told), ...(method === 'GET' && { 304: { description: 'what If-None-Match names is still so' } }) }
 }
 
-function problemsOf(codes: readonly ProblemCode[]): Tree {
+const nameOf = (status: string): string => `Problem${status}`
+
+/** What every operation may answer stands once, among the components. */
+function problemsOf(codes: readonly ProblemCode[], refer: boolean): Tree {
   const byStatus = Map.groupBy([...new Set(codes)], (code) => PROBLEMS[code].status)
   return Object.fromEntries(
-    [...byStatus].map(([status, same]) => [
-      status,
-      {
-        description: same.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; '),
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-      },
-    ]),
+    [...byStatus].map(([status, same]) => {
+      if (refer && same.every((code) => EVERYWHERE.includes(code)))
+        return [status, { $ref: `#/components/responses/${nameOf(String(status))}` }]
+      const description = same.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('; ')
+      return [status, { description, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }]
+    }),
   )
 }
 

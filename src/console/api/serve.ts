@@ -146,9 +146,10 @@ function answer(request: Asked, reply: Reply, { status, body, bytes, headers = {
     const tag = etag ?? tagOf(content)
     void reply.header('ETag', tag)
     const { 'if-none-match': seen } = request.headers
-    if (isFresh(seen, tag)) return reply.code(304).send()
+    if (isFresh(seen, tag)) return reply.code(304).removeHeader('content-type').send()
   }
-  return reply.code(status).send(content)
+  // As bytes: to a text Fastify would add a charset, which JSON has none of.
+  return reply.code(status).send(typeof content === 'string' ? Buffer.from(content) : content)
 }
 
 const OF_REFUSAL: Readonly<Record<Refusal['code'], ProblemCode>> = {
