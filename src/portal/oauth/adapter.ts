@@ -15,7 +15,7 @@ import type { ClientId, OAuthParts } from './ports.ts'
 /** A device code is told to be over for a while, rather than unknown. */
 const REMEMBERED_SECONDS = 3600
 
-export interface AdapterParts extends Pick<OAuthParts, 'state' | 'client' | 'now' | 'ended'> {
+export interface AdapterParts extends Pick<OAuthParts, 'issuer' | 'state' | 'client' | 'now' | 'ended'> {
   readonly keysOf: KeySets
   /** Ends the tokens that came from a grant. */
   readonly endGrant: (grantId: string) => Promise<void>
@@ -28,12 +28,12 @@ export function adapterOf(parts: AdapterParts): (kind: string) => Adapter {
   }
 }
 
-function clientsOf({ client, keysOf, state, now }: AdapterParts): Adapter {
+function clientsOf({ issuer, client, keysOf, state, now }: AdapterParts): Adapter {
   return {
     ...FORGETFUL,
     async find(id) {
       const known = client(id)
-      if (known && !known.disabled) return clientMetadata(known, keysOf)
+      if (known && !known.disabled) return clientMetadata(known, issuer, keysOf)
       // As much work as for a client whose secret is wrong.
       await state.tokens.checkSecret({ client: id, secret: '', now: now() })
       return undefined

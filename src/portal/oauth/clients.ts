@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import type { AdapterPayload } from 'oidc-provider'
+import { detailType } from './details.ts'
 import type { OAuthClient } from './ports.ts'
 
 export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -15,7 +16,7 @@ export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
  */
 const NO_SECRET = randomBytes(32).toString('base64url')
 
-export function clientMetadata(client: OAuthClient, keysOf: KeySets): AdapterPayload {
+export function clientMetadata(client: OAuthClient, issuer: string, keysOf: KeySets): AdapterPayload {
   const { oauth } = client
   const method = oauth.public ? 'none' : oauth.jwks === undefined ? 'client_secret_basic' : 'private_key_jwt'
   const redirects = client.ask !== undefined && oauth.redirectUris.length > 0
@@ -32,6 +33,7 @@ export function clientMetadata(client: OAuthClient, keysOf: KeySets): AdapterPay
     response_modes: ['query'],
     redirect_uris: redirects ? [...oauth.redirectUris] : [],
     application_type: 'web',
+    authorization_details_types: [detailType(issuer)],
     token_endpoint_auth_method: method,
     ...(method === 'client_secret_basic' && { client_secret: NO_SECRET }),
     ...(oauth.jwks !== undefined && !oauth.public && { jwks: keysOf(oauth.jwks) }),

@@ -30,7 +30,8 @@ export interface DeviceDesk {
 interface Parts extends Pick<OAuthParts, 'state' | 'now' | 'journeySeconds'> {
   readonly provider: () => Promise<Provider>
   readonly asked: (client: string, params: Readonly<Record<string, unknown>>) => Asked | undefined
-  readonly grant: (client: string, given: Given) => Promise<Partial<DeviceCode>>
+  /** Undefined where nothing of what was given is the client's. */
+  readonly grant: (client: string, given: Given) => Promise<object | undefined>
 }
 
 const LINK = 'oauth-device-link'
@@ -40,6 +41,8 @@ const WRONG_CODES = 20
 /** Wrong codes of everybody together in ten minutes. */
 const WRONG_IN_ALL = 2000
 const WINDOW_MS = 600_000
+
+const REFUSED = { error: 'access_denied', errorDescription: 'the person refused' }
 
 export function deviceDesk(parts: Parts): DeviceDesk {
   const { state, now, provider, asked } = parts
@@ -106,14 +109,14 @@ export function deviceDesk(parts: Parts): DeviceDesk {
     async granted(link, given) {
       const code = await close(link)
       if (!code) return 'over'
-      Object.assign(code, await parts.grant(code.clientId ?? '', given))
+      Object.assign(code, (await parts.grant(code.clientId ?? '', given)) ?? REFUSED)
       await code.save()
       return 'done'
     },
     async refused(link) {
       const code = await close(link)
       if (!code) return 'over'
-      Object.assign(code, { error: 'access_denied', errorDescription: 'the person refused' })
+      Object.assign(code, REFUSED)
       await code.save()
       return 'done'
     },

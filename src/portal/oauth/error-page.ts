@@ -3,8 +3,9 @@
  * or an address that is not the client's.
  */
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import type { Said } from '../../web/language.ts'
+import type { Language, Said } from '../../web/language.ts'
 import { languageOf } from '../../web/language.ts'
+import type { Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import { pageHeaders, pageOf } from '../../web/page.ts'
 
@@ -28,18 +29,36 @@ const NEXT: Said = {
   en: 'Go back to the service and start again. If this message comes back, tell it this code:',
 }
 
+const WAIT_TITLE: Said = { fr: 'Un instant, s’il vous plaît', en: 'One moment, please' }
+const WAIT: Said = {
+  fr: 'La passerelle ne peut pas prendre de demande pour le moment. Rechargez cette page dans une minute : rien n’est perdu.',
+  en: 'The gate cannot take requests at the moment. Reload this page in a minute: nothing is lost.',
+}
+
 export function errorPage(ctx: KoaContextWithOIDC, error: string, description: string | undefined): void {
   const asked = ctx.query['ui_locales']
   const language = languageOf(typeof asked === 'string' ? asked.slice(0, 2) : undefined, ctx.get('accept-language'))
   for (const [name, value] of Object.entries(pageHeaders())) ctx.set(name, value)
   // The description speaks to developers, in English.
-  ctx.body = pageOf({
+  const body = html`<h1>${TITLE[language]}</h1>
+    <p>${(REASONS[error] ?? OVER)[language]}</p>
+    <p>${NEXT[language]} <code>${error}</code></p>
+    ${description !== undefined && html`<p lang="en"><small>${description}</small></p>`}`
+  ctx.body = framed(language, TITLE, body)
+}
+
+/** While the state takes nothing. */
+export function waitPage(accept: string | undefined): { readonly headers: Readonly<Record<string, string>>; readonly text: string } {
+  const language = languageOf(undefined, accept)
+  const text = framed(
     language,
-    title: TITLE[language],
-    site: { name: 'Écluse', home: '/', links: [] },
-    body: html`<h1>${TITLE[language]}</h1>
-      <p>${(REASONS[error] ?? OVER)[language]}</p>
-      <p>${NEXT[language]} <code>${error}</code></p>
-      ${description !== undefined && html`<p lang="en"><small>${description}</small></p>`}`,
-  })
+    WAIT_TITLE,
+    html`<h1>${WAIT_TITLE[language]}</h1>
+      <p>${WAIT[language]}</p>`,
+  )
+  return { headers: pageHeaders(), text }
+}
+
+function framed(language: Language, title: Said, body: Html): string {
+  return pageOf({ language, title: title[language], site: { name: 'Écluse', home: '/', links: [] }, body })
 }

@@ -24,8 +24,8 @@ export interface Bundle {
 }
 
 export interface Grants {
-  /** Remembers what was given; only what is the client's own. */
-  remember(client: string, given: Given): Promise<Bundle>
+  /** Remembers what was given; only what is the client's own. Undefined where nothing is. */
+  remember(client: string, given: Given): Promise<Bundle | undefined>
   bundle(client: string, bundle: string): Promise<Bundle | undefined>
   /** Whether a client holds anything at all that is active. */
   holdsAny(client: string): Promise<boolean>
@@ -59,7 +59,7 @@ export function grantsOn({ state, now, ended }: Pick<OAuthParts, 'state' | 'now'
     async remember(client, given) {
       const records = await Promise.all(given.permissions.map((permission) => state.showPermission({ permission })))
       const own = records.filter((record) => record.client === client).map((record) => record.id as PermissionId)
-      if (own.length === 0) throw new Error('nothing of what was given is for this client')
+      if (own.length === 0) return undefined
       await tickets.put({
         kind: KIND,
         id: idOf(client, given.bundle),

@@ -93,5 +93,7 @@ export interface Asked {
   readonly lines: readonly AskedLine[]
   /** `ui_locales` as the client wrote them, for a person whose language is not known yet. */
   readonly locales: string | undefined
+  /** Where a form of the page may end up, for its `form-action`: browsers hold the redirects that follow it to that. */
+  readonly formTargets: readonly string[]
 }
 export type { ClientId, PermissionId, PurposeCode }

@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Interaction, KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { Interaction, InteractionResults, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Bearer } from './bearer.ts'
 import { bearerOf } from './bearer.ts'
 import { DEVICE_GRANT, keySets } from './clients.ts'
@@ -17,6 +17,7 @@ import type { Detail } from './details.ts'
 import { detailsGiven, detailType, linesAsked } from './details.ts'
 import type { DeviceDesk } from './device.ts'
 import { deviceDesk } from './device.ts'
+import { waitPage } from './error-page.ts'
 import { parametersOf, readForm, requestAs } from './front.ts'
 import type { Form } from './front.ts'
 import type { Bundle } from './grants.ts'
@@ -28,6 +29,8 @@ import type { Asked, Given, OAuthParts } from './ports.ts'
 import { JOURNEY, providerWith, ROUTES, SCOPE } from './provider.ts'
 
 export interface OAuthServer {
+  /** Makes the first signing key, where there is none yet. */
+  begin(): Promise<void>
   /** Whether a path is the OAuth server's; the pages of consent and of the device flow are not. */
   serves(path: string): boolean
   /** Answers a request that `canonicalOf` found canonical. */
@@ -35,12 +38,18 @@ export interface OAuthServer {
   readonly bearer: Bearer
   /** What an authorization asks for. Undefined for a browser that did not start it, or once it is over. */
   details(message: IncomingMessage, res: ServerResponse, uid: string): Promise<(Asked & { readonly uid: string }) | undefined>
-  /** Sends the browser back to the client with a code. False where the authorization is over. */
+  /**
+   * Sends the browser back to the client: with a code, or with a refusal where nothing of what was given is the client's.
+   * False where the authorization is over.
+   */
   granted(message: IncomingMessage, res: ServerResponse, uid: string, given: Given): Promise<boolean>
   refused(message: IncomingMessage, res: ServerResponse, uid: string): Promise<boolean>
   readonly device: DeviceDesk
-  /** A code for a client that sends people to Data Connect's page: good once, 180 s, at `/v1/oauth2/token` alone. */
-  codeFor(args: { readonly client: string; readonly redirectUri: string } & Given): Promise<string>
+  /**
+   * A code for a client that sends people to Data Connect's page: good once, 180 s, at `/v1/oauth2/token` alone.
+   * Undefined where nothing of what was given is the client's.
+   */
+  codeFor(args: { readonly client: string; readonly redirectUri: string } & Given): Promise<string | undefined>
 }
 
 const V1_CODE_SECONDS = 180
@@ -101,7 +110,8 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     // No login is remembered: the cookie would name nothing.
     dropCookies(ctx.res, 'ecluse_session')
     if (ctx.response.get('Cache-Control') === '') ctx.set(NO_STORE)
-    if (ctx.status === 401 && parts.stranger(manner?.address ?? '', 'oauth_client')) {
+    const guess = guessOf(ctx)
+    if (guess !== undefined && parts.stranger(manner?.address ?? '', guess)) {
       say(ctx, 429, 'temporarily_unavailable', 'Too many requests failed.', 60)
     } else if (ctx.status >= 500 && ctx.method === 'POST' && isState(failed.get(ctx))) {
       say(ctx, 503, 'temporarily_unavailable', 'The gate cannot take requests now.', 5)
@@ -116,12 +126,13 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     const details = typeof text === 'string' ? (JSON.parse(text) as readonly Detail[]) : undefined
     const understood = linesAsked({ issuer, client, purposeOf: (other) => parts.client(other)?.purpose, now: now() }, details)
     if (!understood.ok) return undefined
-    const locales = params['ui_locales']
+    const { ui_locales: locales, redirect_uri: redirect } = params
     return {
       client: client.id as Asked['client'],
       clientName: client.name,
       lines: understood.lines,
       locales: typeof locales === 'string' ? locales : undefined,
+      formTargets: typeof redirect === 'string' ? [new URL(redirect).origin] : [],
     }
   }
   async function interaction(message: IncomingMessage, res: ServerResponse, uid: string): Promise<Interaction | undefined> {
@@ -134,11 +145,10 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     }
   }
   /** The grant behind a code: one for each consent, never found by another request. */
-  async function grantFor(
-    client: string,
-    given: Given,
-  ): Promise<{ accountId: string; grantId: string; scope: string; resource: string; rar: Detail[] }> {
-    const { records } = await grants.remember(client, given)
+  async function grantFor(client: string, given: Given): Promise<Granted | undefined> {
+    const bundle = await grants.remember(client, given)
+    if (!bundle) return undefined
+    const { records } = bundle
     const rar = [...detailsGiven(issuer, records)]
     const made = await provider()
     const grant = new made.provider.Grant({ accountId: given.bundle, clientId: client })
@@ -148,7 +158,21 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     return { accountId: given.bundle, grantId, scope: SCOPE, resource: issuer, rar }
   }
 
+  async function finishWith(message: IncomingMessage, res: ServerResponse, result: InteractionResults): Promise<void> {
+    res.setHeader('Cache-Control', 'no-store')
+    res.setHeader('Referrer-Policy', 'no-referrer')
+    await (await provider()).provider.interactionFinished(message, res, result, { mergeWithLastSubmission: false })
+  }
   async function handle(message: IncomingMessage, res: ServerResponse): Promise<void> {
+    try {
+      await answer(message, res)
+    } catch (error) {
+      if (!isState(error) || res.headersSent) throw error
+      parts.log.error({ err: error }, 'the OAuth server could not answer')
+      sendError(res, UNAVAILABLE)
+    }
+  }
+  async function answer(message: IncomingMessage, res: ServerResponse): Promise<void> {
     const [path = '', search = ''] = (message.url ?? '').split('?', 2)
     const method = message.method ?? ''
     if (method === 'GET' && path === PROTECTED) return sendJson(res, 200, protectedResource(issuer))
@@ -158,11 +182,12 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     const known = GET_PATHS.has(path) || RESUME.test(path)
     if (!(method === 'GET' && known) && !(method === 'OPTIONS' && POST_PATHS.has(path)))
       return sendError(res, { status: 405, error: 'invalid_request', description: 'The method is not allowed here.' })
-    if (path !== METADATA && !parts.ready()) return sendError(res, UNAVAILABLE)
+    if (path !== METADATA && !parts.ready()) return method === 'GET' ? sendWait(message, res) : sendError(res, UNAVAILABLE)
     await (await provider()).answer(requestAs(message, method, message.url ?? '', host), res)
   }
   async function post(message: IncomingMessage, res: ServerResponse, path: string, search: string): Promise<void> {
     const address = message.socket.remoteAddress ?? ''
+    if (message.headers.expect !== undefined) res.writeContinue()
     const form = await readForm(message)
     if ('why' in form) return sendError(res, { status: form.status, error: 'invalid_request', description: form.why })
     const query = parametersOf(search) ?? new Map([['twice', '']])
@@ -189,6 +214,7 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
   }
 
   return {
+    begin: async () => void (await provider()),
     serves: (path) => GET_PATHS.has(path) || POST_PATHS.has(path) || RESUME.test(path),
     handle,
     bearer,
@@ -200,15 +226,14 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     async granted(message, res, uid, given) {
       const found = await interaction(message, res, uid)
       if (!found) return false
-      const { accountId, grantId } = await grantFor(String(found.params['client_id']), given)
-      const result = { login: { accountId, remember: false }, consent: { grantId } }
-      await (await provider()).provider.interactionFinished(message, res, result, { mergeWithLastSubmission: false })
+      const grant = await grantFor(String(found.params['client_id']), given)
+      const result = grant && { login: { accountId: grant.accountId, remember: false }, consent: { grantId: grant.grantId } }
+      await finishWith(message, res, result ?? REFUSED)
       return true
     },
     async refused(message, res, uid) {
       if (!(await interaction(message, res, uid))) return false
-      const result = { error: 'access_denied', error_description: 'the person refused' }
-      await (await provider()).provider.interactionFinished(message, res, result, { mergeWithLastSubmission: false })
+      await finishWith(message, res, REFUSED)
       return true
     },
     device: deviceDesk({ ...parts, provider: async () => (await provider()).provider, asked: askedBy, grant: grantFor }),
@@ -217,6 +242,7 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
       const client = await made.Client.find(id)
       if (!client) throw new Error(`the settings declare no client ${id} that may have a code`)
       const grant = await grantFor(id, { bundle, permissions })
+      if (!grant) return undefined
       const code = new made.AuthorizationCode({ ...grant, client, redirectUri, gty: 'authorization_code', expiresIn: V1_CODE_SECONDS })
       code.jti = `${V1_CODE_PREFIX}${randomBytes(32).toString('base64url')}`
       return code.save()
@@ -224,6 +250,14 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
   }
 }
 
+interface Granted {
+  readonly accountId: string
+  readonly grantId: string
+  readonly scope: string
+  readonly resource: string
+  readonly rar: Detail[]
+}
+const REFUSED = { error: 'access_denied', error_description: 'the person refused' }
 const UNAVAILABLE: Reply = {
   status: 503,
   error: 'temporarily_unavailable',
@@ -243,6 +277,13 @@ function protectedResource(issuer: string): Readonly<Record<string, unknown>> {
   }
 }
 
+/** Whether the request tried a secret, code or token that is none: each could be a guess. */
+function guessOf({ status, body }: KoaContextWithOIDC): string | undefined {
+  if (status === 401) return 'oauth_client'
+  const { error } = (typeof body === 'object' && body !== null ? body : {}) as { readonly error?: unknown }
+  return status === 400 && error === 'invalid_grant' ? 'oauth_grant' : undefined
+}
+
 /** The state is gone, or its queue is full: that may pass. */
 function isState(error: unknown): boolean {
   return error instanceof Error && error.name === 'CallError'
@@ -259,6 +300,10 @@ function dropCookies(res: ServerResponse, name: string): void {
   const kept = set.filter((cookie) => !cookie.startsWith(name))
   if (kept.length > 0) res.setHeader('Set-Cookie', kept)
   else res.removeHeader('Set-Cookie')
+}
+function sendWait(message: IncomingMessage, res: ServerResponse): void {
+  const { headers, text } = waitPage(message.headers['accept-language'])
+  res.writeHead(503, { ...headers, 'Retry-After': '5' }).end(text)
 }
 function sendError(res: ServerResponse, { status, error, description, retryAfterSeconds }: Reply): void {
   if (retryAfterSeconds !== undefined) res.setHeader('Retry-After', String(retryAfterSeconds))

@@ -197,7 +197,8 @@ const v1 = (form: Fields, query = `?redirect_uri=${encodeURIComponent(REDIRECT)}
   gate.post(`/v1/oauth2/token${query}`, { client_id: 'viriya', client_secret: gate.secrets['viriya'] ?? '', ...form })
 const aV1Code = async (permission: string): Promise<string> => {
   await gate.permit(permission)
-  return gate.server.codeFor({ client: 'viriya', redirectUri: REDIRECT, bundle: `bdl_${permission}`, permissions: [permission] })
+  const given = { bundle: `bdl_${permission}`, permissions: [permission] }
+  return (await gate.server.codeFor({ client: 'viriya', redirectUri: REDIRECT, ...given })) ?? 'none'
 }
 
 test('Data Connect v1: a code, a refresh and an application token, in its own fields', async () => {
@@ -249,6 +250,16 @@ test('a code of v1 is good there alone, once, for 180 s, for its client and its 
   } finally {
     vi.useRealTimers()
   }
+})
+
+test('where nothing of what was given is the client’s, it gets a refusal', async () => {
+  await gate.permit('other-1', 'office')
+  const given = { bundle: 'bdl_other', permissions: ['other-1'] }
+  expect(await gate.server.codeFor({ client: 'viriya', redirectUri: REDIRECT, ...given })).toBeUndefined()
+  const { body } = await code()
+  const confirmed = await gate.server.device.confirm(String(body['user_code']), '203.0.113.1')
+  expect(await gate.server.device.granted('link' in confirmed ? confirmed.link : '', given)).toBe('done')
+  expect(said(await poll(body['device_code']))).toStrictEqual([400, 'access_denied'])
 })
 
 test('credentials in the address of v1 are refused', async () => {

@@ -93,7 +93,8 @@ export function basic(id: string, secret: string): Fields {
   return { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }
 }
 
-export async function aServer(before?: TestServer): Promise<TestServer> {
+/** @param issuerSeen another address than the one it listens on, as behind a server that ends TLS */
+export async function aServer(before?: TestServer, issuerSeen?: string): Promise<TestServer> {
   const stores = before?.stores ?? (await sqliteStores())
   const clients = before?.clients ?? new Map((['viriya', 'office', 'domoticz'] as const).map((id) => [id as string, aClient(id)]))
   const now = (): Millis => Date.now() as Millis
@@ -123,8 +124,11 @@ export async function aServer(before?: TestServer): Promise<TestServer> {
       if (!res.headersSent) res.writeHead(500).end()
     })
   })
+  // As the gate's listener does: no automatic «100 Continue».
+  http.on('checkContinue', (message, res) => http.emit('request', message, res))
   await new Promise<void>((resolve) => http.listen(before ? Number(new URL(before.issuer).port) : 0, '127.0.0.1', resolve))
-  const issuer = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const address = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const issuer = issuerSeen ?? address
   const broken = (): void => {
     if (switches.broken) throw Object.assign(new Error('the state is gone'), { name: 'CallError', fault: 'down' })
   }
@@ -164,7 +168,7 @@ export async function aServer(before?: TestServer): Promise<TestServer> {
   const server = oauthServer(parts)
   running.server = server
   const call = async (path: string, init: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${issuer}${path}`, { redirect: 'manual', ...init })
+    const response = await fetch(`${address}${path}`, { redirect: 'manual', ...init })
     const text = await response.text()
     const isJson = /json/.test(response.headers.get('content-type') ?? '')
     return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Answer['body']) : {} }

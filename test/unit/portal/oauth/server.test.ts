@@ -1,8 +1,9 @@
 /** The grants of the OAuth server, from the first request of a client to the token that the registry knows. */
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hashOf } from '../../../../src/portal/oauth/bearer.ts'
 import type { TestServer } from './given.ts'
-import { aBrowser, aClient, aCode, aServer, authorizeTarget, basic, pkce, redeem, REDIRECT } from './given.ts'
+import { aBrowser, aClient, aCode, aServer, authorizeTarget, basic, consented, pkce, redeem, REDIRECT } from './given.ts'
 
 let gate: TestServer
 beforeAll(async () => {
@@ -257,6 +258,78 @@ test('a reload of the settings counts at once', async () => {
   expect((await gate.get(authorizeTarget(pkce().challenge))).status).toBe(400)
   gate.clients.set('viriya', aClient('viriya'))
   expect((await gate.get(authorizeTarget(pkce().challenge))).status).toBe(303)
+})
+
+test('a client whose line another purpose serves gets nothing from that alone: it is told of a refusal', async () => {
+  await gate.permit('advice-1', 'office')
+  const { challenge } = pkce()
+  const back = await consented(gate, authorizeTarget(challenge), { bundle: 'bdl_advice', permissions: ['advice-1'] })
+  expect(back.searchParams.get('error')).toBe('access_denied')
+})
+
+test('details say what the request narrowed, and where a form of the page may end up', async () => {
+  const details = JSON.stringify([
+    { type: `${gate.issuer}/rar/energy-data/v1`, datatypes: ['load_curve'], finest_step: 'P1D', recurrence: 'once' },
+  ])
+  const browser = aBrowser(gate)
+  const asked = await browser.get(authorizeTarget(pkce().challenge, { authorization_details: details, ui_locales: 'en' }))
+  const seen = JSON.parse((await browser.get(String(asked.headers.get('location')))).text) as Record<string, unknown>
+  expect(seen).toMatchObject({
+    client: 'viriya',
+    locales: 'en',
+    formTargets: ['https://app.example.test'],
+    lines: [{ kind: 'load_curve', finest: 'P1D', recurrence: 'once', purpose: 'self_view' }],
+  })
+})
+
+test('behind a server that ends TLS cookies are for TLS alone, and every address is the issuer’s', async () => {
+  const seen = await aServer(undefined, 'https://gate.example.test')
+  const asked = await seen.get(authorizeTarget(pkce().challenge))
+  expect(asked.status).toBe(303)
+  const cookies = asked.headers.getSetCookie()
+  expect(cookies).toHaveLength(2)
+  for (const cookie of cookies) expect(cookie).toMatch(/; secure; httponly; samesite=lax|; samesite=lax; secure; httponly/i)
+  expect((await seen.get('/.well-known/oauth-authorization-server')).body).toMatchObject({
+    token_endpoint: 'https://gate.example.test/oauth/token',
+  })
+  await seen.close()
+})
+
+test.each([
+  ['fr', 'Cette demande ne peut pas aboutir', 'Un instant, s’il vous plaît'],
+  ['en', 'This request cannot go on', 'One moment, please'],
+])('a person that cannot go on reads why, in %s, on a page that repeats nothing unescaped', async (language, title, wait) => {
+  const target = authorizeTarget(pkce().challenge, { client_id: '<b>nobody</b>' })
+  const { status, text, headers } = await gate.get(target, { 'accept-language': language })
+  expect([status, headers.get('location')]).toStrictEqual([400, null])
+  expect(text).toContain(`<html lang="${language}">`)
+  expect(text).toContain(`<h1>${title}</h1>`)
+  expect(text).not.toContain('<b>')
+  expect(headers.get('content-security-policy')).toContain("default-src 'none'")
+  gate.switches.ready = false
+  const later = await gate.get(target, { 'accept-language': language })
+  gate.switches.ready = true
+  expect([later.status, later.headers.get('retry-after'), later.text.includes(`<h1>${wait}</h1>`)]).toStrictEqual([503, '5', true])
+})
+
+test('a client that waits for leave to send its body gets it', async () => {
+  const socket = connect(Number(new URL(gate.issuer).port), '127.0.0.1')
+  const body = 'grant_type=client_credentials'
+  const { authorization = '' } = viriya()
+  const head = [
+    'POST /oauth/token HTTP/1.1',
+    `Host: ${new URL(gate.issuer).host}`,
+    `Authorization: ${authorization}`,
+    'Expect: 100-continue',
+  ]
+  const form = ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${body.length}`, 'Connection: close']
+  socket.write(`${[...head, ...form].join('\r\n')}\r\n\r\n`)
+  let received = ''
+  for await (const chunk of socket) {
+    received += String(chunk)
+    if (received === 'HTTP/1.1 100 Continue\r\n\r\n') socket.write(body)
+  }
+  expect(received).toContain('HTTP/1.1 200 OK')
 })
 
 test('while the state takes nothing, nothing is issued and it is said to be temporary', async () => {
