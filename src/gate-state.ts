@@ -78,6 +78,7 @@ export function gateState(
       meterTokens.set(meter, token)
       return token
     },
+    heldShares: (client, about, set) => state.call('heldShares', { client, about, set }),
     intent(args) {
       called.set(args.permission.id, args.now)
       return state.call('intent', args)

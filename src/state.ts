@@ -245,6 +245,7 @@ function start(port: MessagePort, options: StateOptions): void {
     unclaimedShares: consent.unclaimed,
     bundle: consent.bundle,
     heldBy: consent.heldBy,
+    heldShares: consent.ofClient,
     linkIdentity: consent.linkIdentity,
     ofIdentity: consent.ofIdentity,
     onMeter: registry.onMeter,

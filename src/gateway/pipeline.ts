@@ -22,6 +22,7 @@ import type { Refusal } from '../providers/adapter.ts'
 import { canonicalOf } from './canonical.ts'
 import type { ClientPolicy, Gate, Live, Seen } from './ports.ts'
 import { deliver } from './deliver.ts'
+import { answerSharesCall } from './shares-call.ts'
 import { corsHeaders, preflight, refuseStranger, send, tell } from './respond.ts'
 import { answerTokenCall } from './token-call.ts'
 import { underWayKey } from './under-way.ts'
@@ -102,6 +103,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   }
   if (identity.purpose !== client.purpose) return refuse(gate, exchange, null, 'token', { reason: 'purpose_mismatch' })
   if (tooMany(gate, exchange)) return refuse(gate, exchange, null, 'quota', { reason: 'quota_gate', retryAfterSeconds: 1 })
+  if (classified.is === 'shares') return answerSharesCall(gate, exchange, canonical, message)
   if (classified.is === 'refused') {
     return refuse(gate, exchange, null, 'route', {
       reason: classified.reason,

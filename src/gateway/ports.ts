@@ -3,11 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccountId, ClientId, PermissionView, PurposeCode } from '../domain/permission.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { Policy } from '../domain/policy.ts'
+import type { Caller } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import type { ProviderId } from '../domain/vocabulary.ts'
 import type { IntentArgs, IntentResult, OutcomeArgs, RefusedArgs, RefusedResult } from '../evidence/access.ts'
 import type { Identity, IssuedToken } from '../permissions/tokens.ts'
-import type { DenialStyle, ProviderAdapter } from '../providers/adapter.ts'
+import type { DenialStyle, HeldShare, ProviderAdapter, SharesAsked } from '../providers/adapter.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { DecisionWatch } from './decision-watch.ts'
@@ -44,6 +45,8 @@ export interface GateState {
   identify(hash: Buffer, fresh: boolean): Promise<Identity | undefined>
   views(client: ClientId, meter: MeterId, fresh: boolean): Promise<Seen>
   meterToken(meter: MeterId): Buffer
+  /** The caller's own permissions that were given in a consent journey. */
+  heldShares(client: ClientId, about: SharesAsked['about'], set: Caller['set']): Promise<readonly HeldShare[]>
   intent(args: IntentArgs): Promise<IntentResult>
   outcome(args: OutcomeArgs): Promise<{ readonly n: number }>
   refused(args: RefusedArgs): Promise<RefusedResult>

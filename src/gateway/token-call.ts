@@ -6,10 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientId } from '../domain/permission.ts'
 import type { Canonical } from './canonical.ts'
 import type { Gate, Live } from './ports.ts'
+import { readBody } from './read-body.ts'
 import { write } from './respond.ts'
 
 const MAX_BODY = 8192
-const BODY_MS = 5000
 const TWO_WAYS = 'Credentials belong in one place: the header or the body.'
 const NO_STORE = [
   ['Cache-Control', 'no-store'],
@@ -42,7 +42,7 @@ export async function answerTokenCall(
   }
   if (canonical.contentLength > MAX_BODY) return fail(400, 'invalid_request', 'The body is too long.')
   if (canonical.wantsContinue) res.writeContinue()
-  const body = await readBody(message)
+  const body = await readBody(message, MAX_BODY)
   if (body === undefined) return fail(408, 'invalid_request', 'The body did not come.')
   const form = parseForm(body)
   if (!form) return fail(400, 'invalid_request', 'The body is not a form, or a parameter stands in it twice.')
@@ -71,25 +71,6 @@ export async function answerTokenCall(
       expires_in: Math.floor((issued.expiresAt - gate.now()) / 1000),
     }),
   )
-}
-
-function readBody(message: IncomingMessage): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    const timer = setTimeout(() => resolve(undefined), BODY_MS)
-    const done = (value: string | undefined): void => {
-      clearTimeout(timer)
-      resolve(value)
-    }
-    message.on('data', (chunk: Buffer) => {
-      size += chunk.byteLength
-      if (size > MAX_BODY) done(undefined)
-      else chunks.push(chunk)
-    })
-    message.once('end', () => done(Buffer.concat(chunks).toString('latin1')))
-    message.once('close', () => done(undefined))
-  })
 }
 
 function parseForm(body: string): Map<string, string> | undefined {

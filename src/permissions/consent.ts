@@ -9,9 +9,9 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { MeterId } from '../domain/meter.ts'
-import type { AccountId, PermissionId } from '../domain/permission.ts'
+import type { AccountId, ClientId, PermissionId, ScopeLine } from '../domain/permission.ts'
 import type { Day, Millis } from '../domain/time.ts'
-import { startOfDay } from '../domain/time.ts'
+import { parisDay, startOfDay } from '../domain/time.ts'
 import { indexToken } from '../storage/keys.ts'
 import type { Attachments, NewAttachment } from './attachments.ts'
 import type { ActDetails, ActResult, PermissionContent, Registry } from './registry.ts'
@@ -42,6 +42,16 @@ export type Given =
   /** Somebody has claimed the share already. `acts`: what was suspended for it. */
   | { readonly is: 'claimed'; readonly acts: readonly ActResult[] }
 
+export interface ClientShare {
+  readonly meter: MeterId
+  readonly authorisation: string
+  readonly inForce: boolean
+  readonly lines: readonly ScopeLine[]
+  readonly from: Day
+  /** The last day. */
+  readonly until: Day
+}
+
 export interface Consent {
   give(args: GiveArgs): Given
   /** Claims a share for a look at the person's page: who proves to hold a meter today. */
@@ -52,6 +62,12 @@ export interface Consent {
   bundle(args: { readonly bundle: string }): readonly PermissionId[]
   /** Permissions that whoever holds these shares may see: given by the same holder, or in force on the meter now. */
   heldBy(args: { readonly shares: readonly Share[] }): readonly PermissionId[]
+  /** Permissions of one client that were given in a journey: by the share that they rest on, or by meter. */
+  ofClient(args: {
+    readonly client: ClientId
+    readonly about: { readonly authorisation: string } | { readonly meters: readonly MeterId[] }
+    readonly set: 'all' | readonly PermissionId[]
+  }): readonly ClientShare[]
   linkIdentity(args: { readonly identity: string; readonly permissions: readonly PermissionId[] }): void
   ofIdentity(args: { readonly identity: string }): readonly PermissionId[]
 }
@@ -68,6 +84,9 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
     claims: db.prepare('SELECT bundle, claimed_at FROM share WHERE account = ? AND authorisation = ? AND meter = ? AND claimed_at >= ?'),
     claim: db.prepare('INSERT INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?)'),
     join: db.prepare('INSERT INTO bundle (id, permission) VALUES (?, ?)'),
+    byShare: db.prepare(
+      'SELECT DISTINCT b.permission FROM share s JOIN bundle b ON b.id = s.bundle WHERE s.authorisation = ? ORDER BY b.permission',
+    ),
     bundle: db.prepare('SELECT permission FROM bundle WHERE id = ? ORDER BY permission'),
     active: db.prepare("SELECT status FROM permission WHERE id = ? AND status = 'active'"),
     link: db.prepare('INSERT OR IGNORE INTO identity_link (identity, permission) VALUES (?, ?)'),
@@ -156,6 +175,31 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
           )
           .map((p) => p.id as PermissionId),
       )
+    },
+    ofClient({ client, about, set }) {
+      const named =
+        'authorisation' in about
+          ? idsOf(sql.byShare.all(shareToken(about.authorisation)))
+          : about.meters.flatMap((meter) => registry.views({ client, meter }).permissions.map((p) => p.id))
+      return [...new Set(named)]
+        .filter((id) => set === 'all' || set.includes(id))
+        .flatMap((id): ClientShare[] => {
+          const record = registry.show({ permission: id })
+          const { content } = record
+          if (record.client !== client || !content?.share) return []
+          if (record.status !== 'active' && record.status !== 'ended') return []
+          const { scope, meter, share } = content
+          return [
+            {
+              meter,
+              authorisation: share.authorisation,
+              inForce: record.status === 'active',
+              lines: scope.lines,
+              from: parisDay(scope.validFrom),
+              until: parisDay((scope.validUntil - 1) as Millis),
+            },
+          ]
+        })
     },
     linkIdentity({ identity, permissions }) {
       for (const id of permissions) sql.link.run(identityToken(identity), id)

@@ -5,6 +5,8 @@
  */
 import type { Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
+import type { MeterId } from '../domain/meter.ts'
+import type { ScopeLine } from '../domain/permission.ts'
 import type { AccessRequest } from '../domain/request.ts'
 import type { Day, Millis } from '../domain/time.ts'
 
@@ -21,6 +23,8 @@ export type Classified<Form> =
   | { readonly is: 'token' }
   /** A question about the interface itself, which the adapter answers to anybody: there is no meter in it. */
   | { readonly is: 'told'; readonly reply: Reply }
+  /** What the caller may read, by the registry: answered by the gate itself, without a call to the data holder. */
+  | { readonly is: 'shares'; readonly form: Form }
   | { readonly is: 'refused'; readonly reason: Reason; readonly form: Form | null; readonly flaw?: string }
 
 /**
@@ -70,6 +74,23 @@ export interface HolderError {
   readonly code: string
 }
 
+export interface SharesAsked {
+  readonly about: { readonly authorisation: string } | { readonly meters: readonly MeterId[] }
+  /** Only how many. */
+  readonly count: boolean
+  readonly page: number
+  readonly ended: boolean
+}
+/** One permission of the caller's, given in a consent journey. */
+export interface HeldShare {
+  readonly meter: MeterId
+  readonly authorisation: string
+  readonly inForce: boolean
+  readonly lines: readonly ScopeLine[]
+  readonly from: Day
+  readonly until: Day
+}
+
 export interface Counts {
   readonly readings: number
   readonly dropped: number
@@ -117,6 +138,10 @@ export interface ProviderAdapter<Form> {
   /** The holder's own refusal in the client's dialect and style; free text of the holder never crosses. */
   passError(form: Form, style: DenialStyle, status: number, error: HolderError): Reply
   refuse(form: Form | null, style: DenialStyle, refusal: Refusal): Reply
+  /** Of which shares a client asks; undefined where the body is no such question. */
+  readShares(body: string): SharesAsked | undefined
+  /** The client's own permissions, as the data holder would list its shares. */
+  showShares(asked: SharesAsked, held: readonly HeldShare[]): Reply
   /** For a 200 of the holder's in which no reading was that may leave: `close` gave nothing. */
   noData(form: Form, style: DenialStyle): Reply
 }

@@ -81,6 +81,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
     PRIMARY KEY (account, authorisation, meter, bundle)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX share_by_bundle ON share(bundle);
+  CREATE INDEX share_by_authorisation ON share(authorisation);
   CREATE TABLE identity_link (identity BLOB NOT NULL, permission TEXT NOT NULL REFERENCES permission(id), PRIMARY KEY (identity, permission)) STRICT, WITHOUT ROWID;
   `,
 ]

@@ -99,6 +99,7 @@ const gate: Gate = {
     outcome: () => Promise.resolve({ n: (entries += 1) }),
     refused: () => Promise.resolve({ is: 'confirmed' }),
     exchange: () => Promise.resolve(undefined),
+    heldShares: () => Promise.resolve([]),
     holderRefused: () => Promise.resolve(),
   },
   route: {

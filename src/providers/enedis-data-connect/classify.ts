@@ -15,10 +15,12 @@ import type { Classified, WireRequest } from '../adapter.ts'
 import type { DataConnectForm, Dialect } from './dialects.ts'
 import { DIALECT_IDS, DIALECTS, pathOf, TOKEN_PATH } from './dialects.ts'
 import type { Generation, SeriesId } from './series.ts'
+import { SERVICES_PATH } from './services.ts'
 import { SERIES, SERIES_IDS } from './series.ts'
 
 /** What can be wrong with a request on a known path. */
 export const FLAWS = [
+  'shares',
   'method',
   'parameter_unknown',
   'meter_missing',
@@ -42,6 +44,8 @@ export const ALLOWED = 'GET, OPTIONS'
 
 export function classify(request: WireRequest, today: Day, upstream: Generation): Classified<DataConnectForm> {
   if (request.path === TOKEN_PATH && request.method === 'POST') return { is: 'token' }
+  if (request.path === SERVICES_PATH && request.method === 'POST')
+    return { is: 'shares', form: { dialect: '2026', series: 'consumption_curve' } }
   const route = routeOf(request.path)
   // Conso API has an answer of its own to other methods; Enedis has none.
   if (request.method !== 'GET' && route?.form.dialect === 'conso') return otherMethod(request.method, route.form)

@@ -13,6 +13,7 @@ import { indexAnswer } from './index-answer.ts'
 import { measureAnswer } from './measure-answer.ts'
 import { noData, passError, refuse } from './refusals.ts'
 import { canAnswer, rewrite } from './rewrite.ts'
+import { readShares, showShares } from './services.ts'
 import type { DataConnectForm } from './dialects.ts'
 import type { Generation, RecordId } from './series.ts'
 import { SERIES } from './series.ts'
@@ -31,6 +32,8 @@ export function dataConnect(options: { readonly upstream: Generation }): Provide
     holderError,
     passError,
     refuse,
+    readShares,
+    showShares,
     noData,
   }
 }

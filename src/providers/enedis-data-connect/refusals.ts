@@ -136,6 +136,7 @@ interface FlawText {
 /** Enedis's own words for v5; of 2026 only `Le paramètre … est obligatoire` is known, the others are made after it. */
 export const FLAW_TEXTS: Readonly<Record<Flaw, FlawText>> = {
   method: { conso: 'Only the method GET is served.' },
+  shares: { y2026: 'Le corps de la demande est invalide' },
   parameter_unknown: { v5: 'A parameter is unknown.', y2026: 'Un paramètre est inconnu' },
   meter_missing: {
     v5: 'usage_point_id parameter is required.',

@@ -7,10 +7,12 @@
  */
 import type { UsagePointId } from '../../domain/meter.ts'
 import { bareMeter, parsePrm } from '../../domain/meter.ts'
+import type { ScopeLine } from '../../domain/permission.ts'
 import type { SharedService } from '../../domain/share.ts'
 import { parseDay } from '../../domain/time.ts'
 import type { DataKind, Step } from '../../domain/vocabulary.ts'
 import { STEPS } from '../../domain/vocabulary.ts'
+import type { HeldShare, Reply, SharesAsked } from '../adapter.ts'
 
 export const SERVICES_PATH = '/subscribed_services/v1'
 /** What the quota of this API is counted under. */
@@ -110,4 +112,68 @@ function authorisationOf(value: unknown): string | undefined {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What a client asks us, as it would ask Enedis. Fields that we do not answer by (`siren`, kinds) are refused, not ignored. */
+export function readShares(text: string): SharesAsked | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text, withBigNumbers)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+  if (!isObject(value) || !Object.keys(value).every((name) => KNOWN_FIELDS.has(name))) return undefined
+  const { autorisationId, pointId, comptage, etatCode, page = 1 } = value
+  if (typeof comptage !== 'boolean' || typeof page !== 'number' || !Number.isInteger(page) || page < 1) return undefined
+  const states = etatCode === undefined ? ['DEMANDE', 'ACTIF'] : etatCode
+  if (!Array.isArray(states) || !states.every((state) => STATES.includes(String(state)))) return undefined
+  const rest = { count: comptage, page, ended: states.includes('TERMINE') }
+  if (autorisationId !== undefined) {
+    const authorisation = String(autorisationId as string | number)
+    return isAuthorisationId(authorisation) ? { about: { authorisation }, ...rest } : undefined
+  }
+  if (!Array.isArray(pointId) || pointId.length === 0 || pointId.length > MOST_METERS) return undefined
+  const meters = pointId.map((one: unknown) => (typeof one === 'string' ? parsePrm(one) : undefined)).filter((m) => m !== undefined)
+  return meters.length === pointId.length ? { about: { meters }, ...rest } : undefined
+}
+const KNOWN_FIELDS = new Set(['autorisationId', 'pointId', 'comptage', 'etatCode', 'serviceType', 'page', 'autorisation'])
+
+const CODES: Readonly<Partial<Record<DataKind, string>>> = { load_curve: 'CDC', max_power: 'PMAX', daily_energy: 'ENERGIE', index: 'IDX' }
+const PER_PAGE = 100
+
+/** One row for each dated line. An id is a 64-bit number there, written as its digits. */
+export function showShares(asked: SharesAsked, held: readonly HeldShare[]): Reply {
+  const rows = held
+    .filter((share) => share.inForce || asked.ended)
+    .flatMap((share) =>
+      share.lines.flatMap((line) => {
+        const code = CODES[line.kind]
+        return code === undefined ? [] : [rowOf(share, line, code)]
+      }),
+    )
+  const page = rows.slice((asked.page - 1) * PER_PAGE, asked.page * PER_PAGE)
+  const list = asked.count ? '' : `,"serviceSouscrit":[${page.join(',')}]`
+  return { status: 200, headers: [['Content-Type', 'application/json']], body: `{"nbTotalServices":${rows.length}${list}}` }
+}
+
+function rowOf(share: HeldShare, line: ScopeLine, code: string): string {
+  const injection = line.direction === 'injection'
+  const fields = JSON.stringify({
+    id: `${share.authorisation}-${line.id}`,
+    serviceCode: 'ACCES',
+    soutirage: !injection,
+    injection,
+    pointId: bareMeter(share.meter),
+    dateDebut: share.from,
+    dateFin: share.until,
+    etatCode: share.inForce ? 'ACTIF' : 'TERMINE',
+    etatLibelle: share.inForce ? 'Actif' : 'Terminé',
+    mesuresTypeCode: code,
+    mesuresPas: line.finest,
+    mesuresCorrigees: false,
+    espaceDynamique: false,
+    publicationDonnees: false,
+  })
+  return `${fields.slice(0, -1)},"autorisation":{"autorisationId":${share.authorisation},"autorisationType":"EXPLICITE"}}`
 }
