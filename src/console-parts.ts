@@ -15,7 +15,6 @@ import type {
   ConsoleSettings,
   ConsoleTickets,
   ConsoleTokens,
-  Decisions,
   Evidence,
   IssuedForOperator,
   Link,
@@ -24,7 +23,6 @@ import type {
   Permissions,
   ProvedEntry,
   QuotaGauge,
-  Shadow,
 } from './console/ports.ts'
 import { Refusal } from './console/ports.ts'
 import type { RunningConsole } from './console/server.ts'
@@ -42,6 +40,7 @@ import { hashesFromTiles } from './evidence/log/tiles.ts'
 import { openEntry } from './evidence/opened.ts'
 import { readIfThere } from './evidence/verify/folder.ts'
 import { explainEntry } from './explain.ts'
+import type { DecisionWatch } from './gateway/decision-watch.ts'
 import type { Quota } from './gateway/quota.ts'
 import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
@@ -69,8 +68,7 @@ export interface ConsoleWiring {
   readonly ready: { readonly origin: string; readonly vkey: string }
   readonly readiness: () => Readiness
   readonly quota: Pick<Quota, 'left'>
-  readonly decisions: Decisions
-  readonly shadow?: Shadow | undefined
+  readonly watch: Pick<DecisionWatch, 'latest' | 'differences' | 'tallies'>
   readonly link?: ((permission: string, by: Operator) => Promise<Link>) | undefined
   readonly receipt?: ((permission: string) => Promise<Json | null>) | undefined
 }
@@ -102,7 +100,7 @@ async function consoleSettings({ listeners, console: own }: Settings, env: Envir
 }
 
 function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): ConsoleParts {
-  const { context, accepted, log, readiness, decisions } = wiring
+  const { context, accepted, log, readiness, watch } = wiring
   const { state, now } = context
   const { instance } = accepted().settings
   return {
@@ -119,8 +117,11 @@ function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): Console
     overview: () => ({ ...readiness(), entries: state.gauges.entries, policy: accepted().policyHash }),
     quotas: () => gaugesOf(accepted().settings, wiring.quota),
     accesses: accessesOn(state, now),
-    decisions,
-    shadow: wiring.shadow,
+    decisions: watch,
+    shadow() {
+      const file = accepted().settings.shadowPolicy
+      return file === undefined ? undefined : { file, counts: watch.tallies, latest: watch.differences }
+    },
   }
 }
 

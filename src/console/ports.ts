@@ -287,7 +287,8 @@ export interface ShadowDifference {
   readonly entry: number | null
 }
 export interface Shadow {
-  readonly policy: string
+  /** File that it is read from. */
+  readonly file: string
   counts(): readonly ShadowCount[]
   /** Newest first. */
   latest(limit: number): readonly ShadowDifference[]
@@ -309,5 +310,6 @@ export interface ConsoleParts {
   readonly quotas: () => readonly QuotaGauge[]
   readonly accesses: () => Promise<Accesses>
   readonly decisions: Decisions
-  readonly shadow: Shadow | undefined
+  /** Undefined while the settings name no second policy. */
+  shadow(): Shadow | undefined
 }

@@ -458,8 +458,9 @@ describe('evidence', () => {
     for (let cursor = ''; ;) {
       const told = await api('GET', `/v1/evidence/entries?limit=7${cursor}`)
       seen.push(...items(told).map(({ n }) => Number(n)))
-      if (told.body['next'] === null) break
-      cursor = `&cursor=${String(told.body['next'])}`
+      const { next } = told.body as { next: string | null }
+      if (next === null) break
+      cursor = `&cursor=${next}`
     }
     expect(seen).toStrictEqual(Array.from({ length: seen.length }, (_, i) => seen.length - 1 - i))
     const acts = items(await api('GET', '/v1/evidence/entries?type=consent.activate&client=office'))

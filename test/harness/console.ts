@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pino from 'pino'
-import type { Link, SeenDecision, Shadow } from '../../src/console/ports.ts'
+import type { Link, SeenDecision, ShadowCount, ShadowDifference } from '../../src/console/ports.ts'
 import type { RunningConsole } from '../../src/console/server.ts'
 import { startConsole } from '../../src/console-parts.ts'
 import type { Json } from '../../src/domain/canonical.ts'
@@ -32,7 +32,8 @@ export interface ConsoleOptions {
   readonly folder?: string
   readonly env?: Record<string, string>
   readonly decisions?: readonly SeenDecision[]
-  readonly shadow?: Shadow
+  readonly differences?: readonly ShadowDifference[]
+  readonly tallies?: readonly ShadowCount[]
   readonly link?: (permission: string) => Promise<Link>
   readonly receipt?: (permission: string) => Promise<Json | null>
 }
@@ -131,8 +132,11 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     ready: state.ready,
     readiness: () => ({ ready: true, checks: { evidence: 'ok', redis: 'off' } }),
     quota,
-    decisions: { latest: (limit) => (options.decisions ?? []).slice(0, limit) },
-    shadow: options.shadow,
+    watch: {
+      latest: (most) => (options.decisions ?? []).slice(0, most) as never,
+      differences: (most) => (options.differences ?? []).slice(0, most) as never,
+      tallies: () => options.tallies ?? [],
+    },
     link: options.link,
     receipt: options.receipt,
   })
@@ -187,12 +191,15 @@ export interface Answered {
 
 export function aBrowser(url: string): Browser {
   const cookies = new Map<string, string>()
-  async function ask(path: string, init: RequestInit & { headers: Record<string, string> }): Promise<Answered> {
+  async function ask(
+    path: string,
+    { headers, ...init }: Omit<RequestInit, 'headers'> & { readonly headers: Record<string, string> },
+  ): Promise<Answered> {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
     const response = await fetch(new URL(path, url), {
       redirect: 'manual',
       ...init,
-      headers: { 'accept-language': 'en', ...(cookie !== '' && { cookie }), ...init.headers },
+      headers: { 'accept-language': 'en', ...(cookie !== '' && { cookie }), ...headers },
     })
     for (const line of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []

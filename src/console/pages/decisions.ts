@@ -154,7 +154,8 @@ function explanation(visit: Visit, { fact, help, rule, lines, now }: NonNullable
 function shadow(visit: Visit): Shown {
   const { parts, say, language } = visit
   const title = say({ fr: 'Politique à l’essai', en: 'Shadow policy' })
-  if (!parts.shadow)
+  const other = parts.shadow()
+  if (!other)
     return page(
       title,
       html`<p>
@@ -162,13 +163,13 @@ function shadow(visit: Visit): Shown {
         ${say({ fr: 'Elle serait évaluée à côté de la politique en vigueur, sans rien décider.', en: 'It would be evaluated beside the policy in force and decide nothing.' })}
       </p>`,
     )
-  const counts = parts.shadow.counts()
-  const differences = parts.shadow.latest(SHOWN)
+  const counts = other.counts()
+  const differences = other.latest(SHOWN)
   const side = ({ result, reason, rule }: { result: string; reason: string | null; rule: string | null }): string =>
     [wordOf(RESULT, result, language), reason, rule].filter((one) => one !== null).join(', ')
   return page(
     title,
-    html`<p><code>${parts.shadow.policy}</code></p>
+    html`<p><code>${other.file}</code></p>
       <h2 id="counts">${say({ fr: 'Par règle', en: 'By rule' })}</h2>
       ${table(
         say({ fr: 'Écarts par règle', en: 'Differences by rule' }),
