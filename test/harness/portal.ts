@@ -20,7 +20,7 @@ import type { IntentResult } from '../../src/evidence/access.ts'
 import type { ActResult, Views } from '../../src/permissions/registry.ts'
 import { meterTokenOf } from '../../src/permissions/registry.ts'
 import type { PortalParts } from '../../src/portal/ports.ts'
-import type { Room } from '../../src/portal/portal.ts'
+import type { Portal, Room } from '../../src/portal/portal.ts'
 import { portalOf } from '../../src/portal/portal.ts'
 import { loggerTo } from '../../src/runtime/logger.ts'
 import { parseSettings } from '../../src/settings/settings.ts'
@@ -63,8 +63,9 @@ const PERIOD = days('2026-10-01', '2026-10-08')
 
 export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPortal> {
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-portal-'))
-  let handle: Awaited<ReturnType<typeof portalOf>>['handle'] | undefined
-  const server = createServer((message, res) => handle?.(message, res))
+  // Its address is known before its pages are made.
+  const door: { portal?: Portal } = {}
+  const server = createServer((message, res) => door.portal?.handle(message, res))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -111,7 +112,7 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
     secret: randomBytes(32),
   }
   const portal = await portalOf(parts, rooms(parts, url))
-  handle = (message, res) => portal.handle(message, res)
+  door.portal = portal
   await state.client.call('syncClients', { clients: settings.clients.map(({ id }) => ({ id, disabled: false })), now: now() })
   const { token } = await state.client.call<{ token: string }>('issueToken', {
     client: 'viriya',

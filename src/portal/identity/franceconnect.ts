@@ -83,20 +83,21 @@ export function franceConnectOf({ settings, secret, portalUrl, now }: FranceConn
     userinfo_signed_response_alg: algorithm,
   }
   const redirectUri = `${portalUrl}${CALLBACK_PATH}`
+  // The settings take http for this machine only.
+  const insecure = issuer.startsWith('http:') ? [allowInsecureRequests] : []
   let known: { readonly metadata: ServerMetadata; readonly at: number } | undefined
 
   function strict(config: Configuration): void {
     enableNonRepudiationChecks(config)
     config.timeout = TIMEOUT_S
     config[customFetch] = boundedFetch
-    // The settings take http for this machine only.
-    if (issuer.startsWith('http:')) allowInsecureRequests(config)
+    for (const allow of insecure) allow(config)
   }
   /** Fresh each time: with it, the provider's keys are fetched anew, so that a rotation is never met with old ones. */
   async function configuration(): Promise<Configuration> {
     if (!known || now() - known.at > METADATA_MS) {
       const found = await discovery(new URL(issuer), clientId, client, ClientSecretPost(secret), {
-        execute: [strict],
+        execute: insecure,
         timeout: TIMEOUT_S,
         [customFetch]: boundedFetch,
       })

@@ -30,6 +30,12 @@ export const UNREACHABLE: Problem = {
   help: { fr: 'Réessayez plus tard, ou passez par Enedis.', en: 'Try again later, or come through Enedis.' },
   next: AGAIN,
 }
+export const TOO_OFTEN: Problem = {
+  title: { fr: 'Trop de tentatives', en: 'Too many attempts' },
+  what: { fr: 'Rien n’a changé.', en: 'Nothing has changed.' },
+  help: { fr: 'Réessayez dans dix minutes.', en: 'Try again in ten minutes.' },
+  next: AGAIN,
+}
 export const UNKNOWN_RETURN: Problem = {
   title: { fr: 'Retour inattendu', en: 'Unexpected return' },
   what: {

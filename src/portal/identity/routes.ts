@@ -13,7 +13,7 @@ import type { Visit } from '../visit.ts'
 import type { FranceConnect, Identity } from './franceconnect.ts'
 import { CALLBACK_PATH, SIGNED_OUT_PATH } from './franceconnect.ts'
 import { links } from './links.ts'
-import { FOREIGN_FORM, NOT_PROVEN, SIGN_IN_FIRST, UNKNOWN_RETURN, UNREACHABLE } from './problems.ts'
+import { FOREIGN_FORM, NOT_PROVEN, SIGN_IN_FIRST, TOO_OFTEN, UNKNOWN_RETURN, UNREACHABLE } from './problems.ts'
 
 interface UnderWay {
   /** Fingerprint of the visit. */
@@ -25,7 +25,8 @@ interface UnderWay {
 const KIND = 'franceconnect'
 /** How long a person may stay at the provider. */
 const WAY_SECONDS = 900
-const PER_ADDRESS = 60
+/** Behind a proxy all come from one address. */
+const PER_ADDRESS = 300
 const WINDOW_MS = 600_000
 const SIGNED_OUT: Said = { fr: 'Vous êtes déconnecté', en: 'You are signed out' }
 
@@ -44,7 +45,7 @@ function franceConnectRoutes(app: FastifyInstance, rooms: Rooms, franceConnect: 
   app.post('/franceconnect/start', async (request, reply) => {
     const visit = visits.of(request, reply)
     if (!visits.isOurs(visit, request)) return frame.problem(reply, visit, 403, FOREIGN_FORM)
-    if (!admits(request.ip)) return frame.problem(reply, visit, 429, UNREACHABLE)
+    if (!admits(request.ip)) return frame.problem(reply, visit, 429, TOO_OFTEN)
     const intent = (request.body as Readonly<Record<string, unknown>>)['intent'] === 'link' ? 'link' : 'sign_in'
     if (intent === 'link' && (await visits.person(visit))?.method !== 'data_connect') return frame.problem(reply, visit, 403, SIGN_IN_FIRST)
     const asked = await franceConnect.begin(visit.language).catch((error: unknown) => told(rooms, error))

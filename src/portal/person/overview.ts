@@ -14,7 +14,7 @@ import { daysIn, END_WORDS, lineIn, STATUS_WORDS } from '../words.ts'
 import type { Person } from '../visit.ts'
 import type { Shown } from './records.ts'
 import { isLive, nameOf } from './records.ts'
-import { resultIn } from './words.ts'
+import { resultIn, SUSPEND_WORDS } from './words.ts'
 
 export const TITLE: Said = { fr: 'Mes autorisations', en: 'My permissions' }
 const T = {
@@ -209,5 +209,5 @@ export function stateIn(l: Language, { record }: Shown): Html {
   if (record.status === 'active') return html`<span class="good">${word}</span>`
   if (record.status === 'ended' && record.endReason !== null)
     return html`<span class="bad">${word}</span> – ${END_WORDS[record.endReason as EndReason][l]}`
-  return html`<span class="bad">${word}</span>`
+  return html`<span class="bad">${word}</span>${record.suspendCause !== null && html` – ${SUSPEND_WORDS[record.suspendCause][l]}`}`
 }

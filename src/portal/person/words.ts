@@ -2,7 +2,7 @@
 import type { Reason } from '../../domain/errors.ts'
 import { REASONS } from '../../domain/errors.ts'
 import type { OutcomeResult } from '../../domain/record.ts'
-import type { ActType, EndReason, GdprBasis } from '../../domain/vocabulary.ts'
+import type { ActType, EndReason, GdprBasis, SuspendCause } from '../../domain/vocabulary.ts'
 import type { Language, Said } from '../../web/language.ts'
 import { END_WORDS } from '../words.ts'
 
@@ -19,6 +19,15 @@ const ACT_WORDS: Readonly<Record<Exclude<ActType, EndReason>, Said>> = {
   resume: { fr: 'Reprise', en: 'Resumed' },
   renew: { fr: 'Renouvelée', en: 'Renewed' },
   amend: { fr: 'Modifiée', en: 'Amended' },
+}
+export const SUSPEND_WORDS: Readonly<Record<SuspendCause, Said>> = {
+  dso_signal: { fr: 'signal du gestionnaire de réseau', en: 'a signal of the network operator' },
+  proof_overdue: { fr: 'justificatif attendu', en: 'a proof is awaited' },
+  proof_ko: { fr: 'justificatif refusé', en: 'a proof was refused' },
+  dispute: { fr: 'contestation', en: 'a dispute' },
+  holder_doubt: { fr: 'doute sur le titulaire', en: 'doubt about who holds the contract' },
+  restriction: { fr: 'limitation que vous avez demandée', en: 'restriction that you asked for' },
+  holder_refused: { fr: 'refus du gestionnaire de réseau', en: 'refusal of the network operator' },
 }
 export const BASIS_WORDS: Readonly<Record<GdprBasis, Said>> = {
   consent: { fr: 'votre consentement (RGPD, article 6.1.a)', en: 'your consent (GDPR, article 6(1)(a))' },
