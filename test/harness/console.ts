@@ -37,6 +37,9 @@ export interface ConsoleOptions {
   readonly link?: (permission: string) => Promise<Link>
   readonly receipt?: (permission: string) => Promise<Json | null>
 }
+/** `more` replaces members of the import; `documents` in base64, by the names that it gives them. */
+export type ConsoleWish = PermissionWish & { readonly more?: Tree; readonly documents?: Readonly<Record<string, string>> }
+
 export interface TestConsole {
   readonly url: string
   readonly folder: string
@@ -48,7 +51,7 @@ export interface TestConsole {
   readonly clientsCut: string[]
   readonly running: RunningConsole
   readonly commands: ReturnType<typeof commandsOn>
-  permit(...wishes: readonly (PermissionWish & { readonly more?: Tree })[]): Promise<void>
+  permit(...wishes: readonly ConsoleWish[]): Promise<void>
   /** A procedure of the state. */
   call<T>(name: string, args: unknown): Promise<T>
   stop(): Promise<void>
@@ -153,10 +156,11 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     running,
     commands,
     async permit(...wishes) {
-      const permissions = wishes.map(({ more, ...wish }) => ({ ...permissionTree(wish), ...more }))
+      const permissions = wishes.map(({ more, documents: _, ...wish }) => ({ ...permissionTree(wish), ...more }))
+      const documents = Object.assign({}, ...wishes.map((wish) => wish.documents ?? {})) as Record<string, string>
       const done = await commands['permission import']({
         text: JSON.stringify({ permissions }),
-        documents: {},
+        documents,
         dryRun: false,
         unverified: true,
       })
