@@ -24,6 +24,7 @@ export interface Share {
   readonly from: Day
 }
 export interface GiveArgs {
+  /** The same each time that the same journey tries: a gate that stops between giving and saying so gives once. */
   readonly bundle: string
   readonly permissions: readonly {
     readonly id: PermissionId
@@ -38,7 +39,12 @@ export interface GiveArgs {
   readonly now: Millis
 }
 export type Given =
-  | { readonly is: 'given'; readonly acts: readonly ActResult[] }
+  | {
+      readonly is: 'given'
+      readonly acts: readonly ActResult[]
+      /** What was given before under this very bundle: the answer to it was lost, and it is not given twice. */
+      readonly before?: readonly PermissionId[]
+    }
   /** Somebody has claimed the share already. `acts`: what was suspended for it. */
   | { readonly is: 'claimed'; readonly acts: readonly ActResult[] }
 
@@ -82,7 +88,7 @@ export function holderReference(account: AccountId, authorisation: string): stri
 export function consentOn(db: DatabaseSync, registry: Registry, attachments: Attachments, index: Uint8Array): Consent {
   const sql = {
     claims: db.prepare('SELECT bundle, claimed_at FROM share WHERE account = ? AND authorisation = ? AND meter = ? AND claimed_at >= ?'),
-    claim: db.prepare('INSERT INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?)'),
+    claim: db.prepare('INSERT OR IGNORE INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?)'),
     join: db.prepare('INSERT INTO bundle (id, permission) VALUES (?, ?)'),
     byShare: db.prepare(
       'SELECT DISTINCT b.permission FROM share s JOIN bundle b ON b.id = s.bundle WHERE s.authorisation = ? ORDER BY b.permission',
@@ -98,9 +104,9 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
 
   const claimsOf = ({ account, authorisation, meter, from }: Share): readonly Record<string, unknown>[] =>
     sql.claims.all(account, shareToken(authorisation), registry.meterToken(meter), startOfDay(from))
-  /** Undefined where nobody has claimed any of them since they began. */
-  function taken(shares: readonly Share[], journeyMs: number, now: Millis): Given | undefined {
-    const earlier = shares.flatMap(claimsOf)
+  /** Undefined where nobody else has claimed any of them since they began. */
+  function taken(bundle: string, shares: readonly Share[], journeyMs: number, now: Millis): Given | undefined {
+    const earlier = shares.flatMap(claimsOf).filter((row) => row['bundle'] !== bundle)
     if (earlier.length === 0) return undefined
     const details: ActDetails = { actorRole: 'gate', channel: WEB, cause: 'holder_doubt', reason: 'share_claimed_twice' }
     const doubtful = earlier
@@ -149,7 +155,9 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
 
   return {
     give(args) {
-      const conflict = taken(args.shares, args.journeyMs, args.now)
+      const before = idsOf(sql.bundle.all(args.bundle))
+      if (before.length > 0) return { is: 'given', acts: [], before }
+      const conflict = taken(args.bundle, args.shares, args.journeyMs, args.now)
       if (conflict) return conflict
       const acts = args.permissions.flatMap((permission) => giveOne(permission, args))
       for (const { id } of args.permissions) sql.join.run(args.bundle, id)
@@ -157,7 +165,7 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       return { is: 'given', acts }
     },
     claim({ bundle, shares, journeyMs, now }) {
-      const conflict = taken(shares, journeyMs, now)
+      const conflict = taken(bundle, shares, journeyMs, now)
       if (conflict) return conflict
       claimAll(bundle, shares, now)
       return { is: 'given', acts: [] }

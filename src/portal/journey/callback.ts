@@ -20,7 +20,7 @@ const MOST_METERS = 50
 /** @param generation of the page that the browser was sent to: the other one's parameters are not accepted */
 export function readCallback(query: ReadonlyMap<string, string>, generation: 'v1' | 'v2'): Callback {
   const error = query.get('error')
-  if (error !== undefined) return { is: error === 'access_denied' ? 'refused' : 'failed' }
+  if (error !== undefined) return { is: isNo(error, query.get('error_description'), generation) ? 'refused' : 'failed' }
   if (generation === 'v2') {
     const authorisation = query.get('autorisation_id') ?? ''
     return isAuthorisationId(authorisation) ? { is: 'authorisation', authorisation } : { is: 'malformed' }
@@ -30,4 +30,9 @@ export function readCallback(query: ReadonlyMap<string, string>, generation: 'v1
   const meters = texts.map((text) => parsePrm(text)).filter((meter) => meter !== undefined)
   if (meters.length !== texts.length || meters.length > MOST_METERS) return { is: 'malformed' }
   return { is: 'meters', meters: [...new Set(meters)] }
+}
+
+/** v1 names a refusal; v2 has been seen to say only that the request came to nothing. */
+function isNo(error: string, description: string | undefined, generation: 'v1' | 'v2'): boolean {
+  return error === 'access_denied' || (generation === 'v2' && error === 'invalid_request' && description === 'demande_non_aboutie')
 }

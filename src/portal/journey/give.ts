@@ -5,12 +5,13 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Json } from '../../domain/canonical.ts'
 import { canonicalJson } from '../../domain/canonical.ts'
+import type { UsagePointId } from '../../domain/meter.ts'
 import type { AccountId, ClientId, PermissionId } from '../../domain/permission.ts'
-import type { Millis } from '../../domain/time.ts'
+import type { Day, Millis } from '../../domain/time.ts'
 import { parisDay } from '../../domain/time.ts'
 import type { NewAttachment } from '../../permissions/attachments.ts'
 import type { Given, GiveArgs, Share } from '../../permissions/consent.ts'
-import type { PermissionContent } from '../../permissions/registry.ts'
+import type { PermissionContent, PermissionRecord } from '../../permissions/registry.ts'
 import type { PortalParts } from '../ports.ts'
 import type { Callback } from './callback.ts'
 import type { GrantedClient } from './granted.ts'
@@ -49,12 +50,12 @@ export async function settle(parts: PortalParts, journey: Journey, picked: reado
   const verified = verify(claimed, answered.is === 'shares' ? answered.services : [], parisDay(sent.at))
   if (verified.is === 'foreign') return failed('foreign')
   if (verified.is === 'nothing') return late ? failed('nothing_shared') : { is: 'waiting' }
-  const fresh = await unclaimed(parts, account, verified.meters)
-  if (why === 'sign_in') return signIn(parts, account, fresh)
+  // Of meters that the browser named each must be free: one that somebody else has taken is not passed over in silence.
+  const fresh = claimed.is === 'meters' ? verified.meters : await unclaimed(parts, account, verified.meters)
+  if (why === 'sign_in') return signIn(parts, journey, fresh)
   if (!chosen) return failed('malformed')
-  if (fresh.length > 1 && picked === undefined) return { is: 'choose', meters: fresh }
-  const meters = fresh.filter((m) => picked === undefined || picked.includes(m.meter))
-  return give(parts, journey, meters)
+  const meters = fresh.length === 1 ? fresh : fresh.filter((m) => picked?.includes(m.meter))
+  return meters.length === 0 ? { is: 'choose', meters: fresh } : give(parts, journey, meters)
 }
 
 /**
@@ -62,20 +63,26 @@ export async function settle(parts: PortalParts, journey: Journey, picked: reado
  * which was claimed before. Where nothing but claimed ones came back all stay, for the claim to be refused.
  */
 async function unclaimed(parts: PortalParts, account: AccountId, meters: readonly VerifiedMeter[]): Promise<readonly VerifiedMeter[]> {
-  const shares = meters.map((meter) => shareOf(account, meter))
+  const shares = meters.map((meter) => shareOf(account, meter, parisDay(parts.now())))
   const free = await parts.state.call<readonly Share[]>('unclaimedShares', { shares })
   const left = meters.filter((m) => free.some((share) => share.meter === m.meter))
   return left.length === 0 ? meters : left
 }
 
-function shareOf(account: AccountId, { meter, authorisation, from }: VerifiedMeter): Share {
-  return { account, authorisation, meter, from }
+/** A share that the data holder dates ahead can have been claimed since today at the earliest, not only since then. */
+function shareOf(account: AccountId, { meter, authorisation, from }: VerifiedMeter, today: Day): Share {
+  return { account, authorisation, meter, from: from < today ? from : today }
 }
 
-async function signIn(parts: PortalParts, account: AccountId, meters: readonly VerifiedMeter[]): Promise<Settled> {
-  const shares = meters.map((meter) => shareOf(account, meter))
+/** Names what a journey gives, the same each time that it is tried, and tells nobody the journey's id. */
+function bundleOf(journey: Journey): string {
+  return `bdl-${sha256(`bundle ${journey.id}`).slice(0, 32)}`
+}
+
+async function signIn(parts: PortalParts, journey: Journey, meters: readonly VerifiedMeter[]): Promise<Settled> {
+  const shares = meters.map((meter) => shareOf(parts.settings.account, meter, parisDay(parts.now())))
   const claim = await parts.state.call<Given>('claimShare', {
-    bundle: `sign-in ${randomUUID()}`,
+    bundle: `sign-in ${bundleOf(journey)}`,
     shares,
     journeyMs: parts.settings.journeyMinutes * 60_000,
     now: parts.now(),
@@ -88,12 +95,12 @@ async function signIn(parts: PortalParts, account: AccountId, meters: readonly V
 }
 
 async function give(parts: PortalParts, journey: Journey, meters: readonly VerifiedMeter[]): Promise<Settled> {
-  const { chosen, sent, back, shown } = journey
-  if (!chosen || !sent || !back || !shown) return failed('malformed')
+  const { chosen, sent, back } = journey
+  if (!chosen || !sent || !back) return failed('malformed')
   const now = parts.now()
   const today = parisDay(now)
   const lines = journey.lines.filter((line) => chosen.lines.includes(line.id))
-  const bundle = `bdl-${randomUUID()}`
+  const bundle = bundleOf(journey)
   const permissions = meters.flatMap((meter) =>
     grantedOf(lines, meter, today, endOf(today, journey.duration)).clients.flatMap((granted) =>
       onePermission(parts, journey, { bundle, meter, granted, lines, now }),
@@ -103,8 +110,8 @@ async function give(parts: PortalParts, journey: Journey, meters: readonly Verif
   const result = await parts.state.call<Given>('giveConsent', {
     bundle,
     permissions,
-    shares: meters.map((meter) => shareOf(parts.settings.account, meter)),
-    times: { shown: shown.at, chosen: chosen.at, sent: sent.at, back: back.at },
+    shares: meters.map((meter) => shareOf(parts.settings.account, meter, today)),
+    times: { shown: chosen.page.at, chosen: chosen.at, sent: sent.at, back: back.at },
     journeyMs: parts.settings.journeyMinutes * 60_000,
     now,
   } satisfies GiveArgs)
@@ -115,17 +122,20 @@ async function give(parts: PortalParts, journey: Journey, meters: readonly Verif
     )
     return failed('claimed')
   }
-  const until = Math.min(...permissions.map((p) => p.content.scope.validUntil)) as Millis
+  return { is: 'ended', end: await endGiven(parts, bundle, result.before ?? permissions.map((p) => p.id)) }
+}
+
+/** From what is on record: where the answer of an earlier try was lost, that try's permissions count. */
+async function endGiven(parts: PortalParts, bundle: string, permissions: readonly PermissionId[]): Promise<JourneyEnd> {
+  const records = await Promise.all(permissions.map((permission) => parts.state.call<PermissionRecord>('showPermission', { permission })))
+  const contents = records.flatMap(({ content }) => content ?? [])
   return {
-    is: 'ended',
-    end: {
-      is: 'given',
-      bundle,
-      permissions: permissions.map((p) => p.id),
-      meters: meters.map((m) => m.meter),
-      authorisation: meters[0]?.authorisation ?? '',
-      until,
-    },
+    is: 'given',
+    bundle,
+    permissions,
+    meters: [...new Set(contents.map(({ meter }) => meter as UsagePointId))],
+    authorisation: contents[0]?.share?.authorisation ?? '',
+    until: Math.min(...contents.map(({ scope }) => scope.validUntil)) as Millis,
   }
 }
 
@@ -181,8 +191,8 @@ function contentOf(parts: PortalParts, journey: Journey, one: One, basis: 'conse
     notice: {
       id: `${journey.client ?? ''}/ask`,
       version: journey.notice,
-      sha256: sha256(journey.shown?.page ?? ''),
-      language: journey.language,
+      sha256: sha256(journey.chosen?.page.page ?? ''),
+      language: journey.chosen?.page.language ?? journey.language,
     },
     identity: { method: 'dso_account', strength: 'S3' },
     holderMatch: { method: 'dso_asserted', result: 'exact' },
@@ -200,7 +210,7 @@ function contentOf(parts: PortalParts, journey: Journey, one: One, basis: 'conse
 
 /** The page as the person saw it, but for the secret of its form. */
 function capture(journey: Journey): NewAttachment {
-  return text('ui_capture', 'text/html', journey.shown?.page ?? '')
+  return text('ui_capture', 'text/html', journey.chosen?.page.page ?? '')
 }
 
 /** What the data holder's page and its list said, and when: proof that the holder of the account agreed there. */

@@ -44,6 +44,8 @@ export interface Journey {
   readonly origin: Origin
   /** Fingerprint of the browser's visit. */
   readonly visit: string
+  /** Of the same browser before it was signed in by the end of this journey. */
+  readonly visitBefore?: string
   readonly language: Language
   /** Null for a sign-in. */
   readonly client: ClientId | null
@@ -52,14 +54,20 @@ export interface Journey {
   readonly duration: string
   readonly notice: string
   readonly begun: Millis
-  readonly shown?: { readonly at: Millis; readonly page: string }
-  readonly chosen?: { readonly at: Millis; readonly lines: readonly string[] }
+  /** The page that asks, as it was last sent. */
+  readonly shown?: ShownPage
+  readonly chosen?: { readonly at: Millis; readonly lines: readonly string[]; readonly page: ShownPage }
   readonly sent?: { readonly at: Millis; readonly state: string }
   readonly back?: { readonly at: Millis } & (
     | { readonly is: 'authorisation'; readonly authorisation: string }
     | { readonly is: 'meters'; readonly meters: readonly UsagePointId[] }
   )
   readonly end?: JourneyEnd
+}
+export interface ShownPage {
+  readonly at: Millis
+  readonly page: string
+  readonly language: Language
 }
 export type JourneyEnd =
   | {

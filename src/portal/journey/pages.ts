@@ -231,20 +231,25 @@ export function donePage({ journey, clientName, end, token }: Done): Shown {
 }
 
 const REFUSED: Said = { fr: 'Vous avez refusé', en: 'You refused' }
+const NOT_SHARED: Said = { fr: 'Rien n’est partagé', en: 'Nothing is shared' }
+const HERE: Said = {
+  fr: 'Rien n’est partagé par ce portail. Vous pouvez fermer cette page.',
+  en: 'Nothing is shared through this portal. You may close this page.',
+}
+const THERE: Said = {
+  fr: 'Chez Enedis, vous avez refusé, ou la demande n’a pas abouti. Rien n’est accordé ; vous pouvez fermer cette page.',
+  en: 'At Enedis you refused, or the request came to nothing. Nothing is given; you may close this page.',
+}
 
-export function refusedPage(journey: Journey): Shown {
+/** @param by Enedis does not always say whether the person refused there or the request failed */
+export function refusedPage(journey: Journey, by: 'person' | 'holder'): Shown {
   const l = journey.language
+  const title = by === 'person' ? REFUSED : NOT_SHARED
   return {
-    title: REFUSED,
+    title,
     path: `/consent/${journey.id}/done`,
-    body: html`<h1>${REFUSED[l]}</h1>
-      <p role="status">
-        ${
-          l === 'fr'
-            ? 'Rien n’est partagé par ce portail. Vous pouvez fermer cette page.'
-            : 'Nothing is shared through this portal. You may close this page.'
-        }
-      </p>`,
+    body: html`<h1>${title[l]}</h1>
+      <p role="status">${by === 'person' ? HERE[l] : THERE[l]}</p>`,
   }
 }
 

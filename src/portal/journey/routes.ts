@@ -123,7 +123,8 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       const visit = visits.of(request, reply)
       const { id = '' } = request.params as { readonly id?: string }
       const journey = await journeys.get(id)
-      if (!journey || journey.visit !== visits.fingerprint(visit)) return frame.problem(reply, visit, 404, STRANGER)
+      const browser = visits.fingerprint(visit)
+      if (!journey || (journey.visit !== browser && journey.visitBefore !== browser)) return frame.problem(reply, visit, 404, STRANGER)
       if (!parts.ready()) return frame.problem(reply, visit, 503, CLOSED)
       return handler(request, reply, visit, { ...journey, language: visit.language })
     }
@@ -156,7 +157,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     }
     // What is kept as proof is the page as it is sent, without the secret of its form.
     const page = frame.text(visit, askPage({ ...asking, field: null }))
-    await journeys.put({ ...journey, shown: { at: parts.now(), page } })
+    await journeys.put({ ...journey, shown: { at: parts.now(), page, language: journey.language } })
     return frame.show(reply, visit, askPage({ ...asking, field: visits.field(visit) }))
   }
 
@@ -170,7 +171,8 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       if (body['answer'] === 'refuse') return end(request, reply, journey, { is: 'refused', by: 'person' })
       const lines = listOf(body['line']).filter((id) => journey.lines.some((line) => line.id === id))
       if (body['answer'] !== 'go' || lines.length === 0) return ask(reply, visit, journey, true)
-      const chosen: Journey = { ...journey, chosen: { at: parts.now(), lines } }
+      // The page may be looked at again while Enedis's is open: what was agreed to is the one that was answered.
+      const chosen: Journey = { ...journey, chosen: { at: parts.now(), lines, page: journey.shown } }
       return reply.redirect(await sendToEnedis(rooms, journeys, chosen), 303)
     }),
   )
@@ -183,6 +185,9 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     // Without a state of ours, in another browser, or a second time: dropped, whatever it says.
     if (!query || !journey || journey === 'used' || journey.visit !== visits.fingerprint(visit))
       return frame.problem(reply, visit, 400, STRANGER)
+    // Who goes to Enedis twice comes back from the second way: the first one's state says nothing any more.
+    if (journey.sent?.state !== query.get('state')) return frame.problem(reply, visit, 400, STRANGER)
+    if (journey.end || journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
     const callback = readCallback(query, parts.settings.consent.generation)
     if (callback.is === 'refused') return end(request, reply, journey, { is: 'refused', by: 'holder' })
     if (callback.is === 'failed') return end(request, reply, journey, { is: 'failed', why: 'holder_failed' })
@@ -224,14 +229,10 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     try {
       const settled = await work
       if (settled.is === 'waiting') return frame.show(reply, visit, waitPage(journey))
-      if (settled.is === 'choose') return choose(reply, visit, journey, settled.meters, one, false)
+      if (settled.is === 'choose') return choose(reply, visit, journey, settled.meters, one, picked !== undefined)
       if (settled.is === 'signed_in') {
         await visits.signIn(visit, { method: 'data_connect', permissions: settled.permissions, since: parts.now() }, reply)
         return reply.redirect('/me', 303)
-      }
-      if (settled.end.is === 'failed' && settled.end.why === 'nothing_asked_shared' && picked?.length === 0) {
-        const again = await settle(parts, journey, undefined)
-        if (again.is === 'choose') return choose(reply, visit, journey, again.meters, one, true)
       }
       return await end(request, reply, journey, settled.end)
     } finally {
@@ -259,15 +260,17 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
 
   /** Puts the end on disk, then tells whoever began the journey. */
   async function end(request: FastifyRequest, reply: FastifyReply, journey: Journey, how: JourneyEnd): Promise<FastifyReply> {
-    const ended: Journey = { ...journey, end: how }
+    let ended: Journey = { ...journey, end: how }
     await journeys.put(ended)
     let visit = visits.of(request, reply)
     if (how.is === 'given') {
-      // Whoever gave it may see and withdraw it at once, under a new cookie; the journey moves with the browser.
+      // Whoever gave it may see and withdraw it at once, under a new cookie; the journey moves with the browser. Where this
+      // answer never arrives the browser has its old cookie, and is still told that something was given.
       visit = await visits.signIn(visit, { method: 'data_connect', permissions: how.permissions, since: parts.now() }, reply)
-      await journeys.put({ ...ended, visit: visits.fingerprint(visit) })
+      ended = { ...ended, visit: visits.fingerprint(visit), visitBefore: journey.visit }
+      await journeys.put(ended)
     }
-    return conclude(request, reply, visit, { ...ended, visit: visits.fingerprint(visit) }, how)
+    return conclude(request, reply, visit, ended, how)
   }
   async function conclude(
     request: FastifyRequest,
@@ -285,7 +288,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     if (how.is === 'refused') {
       const told = await endings[origin.is].refused(journey, request, reply)
       if (told.sent) return reply
-      return told.to === undefined ? frame.show(reply, visit, refusedPage(journey)) : reply.redirect(told.to, 303)
+      return told.to === undefined ? frame.show(reply, visit, refusedPage(journey, how.by)) : reply.redirect(told.to, 303)
     }
     const told = await endings[origin.is].given(journey, how, request, reply)
     if (told.sent) return reply
@@ -300,7 +303,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       const { end: how } = journey
       if (!how) return reply.redirect(`/consent/${journey.id}`, 303)
       if (how.is === 'failed') return frame.problem(reply, visit, 409, FAILED[how.why])
-      if (how.is === 'refused') return frame.show(reply, visit, refusedPage(journey))
+      if (how.is === 'refused') return frame.show(reply, visit, refusedPage(journey, how.by))
       return frame.show(reply, visit, donePage({ journey, clientName: clientOf(journey.client)?.name ?? '', end: how }))
     }),
   )
