@@ -239,6 +239,33 @@ describe('a withdrawal', () => {
   })
 })
 
+describe('a meter that changed hands', () => {
+  test('what an entry of one holder says of permissions of the other stays closed', async () => {
+    const meter = '10000000000008'
+    await house.permit(
+      { id: 'first-holder', meter, holder: ADA },
+      { id: 'second-holder', meter, holder: { kind: 'natural', reference: 'eve' } },
+    )
+    const n = await house.read('second-holder', meter)
+    await house.drained()
+    const eve = await house.visitor('second-holder')
+    const path = `/me/second-holder/evidence/${n}`
+    const opened = await eve.submit(await eve.get(path), path)
+    expect(opened.text).toContain(meter)
+    expect(opened.text).not.toContain('first-holder')
+    expect(plain(opened)).toContain('Fields that speak of other people too and stay closed: 1')
+    const files = unzipSync((await eve.submit(await eve.get('/me'), '/me/export')).bytes)
+    const disclosures = JSON.parse(
+      Buffer.from(files[`permissions/second-holder/entries/${n}.disclosures.json`] ?? []).toString(),
+    ) as string[]
+    expect(disclosures.length).toBeGreaterThan(0)
+    const said = [...Object.values(files), ...disclosures.map((each) => Buffer.from(each, 'base64url'))].map((bytes) =>
+      Buffer.from(bytes).toString(),
+    )
+    expect(said.filter((text) => text.includes('first-holder'))).toStrictEqual([])
+  })
+})
+
 describe('everything, downloaded', () => {
   test('is a ZIP of records, acts, accesses and proofs that its own program verifies; nobody else is in it', async () => {
     await house.drained()
