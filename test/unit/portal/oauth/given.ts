@@ -78,7 +78,7 @@ export interface TestServer {
   readonly ended: string[]
   readonly log: string[]
   /** What a test turns off. */
-  readonly switches: { ready: boolean; broken: boolean; strangers: number }
+  readonly switches: { ready: boolean; broken: boolean; strangers: number; onceRecorded: (() => Promise<void>) | undefined }
   post(path: string, form: Fields, headers?: Fields): Promise<Answer>
   get(target: string, headers?: Fields): Promise<Answer>
   permit(id: string, client?: string, change?: Tree): Promise<PermissionId>
@@ -106,7 +106,7 @@ export async function aServer(before?: TestServer, issuerSeen?: string): Promise
   }
   const ended: string[] = []
   const log: string[] = []
-  const switches = { ready: true, broken: false, strangers: Infinity }
+  const switches: TestServer['switches'] = { ready: true, broken: false, strangers: Infinity, onceRecorded: undefined }
   const running: { server?: OAuthServer } = {}
   const http = createServer((message, res) => {
     const journey = /^\/consent\/oauth\/([A-Za-z0-9_-]+)(?:\/(yes|no))?$/.exec((message.url ?? '').split('?')[0] ?? '')
@@ -138,7 +138,9 @@ export async function aServer(before?: TestServer, issuerSeen?: string): Promise
         name,
         async (args: unknown) => {
           broken()
-          return (call as (a: unknown) => Promise<unknown>)(args)
+          const value = await (call as (a: unknown) => Promise<unknown>)(args)
+          if (name === 'record') await switches.onceRecorded?.()
+          return value
         },
       ]),
     ) as T

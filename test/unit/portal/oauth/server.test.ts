@@ -108,6 +108,7 @@ test('no login is remembered: a second authorization in the same browser asks an
     expect(new URL(String(back.headers.get('location'))).searchParams.get('code'), bundle).toBeTruthy()
   }
   expect([...browser.cookies.keys()].filter((key) => key.startsWith('ecluse_session'))).toStrictEqual([])
+  expect(await gate.stores.tickets.list({ kind: 'Session', now: Date.now() as never })).toStrictEqual([])
 })
 
 test('a person refuses, and the client is told so, with state and issuer', async () => {
@@ -118,6 +119,25 @@ test('a person refuses, and the client is told so, with state and issuer', async
   const back = await browser.get(new URL(String(done.headers.get('location')), gate.issuer).pathname)
   const { searchParams } = new URL(String(back.headers.get('location')))
   expect(Object.fromEntries(searchParams)).toMatchObject({ error: 'access_denied', state: 'state-1', iss: gate.issuer })
+})
+
+test('the cookie of one journey is none for another', async () => {
+  const [one, other] = await Promise.all(
+    [1, 2].map(async () => {
+      const asked = await gate.get(authorizeTarget(pkce().challenge))
+      const uid = String(asked.headers.get('location')).split('/').at(-1) ?? ''
+      return {
+        uid,
+        cookie:
+          asked.headers
+            .getSetCookie()
+            .find((c) => c.startsWith('ecluse_interaction='))
+            ?.split(';')[0] ?? '',
+      }
+    }),
+  )
+  expect((await gate.get(`/consent/oauth/${one?.uid}`, { cookie: one?.cookie ?? '' })).text).toContain('"client":"viriya"')
+  expect((await gate.get(`/consent/oauth/${other?.uid}`, { cookie: one?.cookie ?? '' })).text).toBe('null')
 })
 
 test('a journey is its browser’s: another one sees nothing of it and ends nothing', async () => {
@@ -184,6 +204,19 @@ test('the same refresh token twice in one instant is two uses', async () => {
     expect(await gate.identify(access)).toBeUndefined()
     expect((await gate.post('/oauth/token', { ...form, refresh_token: refresh }, viriya())).status).toBe(400)
   }
+})
+
+test('a grant that ends while its token is being made ends that token too', async () => {
+  const live = async () => (await gate.stores.tokens.list({ client: 'viriya' })).filter(({ revoked }) => !revoked).length
+  const { code, verifier } = await aCode(gate, 'between-1')
+  const before = await live()
+  gate.switches.onceRecorded = async () => {
+    gate.switches.onceRecorded = undefined
+    await redeem(gate, code, verifier)
+  }
+  const { body, status } = await redeem(gate, code, verifier)
+  expect([status, body['error']]).toStrictEqual([400, 'invalid_grant'])
+  expect(await live(), 'nothing was left by it').toBe(before)
 })
 
 test('a withdrawn permission gives no new token; a suspended one does', async () => {
