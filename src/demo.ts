@@ -19,6 +19,7 @@ import { startGate } from './main.ts'
 import type { RunningGate } from './main.ts'
 import { loggerTo } from './runtime/logger.ts'
 import type { LogOutput } from './runtime/logger.ts'
+import { startSampleApplication } from './sandbox/sample-application.ts'
 import { startSandbox } from './sandbox/sandbox.ts'
 import { formatMistakes, readSettings } from './settings/settings.ts'
 
@@ -37,6 +38,10 @@ export interface Demo {
   readonly gate: string
   readonly ops: string
   readonly sandbox: string
+  /** A service that reads data, as its users meet it. */
+  readonly application: string
+  readonly console: string
+  readonly consoleSecret: string
   /** The state folder; its parent goes with it when the demo stops. */
   readonly state: string
   readonly log: string
@@ -122,12 +127,17 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
   const tokens = Object.fromEntries(
     await Promise.all(CLIENTS.map(async (client) => [client, (await gate.commands['token issue']({ client })).token] as const)),
   )
+  const sample = await startSampleApplication({ port: ports.application, gate: gate.url, clientId: CLIENTS[0], secret })
+  made.defer(() => sample.close())
   const { origin } = (await gate.commands.status()) as { readonly origin: string }
   const running = made.move()
   return {
     gate: gate.url,
     ops: gate.ops,
     sandbox: sandbox.url,
+    application: sample.url,
+    console: settings.listeners.admin?.url ?? '',
+    consoleSecret: env.ECLUSE_DEMO_CONSOLE_SECRET,
     state: settings.instance.state,
     log: join(settings.instance.state, 'log', origin.slice(origin.lastIndexOf('/') + 1)),
     requests: requestsOn(parisDay(now)).map(({ name, client, target, expect, shows }) => ({

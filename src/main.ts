@@ -171,7 +171,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     newId: randomUUID,
     log,
   })
-  const people = await peopleOf({ force, state: state.client, keys, ownCalls, changes, ready: () => standing.takes, clock, log })
+  const people = await peopleOf({ force, state: state.client, keys, ownCalls, changes, ready: () => standing.takes, refusals, clock, log })
   opened.defer(() => people?.close())
   const reconciler = reconcilerOf({
     state: state.client,

@@ -3,14 +3,19 @@
  * settings have no section `portal`: permissions are then imported only.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import type { ClientId } from './domain/permission.ts'
 import type { Changes } from './gate-state.ts'
 import type { OwnCalls } from './gateway/own-calls.ts'
 import type { PeoplesDoor } from './gateway/ports.ts'
+import type { RefusalBudget } from './gateway/refusals.ts'
 import type { InstanceKeys } from './instance.ts'
 import { beginRoutes } from './portal/journey/begin.ts'
-import { dataConnectEnding, pageEnding } from './portal/journey/endings.ts'
+import { dataConnectEnding, pageEnding, PASTED_HEADER } from './portal/journey/endings.ts'
+import { deviceEnding, oauthEnding, oauthRoutes } from './portal/journey/oauth.ts'
 import type { Endings } from './portal/journey/routes.ts'
 import { journeyDesk, journeyRoutes } from './portal/journey/routes.ts'
+import { oauthState } from './portal/oauth/ports.ts'
+import { oauthServer } from './portal/oauth/server.ts'
 import type { PortalParts } from './portal/ports.ts'
 import { portalOf } from './portal/portal.ts'
 import type { InForce } from './reload.ts'
@@ -30,11 +35,22 @@ export interface PeopleParts {
   readonly ownCalls: OwnCalls
   readonly changes: Changes
   readonly ready: () => boolean
+  readonly refusals: RefusalBudget
   readonly clock: Clock
   readonly log: Logger
 }
 
-export async function peopleOf({ force, state, keys, ownCalls, changes, ready, clock, log }: PeopleParts): Promise<People | undefined> {
+export async function peopleOf({
+  force,
+  state,
+  keys,
+  ownCalls,
+  changes,
+  ready,
+  refusals,
+  clock,
+  log,
+}: PeopleParts): Promise<People | undefined> {
   const settings = force.accepted.settings.portal
   if (!settings) return undefined
   const parts: PortalParts = {
@@ -55,22 +71,51 @@ export async function peopleOf({ force, state, keys, ownCalls, changes, ready, c
     log,
     secret: derive(keys.index, 'ecluse portal/v1'),
   }
-  const endings = { page: pageEnding(parts), data_connect: dataConnectEnding(parts, codeFor) } as unknown as Endings
+  const oauth = oauthServer({
+    issuer: settings.url,
+    state: oauthState((name, args) => state.call(name, args)),
+    client: (id) => parts.clients().get(id as ClientId),
+    tokens: () => force.accepted.settings.tokens,
+    journeySeconds: () => settings.journeyMinutes * 60,
+    ended: changes.token,
+    stranger(address, reason) {
+      refusals.stranger(reason)
+      return refusals.tooMany(address)
+    },
+    ready,
+    now: clock.now,
+    log,
+  })
+  await oauth.begin()
   const portal = await portalOf(parts, [
     (app, rooms) => {
       const desk = journeyDesk(rooms)
+      const endings: Endings = {
+        page: pageEnding(parts),
+        data_connect: dataConnectEnding(parts, oauth.codeFor),
+        oauth: oauthEnding(rooms),
+        device: deviceEnding(oauth),
+      }
       beginRoutes(app, rooms, desk)
+      oauthRoutes(app, rooms, oauth, desk)
       journeyRoutes(app, rooms, endings)
     },
   ])
   return {
-    serves: portal.serves,
-    handle: portal.handle,
-    hashOf: (bearer) => Promise.resolve(createHash('sha256').update(bearer).digest()),
+    serves: (path) => oauth.serves(path) || portal.serves(path),
+    handle(message, res) {
+      const [path = ''] = (message.url ?? '').split('?', 1)
+      if (!oauth.serves(path)) return portal.handle(message, res)
+      oauth.handle(message, res).catch((error: unknown) => {
+        log.error({ err: error }, 'a request to the OAuth server failed')
+        if (res.headersSent) res.destroy()
+        else res.writeHead(500, { 'Content-Length': '0', 'Cache-Control': 'no-store' }).end()
+      })
+    },
+    async hashOf(bearer) {
+      if (bearer.startsWith(`${PASTED_HEADER}.`)) return createHash('sha256').update(bearer).digest()
+      return oauth.bearer(bearer)
+    },
     close: portal.close,
   }
-}
-
-function codeFor(): Promise<string> {
-  return Promise.reject(new Error('no code is made yet'))
 }

@@ -16,7 +16,7 @@ export type CodeFor = (args: {
   readonly bundle: string
   readonly permissions: readonly PermissionId[]
   readonly redirectUri: string
-}) => Promise<string>
+}) => Promise<string | undefined>
 
 /** Of a token that is pasted into a program. Its programs decode the middle part, to see for which meters it is. */
 export const PASTED_HEADER = Buffer.from(JSON.stringify({ typ: 'JWT', alg: 'HS256', kid: 'pasted' })).toString('base64url')
@@ -71,6 +71,9 @@ export function dataConnectEnding(parts: PortalParts, codeFor: CodeFor): Ending 
       if (origin.generation === 'v2') return to(journey, { autorisation_id: end.authorisation })
       const permissions = await permissionsOf(parts, end.bundle, client)
       const code = await codeFor({ client, bundle: end.bundle, permissions, redirectUri: origin.redirectUri })
+      // What was given is another client's alone: for this one that is a refusal.
+      if (code === undefined)
+        return to(journey, { code: '403', error: 'access_denied', error_description: 'authorization_request_refused' })
       return to(journey, { code, usage_point_id: end.meters.map(bareMeter).join(';') })
     },
     refused(journey) {

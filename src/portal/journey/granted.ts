@@ -5,7 +5,7 @@
 import type { ClientId, LineId, ScopeLine } from '../../domain/permission.ts'
 import type { SharedService } from '../../domain/share.ts'
 import type { Day, Millis } from '../../domain/time.ts'
-import { addDays, parisDay, period, startOfDay } from '../../domain/time.ts'
+import { addDays, intersect, parisDay, period, startOfDay } from '../../domain/time.ts'
 import { isAtLeast, isDated, minutesOf } from '../../domain/vocabulary.ts'
 import type { AskedLine } from './journey.ts'
 import type { VerifiedMeter } from './verify.ts'
@@ -43,7 +43,8 @@ function serviceFor(line: AskedLine, services: readonly SharedService[]): Shared
 }
 
 function lineOf(line: AskedLine, by: SharedService, today: Day, validUntil: Millis): ScopeLine | undefined {
-  const days = isDated(line.kind) ? period(addDays(today, -line.historyDays), addDays(parisDay((validUntil - 1) as Millis), 1)) : null
+  const open = period(addDays(today, -line.historyDays), addDays(parisDay((validUntil - 1) as Millis), 1))
+  const days = !isDated(line.kind) ? null : open && line.days ? intersect(open, line.days) : open
   if (days === undefined) return undefined
   // The holder's own step counts for curves only; it gives the step of a day to everything else.
   const finest = by.step !== undefined && minutesOf(by.step) !== undefined && isAtLeast(by.step, line.finest) ? by.step : line.finest

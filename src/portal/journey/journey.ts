@@ -7,7 +7,7 @@
  */
 import type { UsagePointId } from '../../domain/meter.ts'
 import type { ClientId, PermissionId, PurposeCode } from '../../domain/permission.ts'
-import type { Day, Millis } from '../../domain/time.ts'
+import type { Day, Millis, Period } from '../../domain/time.ts'
 import { addDays, addMonths, startOfDay } from '../../domain/time.ts'
 import type { DataKind, Direction, Recurrence, Step } from '../../domain/vocabulary.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
@@ -25,13 +25,16 @@ export interface AskedLine {
   readonly historyDays: number
   readonly recurrence: Recurrence
   readonly why: Said
+  /** Beyond these days nothing was asked for. */
+  readonly days?: Period
 }
 
 /** Who is told in the end, and how. */
 export type Origin =
   /** An authorization request of the OAuth server. */
-  | { readonly is: 'oauth'; readonly uid: string }
-  | { readonly is: 'device'; readonly userCode: string }
+  | { readonly is: 'oauth'; readonly uid: string; readonly targets: readonly string[] }
+  /** A device that shows a code; `link` is what ties its code to this journey. */
+  | { readonly is: 'device'; readonly link: string }
   /** A client that sends people to Enedis's page, with its base URL changed to ours. */
   | { readonly is: 'data_connect'; readonly generation: 'v1' | 'v2'; readonly redirectUri: string; readonly state: string | null }
   /** Begun on our own page: the person takes a token to paste into a program. */
