@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { AccountId } from './domain/permission.ts'
+import { rfc3339 } from './domain/time.ts'
 import { changesTo, gateState } from './gate-state.ts'
 import { decisionWatch } from './gateway/decision-watch.ts'
 import type { Holder } from './gateway/holder.ts'
@@ -20,6 +21,7 @@ import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
 import type { InstanceKeys } from './instance.ts'
 import { instanceKeys, originOf } from './instance.ts'
+import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
 import { serveHealth } from './ops/health.ts'
@@ -30,6 +32,7 @@ import type { Identity } from './permissions/tokens.ts'
 import { peopleOf } from './people.ts'
 import type { ProviderAdapter } from './providers/adapter.ts'
 import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
+import { startConsole } from './console-parts.ts'
 import type { Accepted } from './reload.ts'
 import { reconcilerOf } from './reconcile.ts'
 import { inForce } from './reload.ts'
@@ -171,7 +174,18 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     newId: randomUUID,
     log,
   })
-  const people = await peopleOf({ force, state: state.client, keys, ownCalls, changes, ready: () => standing.takes, refusals, clock, log })
+  const people = await peopleOf({
+    force,
+    state: state.client,
+    keys,
+    ownCalls,
+    changes,
+    ready: () => standing.takes,
+    refusals,
+    clock,
+    env,
+    log,
+  })
   opened.defer(() => people?.close())
   const reconciler = reconcilerOf({
     state: state.client,
@@ -198,7 +212,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     maxTarget: settings.listeners.gate.limits.targetBytes,
   }
 
-  const commands = commandsOn({
+  const context: CommandContext = {
     state: state.client,
     now: clock.now,
     operator: `uid:${process.getuid?.() ?? 'unknown'}`,
@@ -216,7 +230,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       entries: state.client.gauges.entries,
       ...standing.readiness().checks,
     }),
-  })
+    link: people?.link,
+  }
+  const commands = commandsOn(context)
   const jumps = clockWatch(clock, state, log)
   const control = await serveControl(settings.instance.state, {
     ...commands,
@@ -231,6 +247,24 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   opened.defer(() => control.close())
   const health = await serveHealth(settings.listeners.ops, standing.readiness, metrics, standing.refresh)
   opened.defer(() => health.close())
+  const desk = await startConsole({
+    context,
+    accepted: () => force.accepted,
+    env,
+    log,
+    ready: state.ready,
+    readiness: standing.readiness,
+    quota,
+    watch: decisions,
+    link:
+      people &&
+      (async (permission, by) => {
+        const { url, expiresAt } = await people.link(permission, by.id)
+        return { url, expiresAt: rfc3339(expiresAt) }
+      }),
+    receipt: people?.receipt,
+  })
+  opened.defer(() => desk?.stop())
   const listener = await listen(
     settings.listeners.gate,
     (message, res) => {
@@ -292,6 +326,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     for (const timer of timers) clearInterval(timer)
     if (state.client.down === undefined) await summarise()
     await people?.close()
+    await desk?.stop()
     await control.close()
     await shared?.close()
     await closeAll(holders)

@@ -3,12 +3,18 @@
  * settings have no section `portal`: permissions are then imported only.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import type { Json } from './domain/canonical.ts'
 import type { ClientId } from './domain/permission.ts'
 import type { Changes } from './gate-state.ts'
 import type { OwnCalls } from './gateway/own-calls.ts'
 import type { PeoplesDoor } from './gateway/ports.ts'
 import type { RefusalBudget } from './gateway/refusals.ts'
 import type { InstanceKeys } from './instance.ts'
+import type { PermissionRecord } from './permissions/registry.ts'
+import { franceConnectOf } from './portal/identity/franceconnect.ts'
+import type { MadeLink } from './portal/identity/links.ts'
+import { linkFor } from './portal/identity/links.ts'
+import { identityRoom } from './portal/identity/routes.ts'
 import { beginRoutes } from './portal/journey/begin.ts'
 import { dataConnectEnding, pageEnding, PASTED_HEADER } from './portal/journey/endings.ts'
 import { deviceEnding, oauthEnding, oauthRoutes } from './portal/journey/oauth.ts'
@@ -16,15 +22,22 @@ import type { Endings } from './portal/journey/routes.ts'
 import { journeyDesk, journeyRoutes } from './portal/journey/routes.ts'
 import { oauthState } from './portal/oauth/ports.ts'
 import { oauthServer } from './portal/oauth/server.ts'
+import { personRoom } from './portal/person/routes.ts'
 import type { PortalParts } from './portal/ports.ts'
 import { portalOf } from './portal/portal.ts'
 import type { InForce } from './reload.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
+import type { Environment } from './settings/secret.ts'
+import { secretOf } from './settings/secret.ts'
 import { derive } from './storage/keys.ts'
 import type { StateClient } from './storage/rpc.ts'
 
 export interface People extends PeoplesDoor {
+  /** A one-time link to the pages of a permission's person. */
+  link(permission: string, by: string): Promise<MadeLink>
+  /** The receipt that was kept with a permission when it was given; null where there is none. */
+  receipt(permission: string): Promise<Json | null>
   close(): Promise<void>
 }
 
@@ -37,6 +50,7 @@ export interface PeopleParts {
   readonly ready: () => boolean
   readonly refusals: RefusalBudget
   readonly clock: Clock
+  readonly env: Environment
   readonly log: Logger
 }
 
@@ -49,6 +63,7 @@ export async function peopleOf({
   ready,
   refusals,
   clock,
+  env,
   log,
 }: PeopleParts): Promise<People | undefined> {
   const settings = force.accepted.settings.portal
@@ -87,7 +102,18 @@ export async function peopleOf({
     log,
   })
   await oauth.begin()
+  const { franceconnect } = settings
+  const identities =
+    franceconnect &&
+    franceConnectOf({
+      settings: franceconnect,
+      secret: await secretOf(franceconnect.clientSecret, env),
+      portalUrl: settings.url,
+      now: clock.now,
+    })
   const portal = await portalOf(parts, [
+    personRoom(identities),
+    identityRoom(identities),
     (app, rooms) => {
       const desk = journeyDesk(rooms)
       const endings: Endings = {
@@ -115,6 +141,14 @@ export async function peopleOf({
     async hashOf(bearer) {
       if (bearer.startsWith(`${PASTED_HEADER}.`)) return createHash('sha256').update(bearer).digest()
       return oauth.bearer(bearer)
+    },
+    link: (permission, by) => linkFor(parts, { permission, by }),
+    async receipt(permission) {
+      const { attachments } = await state.call<PermissionRecord>('showPermission', { permission })
+      const receipt = attachments.find(({ kind }) => kind === 'receipt')
+      if (!receipt) return null
+      const bytes = await state.call<Uint8Array | undefined>('readAttachment', { permission, sha256: receipt.sha256 })
+      return bytes === undefined ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as Json)
     },
     close: portal.close,
   }

@@ -1,4 +1,4 @@
-/** `ecluse permission import FILE | schema | list | show ID | withdraw ID | reconcile`. */
+/** `ecluse permission import FILE | schema | list | show ID | withdraw ID | link ID | reconcile`. */
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize } from 'node:path'
 import { importJsonSchema } from '../permissions/import.ts'
@@ -26,6 +26,11 @@ export async function run(given: readonly string[]): Promise<number> {
     print(words.flag('json'), record, () => JSON.stringify(record, null, 2))
     return 0
   }
+  if (verb === 'link' && what !== undefined) {
+    const link = await withState(words, (call) => call<{ url: string; expiresAt: string }>('permission link', { permission: what }))
+    print(words.flag('json'), link, () => `${link.url}\nfor the person of ${what}: works once, until ${link.expiresAt}`)
+    return 0
+  }
   if (verb === 'reconcile') return reconcile(words)
   if (verb === 'withdraw' && what !== undefined) {
     const optional = Object.fromEntries(
@@ -40,7 +45,7 @@ export async function run(given: readonly string[]): Promise<number> {
     return 0
   }
   throw new CliError(
-    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C] | reconcile',
+    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C] | link ID | reconcile',
   )
 }
 

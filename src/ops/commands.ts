@@ -7,6 +7,7 @@ import { parseMeter } from '../domain/meter.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
+import { rfc3339 } from '../domain/time.ts'
 import { STATUSES } from '../domain/vocabulary.ts'
 import type { Page, Selection } from '../evidence/disclose.ts'
 import type { ActResult, Views } from '../permissions/registry.ts'
@@ -31,6 +32,10 @@ export interface CommandContext {
   readonly onToken: (hash: Uint8Array) => Promise<void>
   readonly onClient: (client: ClientId) => Promise<void>
   readonly status: () => unknown
+  /** Makes a one-time link to a person's pages; absent where there are none. */
+  readonly link?:
+    | ((permission: string, by: string) => Promise<{ readonly url: string; readonly expiresAt: Millis; readonly entry: number }>)
+    | undefined
 }
 
 const LIFE_OF_A_TOKEN = 'a token lives between one second and one year'
@@ -150,6 +155,13 @@ export function commandsOn(context: CommandContext) {
       })
       await context.onActs([act])
       return act
+    },
+    async 'permission link'(args: z.input<typeof ASKED.show>) {
+      const { permission } = read(ASKED.show, args)
+      if (!context.link)
+        throw new Error('a link leads to pages of a running gate: add the section portal, and start the gate (ecluse serve)')
+      const { url, expiresAt } = await context.link(permission, operator)
+      return { url, expiresAt: rfc3339(expiresAt) }
     },
     async 'client add'(args: z.input<typeof ASKED.client>) {
       const { client } = read(ASKED.client, args)
