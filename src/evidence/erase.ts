@@ -47,6 +47,8 @@ export function erasureOn(
     dropIndex: db.prepare('DELETE FROM entry_index WHERE token = ?'),
     dropDeliveries: db.prepare('DELETE FROM delivery WHERE permission = ?'),
     dropRefusals: db.prepare('DELETE FROM holder_refusal WHERE permission = ?'),
+    // By whom a permission is found again: a keyed hash of a person.
+    dropIdentities: db.prepare('DELETE FROM identity_link WHERE permission = ?'),
     dropRefusedIndex: db.prepare('DELETE FROM refused_index WHERE token = ?'),
     dropSealed: db.prepare('DELETE FROM sealed WHERE key_id = ?'),
     files: db.prepare('SELECT stored FROM attachment WHERE key_id = ?'),
@@ -74,6 +76,7 @@ export function erasureOn(
       sql.dropIndex.run(Buffer.from(permissionToken(String(permission)), 'hex'))
       sql.dropDeliveries.run(String(permission))
       sql.dropRefusals.run(String(permission))
+      sql.dropIdentities.run(String(permission))
     }
     sql.dropIndex.run(meter)
     sql.dropRefusedIndex.run(meter)

@@ -326,6 +326,24 @@ describe('FranceConnect', () => {
     expect((await one.get(backOne.href)).status).toBe(403)
   })
 
+  test('an erased person is found by nobody, and an open session shows nothing of it any more', async () => {
+    const meter = 'prm:10000000000007'
+    await house.permit({ id: 'gone', meter: meter.slice(4), holder: { kind: 'natural', reference: 'someone' } })
+    const browser = await fromEnedis('gone')
+    await browser.follow(await atFranceConnect(await begun(browser, 'link'), 'noor'))
+    expect((await browser.get('/me/gone')).status).toBe(200)
+    const link = await linkFor(house.parts, { permission: 'gone', by: 'uid:0' })
+    await house.state.client.call('erase', { meter, ground: 'art17_1_b', by: 'test', now: Date.now() })
+    await expect.poll(() => house.state.client.call('erasuresPending', {}), { timeout: 5000 }).toBe(0)
+    expect((await browser.get('/me/gone')).status).toBe(404)
+    expect((await browser.get('/me')).text).toContain('No permission stands')
+    const later = house.browser()
+    expect((await later.follow(await atFranceConnect(await begun(later), 'noor'))).text).toContain('No permission is linked')
+    const path = new URL(link.url).pathname
+    expect((await later.submit(await later.get(path), path)).status).toBe(404)
+    await expect(linkFor(house.parts, { permission: 'gone', by: 'uid:0' })).rejects.toThrow('was erased')
+  })
+
   test('signing out ends its session too, and comes back', async () => {
     const browser = house.browser()
     await browser.follow(await atFranceConnect(await begun(browser)))

@@ -98,6 +98,10 @@ const CHANNEL_WORDS: Readonly<Record<string, Said>> = {
   phone: { fr: 'par téléphone', en: 'by telephone' },
   counter: { fr: 'au guichet', en: 'at a counter' },
   clock: { fr: 'à l’échéance', en: 'when it was due' },
+  api: { fr: 'par ses outils', en: 'by its tools' },
+  console: { fr: 'par ses outils', en: 'by its tools' },
+  delivery: { fr: 'à la remise des données', en: 'when the data were delivered' },
+  reconciliation: { fr: 'par comparaison avec Enedis', en: 'by comparison with Enedis' },
 }
 
 /** An act as the timeline tells it. A code that is none of ours is shown as it stands. */
