@@ -265,10 +265,11 @@ describe('the overview', () => {
 describe('decisions', () => {
   test('are listed, and the page asks again only if that is wanted', async () => {
     const still = await browser.get('/decisions')
-    expect(still.text).not.toContain('http-equiv="refresh"')
+    expect(still.headers.get('refresh')).toBeNull()
     expect(still.text).toContain('period_outside')
     const going = await browser.get('/decisions?refresh=on')
-    expect(going.text).toContain('<meta http-equiv="refresh" content="5; url=/decisions?refresh=on"')
+    expect(going.headers.get('refresh')).toBe('5; url=/decisions?refresh=on')
+    expect(going.text).toContain('href="/decisions">Stop refreshing')
   })
 
   test.each([
@@ -342,7 +343,7 @@ describe('evidence', () => {
     const told = await browser.post(`/evidence/${intent}/readings`, { csrf, why })
     expect(told.status).toBe(422)
     expect(told.text).toContain('role="alert"')
-    expect(told.text).toMatch(/<input\s[^>]*id="why"[^>]*aria-describedby="why-flaw"[^>]*aria-invalid="true"/)
+    expect(told.text).toMatch(/<input\s[^>]*id="why"[^>]*aria-describedby="why-hint why-flaw"[^>]*aria-invalid="true"/)
     isSafe(told)
     isWhole(told, 'en')
   })
@@ -391,14 +392,17 @@ describe('packs', () => {
     const { csrf } = await browser.get('/packs')
     const answer = await browser.post('/packs', { csrf, audience: 'Enedis', title: 'dso_contract', why: 'yearly check', ...form })
     expect(answer.status).toBe(303)
-    return answer.headers.get('location') ?? ''
+    const { pathname, search } = new URL(answer.headers.get('location') ?? '', desk.url)
+    expect(search).toBe('?refresh=on')
+    return pathname + search
   }
   async function finished(path: string): Promise<Answered> {
     for (let i = 0; i < 200; i += 1) {
       const page = await browser.get(path)
       isSafe(page)
-      if (!page.text.includes('http-equiv="refresh"')) return page
-      expect(page.text).toContain(`content="2; url=${path}"`)
+      if (page.headers.get('refresh') === null) return page
+      expect(page.headers.get('refresh')).toBe(`2; url=${path}`)
+      expect(page.text).toContain('Stop refreshing')
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     throw new Error('the pack was never there')
@@ -409,7 +413,7 @@ describe('packs', () => {
     const page = await finished(path)
     expect(page.text).toContain('ready')
     isWhole(page, 'en')
-    const response = await fetch(`${desk.url}${path}/file`, {
+    const response = await fetch(`${desk.url}${path.replace('?refresh=on', '')}/file`, {
       headers: { cookie: [...browser.cookies].map(([k, v]) => `${k}=${v}`).join('; ') },
     })
     expect(response.headers.get('content-type')).toBe('application/zip')
@@ -447,9 +451,17 @@ describe('packs', () => {
   })
 
   test('an order that cannot be made says why', async () => {
-    const page = await finished(await ordered({ by: 'client', which: 'nobody' }))
-    // No entry of that client: a pack all the same, of none; the log's own verdict decides.
-    expect(page.text).toMatch(/ready|failed/)
+    const file = join(logFolder(), 'vkey.txt')
+    const before = readFileSync(file)
+    try {
+      // Under another key no checkpoint of this log can be trusted.
+      writeFileSync(file, 'another+00000000+AA==\n')
+      const page = await finished(await ordered({ by: 'client', which: 'viriya' }))
+      expect(page.text).toContain('failed')
+      expect(page.text).toContain('was not brought up to its last entry')
+    } finally {
+      writeFileSync(file, before)
+    }
   })
 
   test('an unknown pack is told as that', async () => {

@@ -1,12 +1,11 @@
 /** Live decisions, why one was made, and where a second policy would have decided otherwise. */
 import { html } from '../../web/html.ts'
 import { numberIn } from '../../web/language.ts'
-import { rfc3339 } from '../../domain/time.ts'
 import type { Explained, SeenDecision } from '../ports.ts'
 import { Refusal } from '../ports.ts'
 import type { Content, Html } from '../../web/html.ts'
 import type { PageRoute, Shown, Visit } from './visit.ts'
-import { facts, form, page, seg, table, textField, when, WHY, withQuery } from './visit.ts'
+import { facts, form, page, seg, table, when, whenExactly, whyField } from './visit.ts'
 import { DIRECTION, KIND, RESULT, wordOf } from './words.ts'
 
 const SHOWN = 100
@@ -57,7 +56,7 @@ function row(visit: Visit, seen: SeenDecision): Content[] {
     seen.asked,
   ].filter((part) => part !== null)
   return [
-    when(visit, rfc3339(seen.at)),
+    whenExactly(visit, seen.at),
     seen.client,
     asked.join(', '),
     html`${wordOf(RESULT, seen.result, language)}${seen.reason !== null && html` (<code>${seen.reason}</code>)`}`,
@@ -87,10 +86,7 @@ async function ask(visit: Visit): Promise<Shown> {
       ${form(
         visit,
         `/decisions/${n}`,
-        textField('why', say(WHY), {
-          required: true,
-          value: say({ fr: 'décision expliquée (console)', en: 'decision explained (console)' }),
-        }),
+        whyField(visit, { value: say({ fr: 'décision expliquée (console)', en: 'decision explained (console)' }) }),
         html`<button>${say({ fr: 'Expliquer', en: 'Explain' })}</button>`,
       )}
       <p><a href="/evidence/${n}">${say({ fr: 'Voir l’entrée et sa preuve', en: 'See the entry and its proof' })}</a></p>`,
@@ -197,12 +193,12 @@ function shadow(visit: Visit): Shown {
                 say({ fr: 'Entrée', en: 'Entry' }),
               ],
               differences.map((d) => [
-                when(visit, rfc3339(d.at)),
+                whenExactly(visit, d.at),
                 d.client,
                 d.kind === null ? '–' : wordOf(KIND, d.kind, language),
                 side(d.live),
                 side(d.shadow),
-                d.entry === null ? '–' : html`<a href="${withQuery(`/decisions/${d.entry}`, {})}">${d.entry}</a>`,
+                d.entry === null ? '–' : html`<a href="/decisions/${d.entry}">${d.entry}</a>`,
               ]),
             )
       }`,

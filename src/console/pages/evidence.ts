@@ -8,7 +8,7 @@ import { fileHeaders } from '../documents.ts'
 import type { ProvedEntry } from '../ports.ts'
 import { Refusal } from '../ports.ts'
 import type { Flaw, PageRoute, Shown, Visit } from './visit.ts'
-import { choiceField, facts, flawNotice, form, moreLink, page, table, textField, when, WHY, withQuery } from './visit.ts'
+import { choiceField, facts, flawNotice, form, moreLink, page, table, textField, when, whyField, withQuery } from './visit.ts'
 import { SEAL, wordOf } from './words.ts'
 
 const ON_PAGE = 50
@@ -45,7 +45,7 @@ async function list(visit: Visit, flaw?: Flaw): Promise<Shown> {
     limit: ON_PAGE,
   })
   const clients = await parts.clients.list()
-  const all = { value: '', text: say({ fr: 'tous', en: 'all' }) }
+  const all = { value: '', text: say({ fr: '(sans filtre)', en: '(no filter)' }) }
   const next = found.next === null ? null : withQuery('/evidence', { ...filter, from, until, before: found.next })
   const title = say({ fr: 'Preuves', en: 'Evidence' })
   return page(
@@ -101,7 +101,7 @@ function openForm(visit: Visit, action: string, fields: Html | undefined, flaw?:
   return form(
     visit,
     action,
-    html`${fields} ${textField('why', say(WHY), { required: true, flaw, value: visit.form['why'] ?? '' })}`,
+    html`${fields} ${whyField(visit, { flaw })}`,
     html`<button>${say({ fr: 'Ouvrir ce qui est scellé (noté dans les preuves)', en: 'Open what is sealed (goes on record)' })}</button>`,
   )
 }

@@ -52,8 +52,8 @@ function quotas(visit: Visit): Html {
   </ul>`
 }
 
-const WIDTH = 620
-const HEIGHT = 160
+const WIDTH = 900
+const HEIGHT = 150
 const TOP = 14
 
 /** The chart tells nothing that the table below it does not. */

@@ -9,7 +9,7 @@ import { fileHeaders } from '../documents.ts'
 import type { PackJob } from '../packs.ts'
 import { Refusal } from '../ports.ts'
 import type { Flaw, PageRoute, Shown, Visit } from './visit.ts'
-import { choiceField, facts, flawNotice, form, page, redirect, table, textField, WHY } from './visit.ts'
+import { choiceField, facts, flawNotice, form, page, redirect, table, textField, whyField } from './visit.ts'
 
 /** Under what law somebody asks. The code goes into the pack's manifest and the evidence. */
 const TITLES: Readonly<Record<string, Said>> = {
@@ -65,7 +65,7 @@ function list(visit: Visit, flaw?: Flaw): Shown {
           Object.entries(TITLES).map(([value, text]) => ({ value, text: text[language] })),
           sent['title'],
         )}
-        ${textField('why', say(WHY), { required: true, flaw, value: sent['why'] ?? '', max: 400 })}`,
+        ${whyField(visit, { flaw, max: 400 })}`,
         html`<button>${say({ fr: 'Faire le dossier', en: 'Make the pack' })}</button>`,
       )}
       <h2 id="packs">${say({ fr: 'Dossiers gardés', en: 'Packs kept' })}</h2>
@@ -115,7 +115,7 @@ function order(visit: Visit): Shown {
   const select = selectionOf(by, which.trim())
   if (!select) return missing('which', 'Cela ne désigne rien de connu.', 'This names nothing that is known.')
   const job = packs.order(operator, { select, audience: audience.trim(), title, why: why.trim() })
-  return redirect(`/packs/${job.id}`)
+  return redirect(`/packs/${job.id}?refresh=on`)
 }
 
 function selectionOf(by: string, which: string): Selection | undefined {
@@ -128,7 +128,8 @@ function selectionOf(by: string, which: string): Selection | undefined {
 }
 
 function progress(visit: Visit): Shown {
-  const { packs, params, say, language } = visit
+  const { packs, params, query, say, language } = visit
+  const refreshing = query['refresh'] === 'on'
   const job = packs.job(params['pack'] ?? '')
   const { state, order: asked } = job
   const going = state.is === 'waiting' || state.is === 'running'
@@ -140,7 +141,11 @@ function progress(visit: Visit): Shown {
         [say({ fr: 'À titre de', en: 'Under' }), title],
         [say({ fr: 'État', en: 'State' }), html`<span id="state" role="status">${stateOf(visit, job)}</span>`],
       ])}
-      ${going && bar(visit, job)}
+      ${
+        going &&
+        html`${bar(visit, job)}
+          <p>${refreshing ? stopLink(visit, job) : goLink(visit, job)}</p>`
+      }
       ${
         state.is === 'failed' &&
         html`<p class="error">
@@ -162,8 +167,17 @@ function progress(visit: Visit): Shown {
           </p>`
       }
       <p><a href="/packs">${say({ fr: 'Tous les dossiers', en: 'All packs' })}</a></p>`,
-    going ? { refresh: { seconds: REFRESH_SECONDS, href: `/packs/${job.id}` } } : {},
+    going && refreshing ? { refresh: { seconds: REFRESH_SECONDS, href: `/packs/${job.id}?refresh=on` } } : {},
   )
+}
+
+function stopLink({ say }: Visit, { id }: PackJob): Html {
+  return html`<a class="button plain" href="/packs/${id}">${say({ fr: 'Arrêter l’actualisation', en: 'Stop refreshing' })}</a>`
+}
+function goLink({ say }: Visit, { id }: PackJob): Html {
+  return html`<a class="button plain" href="/packs/${id}?refresh=on">
+    ${say({ fr: `Actualiser toutes les ${REFRESH_SECONDS} secondes`, en: `Refresh every ${REFRESH_SECONDS} seconds` })}
+  </a>`
 }
 
 function bar(visit: Visit, { state }: PackJob): Html {

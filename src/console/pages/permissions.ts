@@ -1,4 +1,5 @@
 /** Pages about permissions: list with filters, one permission with its timeline, acts, documents and one-time links. */
+import { addDays } from '../../domain/time.ts'
 import { STATUSES } from '../../domain/vocabulary.ts'
 import type { PermissionContent } from '../../permissions/registry.ts'
 import type { PermissionAt } from '../../permissions/browse.ts'
@@ -21,7 +22,7 @@ async function list(visit: Visit): Promise<Shown> {
   const found = await parts.permissions.list({ ...filter, after, limit: ON_PAGE + 1 })
   const shown = found.slice(0, ON_PAGE)
   const clients = await parts.clients.list()
-  const all = { value: '', text: say({ fr: 'tous', en: 'all' }) }
+  const all = { value: '', text: say({ fr: '(sans filtre)', en: '(no filter)' }) }
   const next = found.length > ON_PAGE ? withQuery('/permissions', { ...filter, after: shown.at(-1)?.id }) : null
   const title = say({ fr: 'Autorisations', en: 'Permissions' })
   return page(
@@ -117,14 +118,14 @@ function linesOf(visit: Visit, { scope }: PermissionContent): Html {
         say({ fr: 'Données', en: 'Data' }),
         say({ fr: 'Pas le plus fin', en: 'Finest step' }),
         say({ fr: 'Finalité', en: 'Purpose' }),
-        say({ fr: 'Jours', en: 'Days' }),
+        say({ fr: 'Jours, premier et dernier', en: 'Days, first and last' }),
       ],
       scope.lines.map((line) => [
         line.id,
         `${KIND[line.kind][language]}, ${DIRECTION[line.direction][language]}`,
         line.finest,
         line.purpose,
-        line.data === null ? '–' : `${dayIn(language, line.data.from)} – ${dayIn(language, line.data.until)}`,
+        line.data === null ? '–' : `${dayIn(language, line.data.from)} – ${dayIn(language, addDays(line.data.until, -1))}`,
       ]),
     )}`
 }
@@ -177,7 +178,12 @@ function actsOf(visit: Visit, { id, status, head }: PermissionAt): Html {
       html`<input type="hidden" name="head" value="${head}" /> ${choiceField(
           'type',
           say({ fr: 'Acte', en: 'Act' }),
-          possible.map((type) => ({ value: type, text: ACT[type][language] })),
+          [
+            { value: '', text: say({ fr: '(choisir)', en: '(choose)' }) },
+            ...possible.map((type) => ({ value: type, text: ACT[type][language] })),
+          ],
+          '',
+          true,
         )}
         ${textField('reason', say({ fr: 'Motif', en: 'Reason' }), { hint: say({ fr: 'reste scellé dans les preuves', en: 'stays sealed in the evidence' }) })}`,
       html`<button class="stop">${say({ fr: 'Mettre en œuvre', en: 'Carry out' })}</button>`,

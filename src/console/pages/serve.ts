@@ -128,8 +128,10 @@ export function send(desk: Desk, request: Asked, reply: Reply, session: Session 
     body: shown.body,
     wide: true,
     ...(request.method === 'GET' && { otherLanguage: inOther(request, language) }),
-    ...(shown.refresh && { refresh: shown.refresh }),
+    ...(shown.refresh?.seconds === 0 && { refresh: shown.refresh }),
   })
+  // As a header, what is shown stays one document with or without it; each such page has a link that stops it.
+  if (shown.refresh && shown.refresh.seconds > 0) void reply.header('Refresh', `${shown.refresh.seconds}; url=${shown.refresh.href}`)
   return reply
     .code(shown.status ?? 200)
     .headers(pageHeaders())

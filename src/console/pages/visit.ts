@@ -3,6 +3,7 @@ import type { Content, Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import type { Language, Said } from '../../web/language.ts'
 import type { Millis } from '../../domain/time.ts'
+import { rfc3339 } from '../../domain/time.ts'
 import { momentIn } from '../../web/language.ts'
 import type { ConsoleParts, Operator, Role } from '../ports.ts'
 import type { Packs } from '../packs.ts'
@@ -31,6 +32,7 @@ export type Shown =
       readonly title: string
       readonly body: Content
       readonly status?: number
+      /** Asked for by whoever looks, and stopped as easily. */
       readonly refresh?: { readonly seconds: number; readonly href: string }
     }
   | { readonly is: 'redirect'; readonly to: string }
@@ -101,13 +103,11 @@ export function choiceField(
   label: string,
   options: readonly { readonly value: string; readonly text: string }[],
   chosen = '',
-  flaw?: Flaw,
+  required = false,
 ): Html {
-  const here = flaw?.field === name ? flaw : undefined
   return html`<label class="field" for="${name}">${label}</label>
-    ${here && html`<p class="bad" id="${name}-flaw">${here.sentence}</p>`}
-    <select id="${name}" name="${name}" ${here && html` aria-invalid="true" aria-describedby="${name}-flaw"`}>
-      ${options.map(({ value, text }) => html`<option value="${value}" ${value === chosen && html` selected`}>${text}</option>`)}
+    <select id="${name}" name="${name}" ${required && html`required`}>
+      ${options.map(({ value, text }) => html`<option value="${value}" ${value === chosen && html`selected`}>${text}</option>`)}
     </select>`
 }
 
@@ -162,6 +162,16 @@ export function when(visit: Visit, rfc3339: string): Html {
   return html`<time datetime="${rfc3339}">${momentIn(visit.language, Date.parse(rfc3339) as Millis)}</time>`
 }
 
+/** To the second, for what is watched as it happens. */
+export function whenExactly({ language }: Visit, at: Millis): Html {
+  const text = new Intl.DateTimeFormat(language === 'fr' ? 'fr-FR' : 'en-GB', {
+    dateStyle: 'short',
+    timeStyle: 'medium',
+    timeZone: 'Europe/Paris',
+  }).format(at)
+  return html`<time datetime="${rfc3339(at)}">${text}</time>`
+}
+
 export function moreLink(visit: Visit, href: string | null): Content {
   return (
     href !== null &&
@@ -179,7 +189,13 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
 
 export const seg = (text: string): string => encodeURIComponent(text)
 
-export const WHY: Said = {
-  fr: 'Pourquoi ? Reste scellé dans les preuves : ni numéro de compteur, ni téléphone, ni adresse.',
-  en: 'Why? It stays sealed in the evidence: no meter, telephone number or address in it.',
+const WHY: Said = { fr: 'Pourquoi ?', en: 'Why?' }
+const WHY_HINT: Said = {
+  fr: 'Reste scellé dans les preuves pour toujours : ni numéro de compteur, ni téléphone, ni adresse.',
+  en: 'Stays sealed in the evidence for good: no meter, telephone number or address in it.',
+}
+
+/** Of every form that opens what is sealed. */
+export function whyField(visit: Visit, more: { value?: string; flaw?: Flaw | undefined; max?: number } = {}): Html {
+  return textField('why', visit.say(WHY), { hint: visit.say(WHY_HINT), required: true, value: visit.form['why'] ?? '', ...more })
 }
