@@ -201,6 +201,7 @@ describe('FranceConnect', () => {
   test('finds again what was linked to it after Enedis; only the same person does, and nothing names it on disk', async () => {
     const browser = await fromEnedis('ada-1,ada-2')
     const before = browser.cookies.get('ecluse')
+    house.secret.add(...browser.cookies.values(), 'EXEMPLE', SECRET)
     const linked = await browser.follow(await atFranceConnect(await begun(browser, 'link')))
     expect(linked.text).toContain('next time FranceConnect is enough')
     expect(browser.cookies.get('ecluse')).not.toBe(before)

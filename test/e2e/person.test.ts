@@ -1,12 +1,15 @@
 /** The person's pages over real sockets and the real state: who sees what, what a withdrawal does, and what a proof shows. */
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { identityRoom } from '../../src/portal/identity/routes.ts'
 import { personRoom } from '../../src/portal/person/routes.ts'
+import { verifyPlace } from '../../src/evidence/verify/place.ts'
 import type { Answer, Browser, TestPortal } from '../harness/portal.ts'
 import { aPortal } from '../harness/portal.ts'
 import { METER, OTHER_METER } from '../harness/settings.ts'
@@ -336,4 +339,27 @@ describe('pages of accesses', () => {
     }
     expect(seen).toStrictEqual(made.toReversed())
   })
+
+  test('a browser that goes away in the middle of its download leaves room for the next', async () => {
+    const browser = await house.visitor('busy')
+    const form = /name="form" value="([^"]+)"/.exec((await browser.get('/me')).text)?.[1] ?? ''
+    const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const body = new URLSearchParams({ form }).toString()
+    const type = 'application/x-www-form-urlencoded'
+    const head = `POST /me/export HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`
+    for (let i = 0; i < 8; i += 1) {
+      const socket = connect(Number(new URL(house.url).port), '127.0.0.1')
+      socket.write(head + body)
+      const [first] = (await once(socket, 'data')) as [Buffer]
+      expect(first.toString('latin1')).toContain('HTTP/1.1 200')
+      socket.destroy()
+    }
+    await expect.poll(async () => (await browser.post('/me/export', { form })).status).toBe(200)
+  })
+})
+
+test('what all of this leaves behind is a log that verifies; that nothing lies in clear is looked at when it is closed', async () => {
+  await house.drained()
+  expect(await verifyPlace(join(house.folder, 'state'))).toMatchObject({ ok: true })
+  house.secret.add('10000000000009', XSS, ...ada.cookies.values())
 })

@@ -11,6 +11,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type pino from 'pino'
 import { decide } from '../../src/decide/decide.ts'
+import type { Json } from '../../src/domain/canonical.ts'
+import { canonicalJson } from '../../src/domain/canonical.ts'
 import type { AccountId, ClientId, PurposeCode } from '../../src/domain/permission.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { intentFields, outcomeFields, refusedFields } from '../../src/domain/record.ts'
@@ -27,8 +29,10 @@ import { parseSettings } from '../../src/settings/settings.ts'
 import type { OwnedState } from '../../src/state-thread.ts'
 import { ownState } from '../../src/state-thread.ts'
 import { days } from '../given.ts'
+import type { Canaries } from './canary.ts'
+import { canaries } from './canary.ts'
 import type { PermissionWish, Tree } from './settings.ts'
-import { METER, permissionTree, settingsTree, settingsYaml } from './settings.ts'
+import { METER, OTHER_METER, permissionTree, settingsTree, settingsYaml } from './settings.ts'
 
 export interface TestPortal {
   readonly url: string
@@ -36,6 +40,8 @@ export interface TestPortal {
   readonly state: OwnedState
   readonly folder: string
   readonly log: string[]
+  /** What must be found in no file and no line of the log, once all is closed. */
+  readonly secret: Canaries
   /** Acts that were told to caches and calls under way, as they came. */
   readonly told: ActResult[]
   /** Milliseconds that the clock of pages and tickets is ahead. */
@@ -69,7 +75,7 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const { settings, policy } = settingsOf(join(folder, 'state'), url, change)
+  const { settings, policy, policyHash, document } = settingsOf(join(folder, 'state'), url, change)
   const keys = { signing: randomBytes(32), master: randomBytes(32), index: randomBytes(32) }
   const state = await ownState(
     {
@@ -87,6 +93,8 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
   )
   const log: string[] = []
   const told: ActResult[] = []
+  const secret = canaries()
+  secret.add(METER, OTHER_METER)
   const portalSettings = settings.portal
   if (!portalSettings) throw new Error('the settings of the test have no portal')
   const test = { ahead: 0 }
@@ -121,13 +129,15 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
     ttlSeconds: 86_400,
     now: now(),
   })
-  const gate = gateOn(state, policy, keys.index, createHash('sha256').update(token).digest())
+  await state.client.call('policy', { hash: policyHash, body: canonicalJson(document as unknown as Json), now: now() })
+  const gate = gateOn(state, policy, policyHash, keys.index, createHash('sha256').update(token).digest())
   const house: TestPortal = {
     url,
     parts,
     state,
     folder,
     log,
+    secret,
     told,
     get ahead() {
       return test.ahead
@@ -166,6 +176,7 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
     async visitor(permission) {
       const browser = browserAt(url)
       const made = await state.client.call<{ token: string }>('linkMake', { permission, by: 'test', ttlSeconds: 3600, now: now() })
+      secret.add(made.token)
       const page = await browser.get(`/link/${made.token}`)
       const entered = await browser.submit(page, `/link/${made.token}`)
       if (entered.status !== 303) throw new Error(`the link did not open: ${entered.status} ${entered.text}`)
@@ -176,6 +187,8 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
       server.closeAllConnections()
       server.close()
       await state.stop()
+      secret.searchText('the log', log.join(''))
+      secret.searchFolder(settings.instance.state)
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -206,7 +219,7 @@ function settingsOf(stateFolder: string, url: string, change: PortalOptions['cha
 }
 
 /** Records accesses as the gate does: decided by the rule, intent and outcome in their own transactions. */
-function gateOn(state: OwnedState, policy: Policy, index: Uint8Array, tokenHash: Buffer) {
+function gateOn(state: OwnedState, policy: Policy, policyHash: string, index: Uint8Array, tokenHash: Buffer) {
   const client = 'viriya' as ClientId
   const caller: Caller = { client, purpose: 'self_view' as PurposeCode, set: 'all', refusesNarrowing: false }
   const asked = async (bare: string) => {
@@ -221,7 +234,7 @@ function gateOn(state: OwnedState, policy: Policy, index: Uint8Array, tokenHash:
     }
     const views = await state.client.call<Views>('views', { client, meter: request.meter })
     const now = Date.now() as Millis
-    const context = { req: randomUUID(), caller, account: 'main' as AccountId, now, policy: `sha256:${'0'.repeat(64)}`, request }
+    const context = { req: randomUUID(), caller, account: 'main' as AccountId, now, policy: policyHash, request }
     const decision = decide({ request, caller, permissions: views.permissions, policy, now })
     return { request, views, now, context, decision }
   }
