@@ -230,6 +230,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       entries: state.client.gauges.entries,
       ...standing.readiness().checks,
     }),
+    reconcile: reconciler.run,
     link: people?.link,
   }
   const commands = commandsOn(context)
@@ -237,7 +238,6 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const control = await serveControl(settings.instance.state, {
     ...commands,
     reload: () => reload(),
-    'permission reconcile': () => reconciler.run(),
     'clock confirm': () => {
       clock.confirm()
       jumps.confirmed()

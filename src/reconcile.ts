@@ -55,7 +55,8 @@ export function reconcilerOf(parts: {
 }): Reconciler {
   const { state, ownCalls, changes, now, log } = parts
   const doubted = new Map<UsagePointId, { readonly account: AccountId; readonly since: Millis }>()
-  let due = parts.everyMs === undefined ? Infinity : now()
+  /** Undefined until the state has told when the last run was. */
+  let due: number | undefined
   let running: Promise<Reconciled> | undefined
 
   /** One meter that does not exist at the holder spoils the answer about all: it is found by halves. Undefined without a word. */
@@ -134,10 +135,14 @@ export function reconcilerOf(parts: {
     },
     async tick() {
       await lookAtDoubts()
-      if (now() < due || parts.everyMs === undefined) return
-      due = (now() + RETRY_MS) as Millis
+      if (parts.everyMs === undefined) return
+      due ??= (await state.call<Millis>('lastReconciled', { now: now() })) + parts.everyMs
+      if (now() < due) return
+      due = now() + RETRY_MS
       const { unanswered } = await reconciler.run()
-      if (unanswered === 0) due = (now() + parts.everyMs) as Millis
+      if (unanswered > 0) return
+      await state.call('reconciled', { now: now() })
+      due = now() + parts.everyMs
     },
   }
   return reconciler

@@ -240,6 +240,8 @@ function start(port: MessagePort, options: StateOptions): void {
     tallyEntries: entries.tally,
     metersOfAccount: reconciliation.metersOf,
     compareShares: reconciliation.compare,
+    lastReconciled: reconciliation.last,
+    reconciled: reconciliation.done,
     giveConsent: consent.give,
     claimShare: consent.claim,
     unclaimedShares: consent.unclaimed,

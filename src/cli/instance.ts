@@ -98,7 +98,7 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
     })
     return await work(async <R>(name: string, args: unknown): Promise<R> => {
       const command = commands[name]
-      if (!command) throw new CliError(`${name} asks the data holder: start the gate first (ecluse serve)`)
+      if (!command) throw new CliError(`no command ${name}`)
       try {
         return (await command(args as never)) as R
       } catch (error) {

@@ -10,7 +10,14 @@ import type { Millis } from '../domain/time.ts'
 import type { OwnIntent, OwnOutcome } from '../evidence/own-calls.ts'
 import type { HolderError } from '../providers/adapter.ts'
 import type { ServicesQuestion } from '../providers/enedis-data-connect/services.ts'
-import { MOST_METERS, readServices, SERVICES_API, SERVICES_PATH, servicesBody } from '../providers/enedis-data-connect/services.ts'
+import {
+  MOST_METERS,
+  readServices,
+  saysUnknownMeter,
+  SERVICES_API,
+  SERVICES_PATH,
+  servicesBody,
+} from '../providers/enedis-data-connect/services.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Holder } from './holder.ts'
 import type { Quota } from './quota.ts'
@@ -101,7 +108,7 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
           reserved.release()
         }
         if (answered.is === 'broken') return UNKNOWN
-        if (answered.status === 404) return { is: 'none' }
+        if (saysUnknownMeter(answered.status, answered.body)) return { is: 'none' }
         const read = answered.status === 200 ? readServices(answered.body) : undefined
         if (!read?.ok) {
           log.warn({ account }, 'the data holder did not say what is shared')
@@ -118,7 +125,7 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
 function resultOf(answered: Answered, read: ReturnType<typeof readServices> | undefined): OutcomeResult {
   if (answered.is === 'broken') return answered.result
   if (read) return read.ok ? (read.services.length > 0 ? 'delivered' : 'no_data') : 'unreadable'
-  return answered.status === 404 ? 'no_data' : 'upstream_error'
+  return saysUnknownMeter(answered.status, answered.body) ? 'no_data' : 'upstream_error'
 }
 
 async function post(holder: Holder, token: string, body: string, signal: AbortSignal): Promise<Answered> {

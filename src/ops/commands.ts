@@ -32,6 +32,8 @@ export interface CommandContext {
   readonly onToken: (hash: Uint8Array) => Promise<void>
   readonly onClient: (client: ClientId) => Promise<void>
   readonly status: () => unknown
+  /** Compares the registry with the data holder; absent without a running gate. */
+  readonly reconcile?: (() => Promise<unknown>) | undefined
   /** Makes a one-time link to a person's pages; absent where there are none. */
   readonly link?:
     | ((permission: string, by: string) => Promise<{ readonly url: string; readonly expiresAt: Millis; readonly entry: number }>)
@@ -155,6 +157,10 @@ export function commandsOn(context: CommandContext) {
       })
       await context.onActs([act])
       return act
+    },
+    'permission reconcile'() {
+      if (!context.reconcile) throw new Error('the data holder is asked by a running gate: start it first (ecluse serve)')
+      return context.reconcile()
     },
     async 'permission link'(args: z.input<typeof ASKED.show>) {
       const { permission } = read(ASKED.show, args)

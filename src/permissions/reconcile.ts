@@ -33,6 +33,9 @@ export interface Reconciliation {
     readonly meters: readonly UsagePointId[]
     readonly next: string | null
   }
+  /** When the last whole comparison ended; where there was none yet, `now` is remembered as if it were. */
+  last(args: { readonly now: Millis }): Millis
+  done(args: { readonly now: Millis }): void
   /** @param args.services all that the holder said of these meters */
   compare(args: {
     readonly account: AccountId
@@ -116,6 +119,8 @@ export function reconciliationOn(
   const sql = {
     live: db.prepare("SELECT id FROM permission WHERE id > ? AND status IN ('active', 'suspended') ORDER BY id LIMIT ?"),
     refusals: db.prepare('SELECT DISTINCT code FROM holder_refusal WHERE permission = ? AND at > ?'),
+    last: db.prepare("SELECT value FROM meta WHERE key = 'reconciled_at'"),
+    done: db.prepare("INSERT INTO meta (key, value) VALUES ('reconciled_at', ?) ON CONFLICT DO UPDATE SET value = excluded.value"),
     forget: db.prepare('DELETE FROM holder_refusal WHERE permission = ?'),
   }
   const details = (reason: string): ActDetails => ({ actorRole: 'data_holder', channel: 'reconciliation', reason })
@@ -164,7 +169,14 @@ export function reconciliationOn(
     return rights.size
   }
 
-  return {
+  const reconciliation: Reconciliation = {
+    last({ now }) {
+      const row = sql.last.get()
+      if (row) return Number(row['value']) as Millis
+      reconciliation.done({ now })
+      return now
+    },
+    done: ({ now }) => void sql.done.run(String(now)),
     metersOf({ account, after, limit }) {
       const ids = sql.live.all(after, limit).map((row) => String(row['id']))
       const meters = ids.flatMap((permission) => {
@@ -198,4 +210,5 @@ export function reconciliationOn(
       return { acts, permissions: judged.length, unknownRights: unknown(account, services, known, now), badDay }
     },
   }
+  return reconciliation
 }

@@ -66,6 +66,23 @@ export function readServices(text: string): ServicesRead {
     : { ok: true, total: value['nbTotalServices'], services: services.filter((s) => s !== undefined) }
 }
 
+/**
+ * Enedis's own word that it knows no such meter. A page of its security equipment and the API gateway before it (codes of
+ * six digits: no such API) have the same status, and say nothing about any meter.
+ */
+export function saysUnknownMeter(status: number, body: string): boolean {
+  if (status !== 404) return false
+  try {
+    const said: unknown = JSON.parse(body)
+    const first: unknown = Array.isArray(said) ? said[0] : said
+    if (!isObject(first) || typeof first['message'] !== 'string') return false
+    return typeof first['code'] === 'string' && !/^\d{6}$/.test(first['code'])
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
+
 /** Numbers that a double cannot hold stay the digits that were sent. */
 function withBigNumbers(this: unknown, _key: string, value: unknown, context?: { readonly source?: string }): unknown {
   return typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined ? context.source : value
