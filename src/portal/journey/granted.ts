@@ -30,6 +30,8 @@ export function grantedOf(chosen: readonly AskedLine[], { services }: VerifiedMe
     if (shared.length === 0) return []
     // Until the day that the holder writes, without that day: whether it is included no source says.
     const validUntil = Math.min(until, ...shared.map(({ by }) => startOfDay(by.until))) as Millis
+    // A share on its last day is over before it has begun here.
+    if (validUntil <= startOfDay(today)) return []
     const lines = shared.flatMap(({ line, by }) => lineOf(line, by, today, validUntil) ?? [])
     return lines.length === 0 ? [] : [{ client, lines, validUntil }]
   })
