@@ -363,7 +363,7 @@ describe('what Enedis says after the callback', () => {
     house.sandbox.misbehave({ meter: 'services', kind: 'delay', ms: 500, times: 1 })
     const moved = await browser.step(callback.href)
     const check = new URL(moved.headers.get('location') ?? '', house.gate.url).href
-    await expect(browser.step(check, { signal: AbortSignal.timeout(150) })).rejects.toThrow()
+    await expect(browser.step(check, { signal: AbortSignal.timeout(150) })).rejects.toThrow('aborted due to timeout')
     expect(title(await browser.step(check))).toBe(WAITING)
     await sleep(700)
     expect(on(BIG_ID, await recorded(house.gate)).map((p) => p.status)).toStrictEqual(['active'])
