@@ -11,7 +11,7 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 export function documentHeaders(kind: string, sha256: string, mediaType: string): Readonly<Record<string, string>> {
-  const ending = TYPES[mediaType]
+  const ending = Object.hasOwn(TYPES, mediaType) ? TYPES[mediaType] : undefined
   const name = `${kind.replaceAll(/[^a-z0-9_]/g, '')}-${sha256.slice(0, 8)}.${ending ?? 'bin'}`
   return {
     ...fileHeaders(name, ending === undefined ? 'application/octet-stream' : mediaType),
