@@ -6,12 +6,11 @@
  * journal is drained, sealed and shown.
  */
 import { randomUUID } from 'node:crypto'
-import type { AccountId } from './domain/permission.ts'
 import { rfc3339 } from './domain/time.ts'
+import { clockWatch } from './clock-watch.ts'
+import { startConsole } from './console-parts.ts'
 import { changesTo, gateState } from './gate-state.ts'
 import { decisionWatch } from './gateway/decision-watch.ts'
-import type { Holder } from './gateway/holder.ts'
-import { holderAt } from './gateway/holder.ts'
 import { listen } from './gateway/listener.ts'
 import { ownCallsOf } from './gateway/own-calls.ts'
 import { handle } from './gateway/pipeline.ts'
@@ -19,6 +18,7 @@ import type { Gate } from './gateway/ports.ts'
 import { quotaOf } from './gateway/quota.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
+import { closeAll, holdersOf } from './holders.ts'
 import type { InstanceKeys } from './instance.ts'
 import { instanceKeys, originOf } from './instance.ts'
 import type { CommandContext } from './ops/commands.ts'
@@ -32,7 +32,6 @@ import type { Identity } from './permissions/tokens.ts'
 import { peopleOf } from './people.ts'
 import type { ProviderAdapter } from './providers/adapter.ts'
 import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
-import { startConsole } from './console-parts.ts'
 import type { Accepted } from './reload.ts'
 import { reconcilerOf } from './reconcile.ts'
 import { inForce } from './reload.ts'
@@ -41,7 +40,7 @@ import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import { metricsOf } from './runtime/metrics.ts'
-import { isLoopback, isPrivate } from './settings/network.ts'
+import { isLoopback } from './settings/network.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
@@ -73,11 +72,8 @@ export interface StartOptions {
   readonly graceMs?: number
 }
 
-const TOKEN_PATH = '/oauth2/v3/token'
 const CACHED = 20_000
 const QUOTA_WAIT_MS = 20_000
-/** A jump that grows by more than this is told again. */
-const CLOCK_NEWS_MS = 60_000
 /** After the grace: for those that were cut to close, and for their outcomes to be on record. */
 const CUT_MS = 2000
 const RECORD_MS = 5000
@@ -369,46 +365,6 @@ function ownedState(
     },
     (ms) => metrics.commitSeconds.observe(ms / 1000),
   )
-}
-
-async function holdersOf(
-  dc: Settings['providers']['enedis-data-connect'],
-  env: Environment,
-  log: Logger,
-): Promise<ReadonlyMap<AccountId, Holder>> {
-  const holders = new Map<AccountId, Holder>()
-  const settings = { ...dc, ca: dc.ca, refusesAddress: dc.allowPrivate ? undefined : isPrivate }
-  for (const account of dc.accounts) {
-    const secret = await secretOf(account.clientSecret, env)
-    holders.set(
-      account.id,
-      holderAt({ ...account, secret }, settings, TOKEN_PATH, () => performance.now(), log),
-    )
-  }
-  return holders
-}
-
-async function closeAll(holders: ReadonlyMap<AccountId, Holder>): Promise<void> {
-  await Promise.all([...holders.values()].map((holder) => holder.close()))
-}
-
-/** Puts a jump of the clock on record, once while it lasts. */
-function clockWatch(clock: Clock, state: OwnedState, log: Logger): { look(): Promise<void>; confirmed(): void } {
-  let told = 0
-  return {
-    confirmed() {
-      told = 0
-    },
-    async look() {
-      const jumped = clock.jumped()
-      if (jumped !== 0 && Math.abs(jumped - told) > CLOCK_NEWS_MS) {
-        told = jumped
-        log.error({ stepMs: jumped }, 'the clock jumped: no request is taken until it is confirmed (ecluse clock confirm)')
-        await state.client.call('clock', { stepMs: jumped, now: clock.now() })
-      }
-      if (jumped === 0) told = 0
-    },
-  }
 }
 
 function sleep(ms: number): Promise<void> {
