@@ -260,6 +260,8 @@ function start(port: MessagePort, options: StateOptions): void {
     linkMake: links.make,
     linkStands: links.stands,
     linkUse: links.use,
+    identityLinked: links.linked,
+    unlinkIdentities: links.unlink,
     ticketPut: tickets.put,
     ticketGet: tickets.get,
     ticketFind: tickets.find,

@@ -1,4 +1,6 @@
 /**
+ * What leads to a person's pages beside Enedis: one-time links, and identities that a person linked and may unlink.
+ *
  * One-time links: an operator hands one to a person who has no other way to its page. Whoever opens it sees what the
  * holder of that permission gave on that meter, once. A link is 256 random bits in a ticket; that it was made and that
  * it was used are entries of the log, because it opens a person's data.
@@ -26,11 +28,17 @@ export interface Links {
   stands(args: { readonly token: string; readonly now: Millis }): boolean
   /** Once. Null where it is unknown, over or used, or where its person was erased meanwhile. */
   use(args: { readonly token: string; readonly now: Millis }): readonly PermissionId[] | null
+  /** Whether an identity finds any of these permissions. */
+  linked(args: { readonly permissions: readonly string[] }): boolean
+  /** No identity finds these permissions any more. */
+  unlink(args: { readonly permissions: readonly string[] }): void
 }
 
 const KIND = 'link'
 
 export function linksOn(db: DatabaseSync, journal: Journal, registry: Registry, tickets: Tickets, index: Uint8Array): Links {
+  const linked = db.prepare('SELECT 1 FROM identity_link WHERE permission IN (SELECT value FROM json_each(?)) LIMIT 1')
+  const unlink = db.prepare('DELETE FROM identity_link WHERE permission IN (SELECT value FROM json_each(?))')
   const keysOf = db.prepare('SELECT meter, box_key, key_ids, client FROM permission WHERE id = ?')
 
   function record(permission: string, change: 'made' | 'used', actor: Json, now: Millis): number {
@@ -58,6 +66,8 @@ export function linksOn(db: DatabaseSync, journal: Journal, registry: Registry, 
       const entry = record(permission, 'made', { role: 'operator', id: by }, now)
       return { token, expiresAt: (now + ttlSeconds * 1000) as Millis, entry }
     },
+    linked: ({ permissions }) => linked.get(JSON.stringify(permissions)) !== undefined,
+    unlink: ({ permissions }) => void unlink.run(JSON.stringify(permissions)),
     stands: ({ token, now }) => tickets.get({ kind: KIND, id: token, now }) !== null,
     use({ token, now }) {
       const permission = tickets.take({ kind: KIND, id: token, now })

@@ -215,6 +215,21 @@ describe('FranceConnect', () => {
     expect((await stranger.follow(await atFranceConnect(await begun(stranger), 'noor'))).text).not.toContain('ada-1')
   })
 
+  test('is unlinked by one form, and finds nothing from then on', async () => {
+    const browser = await fromEnedis('bob-1')
+    expect((await browser.get('/me')).text).not.toContain('action="/me/unlink"')
+    await browser.follow(await atFranceConnect(await begun(browser, 'link'), 'noor'))
+    const page = await browser.get('/me')
+    expect((await browser.post('/me/unlink', {})).status).toBe(403)
+    expect((await browser.submit(page, '/me/unlink')).status).toBe(303)
+    expect((await browser.get('/me')).text).not.toContain('action="/me/unlink"')
+    const later = house.browser()
+    expect((await later.follow(await atFranceConnect(await begun(later), 'noor'))).text).toContain('No permission is linked')
+    // Of others nothing was undone.
+    const camille = house.browser()
+    expect((await camille.follow(await atFranceConnect(await begun(camille)))).text).toContain('href="/me/ada-1"')
+  })
+
   test('is not linked from a one-time link, from FranceConnect itself, or by who is not signed in', async () => {
     const form = async (browser: Browser): Promise<string> => /name="form" value="([^"]+)"/.exec((await browser.get('/me')).text)?.[1] ?? ''
     const viaFranceConnect = house.browser()

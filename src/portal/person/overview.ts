@@ -77,6 +77,11 @@ const T = {
     fr: 'Reliez ces autorisations à votre identité FranceConnect : la prochaine fois, vous n’aurez pas à repasser par Enedis. Nous ne gardons ni votre nom ni votre état civil, seulement une empreinte chiffrée.',
     en: 'Link these permissions to your FranceConnect identity: next time you need not come through Enedis. We keep neither your name nor your civil status, only a keyed fingerprint.',
   },
+  unlink: { fr: 'Ne plus relier à FranceConnect', en: 'Unlink from FranceConnect' },
+  unlinkHow: {
+    fr: 'Ces autorisations sont reliées à une identité FranceConnect. Sans ce lien, il faudra repasser par Enedis ; les autorisations elles-mêmes ne changent pas.',
+    en: 'These permissions are linked to a FranceConnect identity. Without that link you come through Enedis again; the permissions themselves do not change.',
+  },
   out: { fr: 'Se déconnecter', en: 'Sign out' },
   outFc: { fr: 'Se déconnecter, aussi de FranceConnect', en: 'Sign out, of FranceConnect too' },
 } as const
@@ -134,9 +139,11 @@ export interface Overview {
   readonly endsAt: Millis
   readonly held: readonly (Shown & { readonly last: Access | undefined })[]
   readonly franceConnect: boolean
+  /** Whether FranceConnect finds any of these permissions. */
+  readonly linked: boolean
 }
 
-export function overview({ language: l, field, person, endsAt, held, franceConnect }: Overview): Html {
+export function overview({ language: l, field, person, endsAt, held, franceConnect, linked }: Overview): Html {
   const live = held.filter(isLive)
   const past = held.filter((each) => !isLive(each))
   const none = held.length === 0 && person.method === 'franceconnect' ? T.noneLinked : T.none
@@ -162,6 +169,12 @@ export function overview({ language: l, field, person, endsAt, held, franceConne
       html`<h2>${T.link2[l]}</h2>
         <p>${T.linkHow2[l]}</p>
         ${franceConnectButton(field, 'link')}`
+    }
+    ${
+      linked &&
+      html`<h2>${T.unlink[l]}</h2>
+        <p>${T.unlinkHow[l]}</p>
+        <form method="post" action="/me/unlink">${field}<button class="plain" type="submit">${T.unlink[l]}</button></form>`
     }
     <form class="actions" method="post" action="/me/sign-out">
       ${field}<button class="plain" type="submit">${person.idToken === undefined ? T.out[l] : T.outFc[l]}</button>

@@ -101,11 +101,19 @@ function overviewRoutes(app: FastifyInstance, rooms: Rooms, pages: Pages, france
       (await allHeld(parts, person)).map(async (one) => ({ ...one, last: (await accessesOf(parts, one.record.id, 1)).accesses[0] })),
     )
     const endsAt = (person.since + parts.settings.sessionMinutes * 60_000) as Millis
+    const linked = await parts.state.call<boolean>('identityLinked', { permissions: person.permissions })
     const field = visits.field(visit)
-    const body = overview({ language: visit.language, field, person, endsAt, held, franceConnect: franceConnect !== undefined })
-    const linked =
+    const body = overview({ language: visit.language, field, person, endsAt, held, franceConnect: franceConnect !== undefined, linked })
+    const justLinked =
       request.query.linked === '1' && person.idToken !== undefined && html`<p class="note" role="status">${LINKED[visit.language]}</p>`
-    return pages.show(reply, visit, TITLE, html`${linked}${body}`, '/me')
+    return pages.show(reply, visit, TITLE, html`${justLinked}${body}`, '/me')
+  })
+
+  app.post('/me/unlink', async (request, reply) => {
+    const signed = await pages.ours(request, reply)
+    if (!signed) return reply
+    await parts.state.call('unlinkIdentities', { permissions: signed.person.permissions })
+    return reply.redirect('/me', 303)
   })
 
   app.post('/me/sign-out', async (request, reply) => {

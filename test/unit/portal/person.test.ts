@@ -119,7 +119,7 @@ const anAccess: Access = {
 }
 function shownTo(language: 'fr' | 'en') {
   const person = { method: 'data_connect', permissions: ['p1' as PermissionId], since: NOW } as const
-  return { language, field: '', person, endsAt: NOW, franceConnect: true }
+  return { language, field: '', person, endsAt: NOW, franceConnect: true, linked: false }
 }
 function anEntry(ok: boolean) {
   const proof = {
