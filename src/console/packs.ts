@@ -52,7 +52,11 @@ export function packsOn(parts: Pick<ConsoleParts, 'packs' | 'evidence' | 'log' |
     if (stopped || !jobs.has(id)) return
     set(id, { is: 'running', done: 0, of: 0 })
     try {
-      const made = await evidence.export(by, order, fileOf(id), (done, of) => set(id, { is: 'running', done, of }))
+      const made = await evidence.export(by, order, fileOf(id), (done, of) => {
+        // A stop waits for nobody's pack: what is half made is removed by who makes it.
+        if (stopped) throw new Refusal('unavailable', 'the gate stops')
+        set(id, { is: 'running', done, of })
+      })
       set(id, { is: 'made', made })
     } catch (error) {
       const told = error instanceof Refusal ? error.message : null

@@ -36,6 +36,7 @@ export type Asked = FastifyRequest
 export type Reply = FastifyReply
 
 const BODY_BYTES = 1_048_576
+const MOST_CONNECTIONS = 500
 
 export async function serveConsole(parts: ConsoleParts): Promise<RunningConsole> {
   const { settings } = parts
@@ -57,6 +58,7 @@ export async function serveConsole(parts: ConsoleParts): Promise<RunningConsole>
   await app.register(cookie)
   await app.register(formBody, { bodyLimit: 65_536 })
   const desk = deskOf(parts)
+  app.server.maxConnections = MOST_CONNECTIONS
   app.get(STYLE_PATH, (_request, reply) =>
     reply
       .headers({ 'Content-Type': 'text/css; charset=utf-8', 'Cache-Control': 'private, max-age=3600', 'X-Content-Type-Options': 'nosniff' })
@@ -95,7 +97,7 @@ function deskOf(parts: ConsoleParts): Desk {
   return {
     parts,
     packs: packsOn(parts),
-    sessions: sessionsOn(parts.tickets, settings.sessionMinutes),
+    sessions: sessionsOn(parts.tickets, settings),
     cookies: cookiesOf(secure),
     attempts: attemptsOf(),
     oidc: settings.oidc && oidcOf(settings.oidc, () => performance.now()),

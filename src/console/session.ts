@@ -3,11 +3,13 @@
  * a fixed time, at sign-out, and a sign-in never takes over an id that was there before (session fixation).
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { ConsoleTickets, Operator } from './ports.ts'
+import type { ConsoleSettings, ConsoleTickets, Operator } from './ports.ts'
 import { ROLES } from './ports.ts'
 
 export interface Session {
   readonly operator: Operator
+  /** Digest of what let the operator in: with another secret, provider or list of roles in the settings it is over. */
+  readonly ground: string
   /** In each form; it dies with the session. */
   readonly csrf: string
 }
@@ -18,13 +20,19 @@ export interface Sessions {
   close(id: string): Promise<void>
 }
 
-export function sessionsOn(tickets: ConsoleTickets, minutes: number): Sessions {
+export function sessionsOn(tickets: ConsoleTickets, settings: Pick<ConsoleSettings, 'sessionMinutes' | 'bootstrap' | 'oidc'>): Sessions {
+  const { bootstrap, oidc } = settings
+  const grounds = {
+    oidc: oidc && digest(JSON.stringify([oidc.issuer, oidc.clientId, oidc.roleClaim, oidc.operators, oidc.auditors])).toString('base64url'),
+    bootstrap: bootstrap === undefined ? undefined : digest(bootstrap).toString('base64url'),
+  }
+  const groundOf = ({ id }: Operator): string | undefined => grounds[id.startsWith('oidc:') ? 'oidc' : 'bootstrap']
   return {
     async open(operator, replacing) {
       if (isId(replacing)) await tickets.drop('console', replacing)
       const id = randomBytes(32).toString('base64url')
-      const session: Session = { operator, csrf: randomBytes(32).toString('base64url') }
-      await tickets.put('console', id, JSON.stringify(session), minutes * 60)
+      const session: Session = { operator, ground: groundOf(operator) ?? '', csrf: randomBytes(32).toString('base64url') }
+      await tickets.put('console', id, JSON.stringify(session), settings.sessionMinutes * 60)
       return { id, session }
     },
     async of(id) {
@@ -32,7 +40,8 @@ export function sessionsOn(tickets: ConsoleTickets, minutes: number): Sessions {
       const found = await tickets.get('console', id)
       if (!found) return undefined
       const session = JSON.parse(found.payload) as Session
-      return ROLES.includes(session.operator.role) ? session : undefined
+      const { operator, ground } = session
+      return ROLES.includes(operator.role) && ground === groundOf(operator) ? session : undefined
     },
     close: (id) => (isId(id) ? tickets.drop('console', id) : Promise.resolve()),
   }
@@ -44,8 +53,11 @@ function isId(id: string | undefined): id is string {
 
 /** Takes the same time wherever the two differ, and however long each is. */
 export function isEqual(given: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(given), digest(expected))
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }
 
 export interface Cookies {

@@ -444,8 +444,16 @@ describe('Idempotency-Key', () => {
       const unknown = await api('POST', '/v1/tokens', { client: 'viriya' }, { 'idempotency-key': 'interrupted-1' }, second.url)
       expect(unknown.body).toMatchObject({ status: 409, type: 'urn:ecluse:problem:interrupted' })
       expect(items(await api('GET', '/v1/tokens', undefined, {}, second.url))).toHaveLength(1)
+      // With another secret in the settings, whoever came in by the old one is out.
+      await second.stopKeeping()
+      const third = await aConsole({ folder, env, secret: 'another-bootstrap-secret-0123456789abcdef' })
+      const over = await fetch(`${third.url}/session`, {
+        headers: { cookie: `ecluse-console=${browser.cookies.get('ecluse-console')}` },
+        redirect: 'manual',
+      })
+      expect(over.status).toBe(303)
+      await third.stopKeeping()
     } finally {
-      await second.stop()
       rmSync(folder, { recursive: true, force: true })
     }
   })

@@ -31,6 +31,8 @@ export interface ConsoleOptions {
   readonly change?: (tree: Tree) => void
   readonly folder?: string
   readonly env?: Record<string, string>
+  /** Instead of {@link BOOTSTRAP_SECRET}. */
+  readonly secret?: string
   readonly decisions?: readonly SeenDecision[]
   readonly differences?: readonly ShadowDifference[]
   readonly tallies?: readonly ShadowCount[]
@@ -79,7 +81,7 @@ export function withConsole(port: number, more: Tree = {}): (tree: Tree) => void
 
 export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsole> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'ecluse-console-'))
-  const env = { ...(options.env ?? secretsOf()), TEST_BOOTSTRAP: BOOTSTRAP_SECRET }
+  const env = { ...(options.env ?? secretsOf()), TEST_BOOTSTRAP: options.secret ?? BOOTSTRAP_SECRET }
   const tree = settingsTree('http://127.0.0.1:9', join(folder, 'state'))
   withConsole(await freePort())(tree)
   options.change?.(tree)

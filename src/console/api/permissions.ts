@@ -49,7 +49,7 @@ export const PERMISSION_ROUTES: readonly ApiRoute[] = [
     body: s.importOrder,
     answers: { 200: { what: 'what is new and what was there', schema: s.imported } },
     problems: ['invalid'],
-    maxBodyBytes: 96 * 1024 * 1024,
+    maxBodyBytes: 32 * 1024 * 1024,
     async handle(parts, { by, body }) {
       const done = await parts.permissions.import(by, body)
       if (done.ok) return { status: 200, body: { created: done.created, unchanged: done.unchanged, dryRun: body.dryRun } }
