@@ -112,7 +112,8 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
     const doubtful = earlier
       .filter((row) => Number(row['claimed_at']) > now - journeyMs)
       .flatMap((row) => idsOf(sql.bundle.all(String(row['bundle']))))
-    const acts = doubtful
+    // Several of the shares may have been claimed together.
+    const acts = [...new Set(doubtful)]
       .filter((id) => sql.active.get(id) !== undefined)
       .map((permission) => registry.act({ permission, type: 'suspend', details, now }))
     return { is: 'claimed', acts }
