@@ -1,4 +1,5 @@
 import { accessContract } from './access.ts'
+import { consentContract } from './consent.ts'
 import { registryContract } from './registry.ts'
 import { sqliteStores } from './stores.ts'
 import { ticketsContract } from './tickets.ts'
@@ -8,3 +9,4 @@ registryContract('SQLite', sqliteStores)
 tokensContract('SQLite', sqliteStores)
 accessContract('SQLite', sqliteStores)
 ticketsContract('SQLite', sqliteStores)
+consentContract('SQLite', sqliteStores)

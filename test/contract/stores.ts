@@ -16,6 +16,8 @@ import { sealerOn } from '../../src/evidence/sealer.ts'
 import type { AdmitArgs, Admitted } from '../../src/permissions/admit.ts'
 import { admit } from '../../src/permissions/admit.ts'
 import { attachmentsOn } from '../../src/permissions/attachments.ts'
+import type { Consent } from '../../src/permissions/consent.ts'
+import { consentOn } from '../../src/permissions/consent.ts'
 import type { Doubts } from '../../src/permissions/doubts.ts'
 import { doubtsOn } from '../../src/permissions/doubts.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
@@ -38,6 +40,7 @@ export interface Stores {
   readonly tickets: Async<Tickets>
   readonly access: Async<AccessLog>
   readonly doubts: Async<Doubts>
+  readonly consent: Async<Consent>
   readonly erasure: Async<Erasure>
   admit(args: AdmitArgs): Promise<Admitted>
   readAttachment(permission: string, sha256: string): Promise<Buffer | undefined>
@@ -104,6 +107,7 @@ export function sqliteStores(): Promise<Stores> {
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
     access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
     doubts: asynchronous(doubtsOn(db, registry)),
+    consent: asynchronous(consentOn(db, registry, attachments, index)),
     erasure: {
       ...asynchronous(erasureOn(db, journal, keys, documents, tokenOf)),
       // Its steps are transactions of their own, and the journal is drained before.
