@@ -7,7 +7,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { DeviceCode, Provider } from 'oidc-provider'
-import type { Rate } from './limits.ts'
 import { rateOf } from './limits.ts'
 import type { Asked, Given, OAuthParts } from './ports.ts'
 
@@ -36,42 +35,28 @@ interface Parts extends Pick<OAuthParts, 'state' | 'now' | 'journeySeconds'> {
 
 const LINK = 'oauth-device-link'
 const DONE = 'oauth-device-done'
-/** Wrong codes of one address in ten minutes: 20^8 codes are out of reach, and a person that mistypes is not locked out. */
-const WRONG_CODES = 20
-/** Wrong codes of everybody together in ten minutes. */
-const WRONG_IN_ALL = 2000
+/**
+ * Wrong codes of one address in ten minutes. Of 20^8 codes none is found so, and where many people come from behind one
+ * address, those who mistype do not lock the others out.
+ */
+const WRONG_CODES = 60
 const WINDOW_MS = 600_000
-
 const REFUSED = { error: 'access_denied', errorDescription: 'the person refused' }
 
 export function deviceDesk(parts: Parts): DeviceDesk {
   const { state, now, provider, asked } = parts
-  const wrong: Rate = rateOf(WRONG_CODES, WINDOW_MS, now)
-  const all: Rate = rateOf(WRONG_IN_ALL, WINDOW_MS, now)
-  const locked = new Set<string>()
-  let lockedSince = 0
+  const wrong = rateOf(WRONG_CODES, WINDOW_MS, now)
 
-  function isLocked(address: string): boolean {
-    if (now() - lockedSince >= WINDOW_MS) {
-      locked.clear()
-      lockedSince = now()
-    }
-    return locked.has(address) || locked.has('')
-  }
-  function countWrong(address: string): void {
-    if (wrong.exceeded(address)) locked.add(address)
-    if (all.exceeded('')) locked.add('')
-  }
   async function open(userCode: string): Promise<DeviceCode | undefined> {
     const code = await (await provider()).DeviceCode.findByUserCode(normalized(userCode), { ignoreExpiration: true })
     return code && !code.isExpired && code.accountId === undefined && code.error === undefined ? code : undefined
   }
   async function found(userCode: string, address: string): Promise<{ readonly code: DeviceCode; readonly asked: Asked } | DeviceView> {
-    if (isLocked(address)) return { is: 'too_many' }
+    if (wrong.spent(address)) return { is: 'too_many' }
     const code = await open(userCode)
     const what = code && asked(code.clientId ?? '', code.params ?? {})
     if (code && what) return { code, asked: what }
-    countWrong(address)
+    wrong.exceeded(address)
     return { is: 'unknown' }
   }
   /** The code of a link, for the one that ends it. */

@@ -5,6 +5,8 @@
 export interface Rate {
   /** Counts a try; true where it is one too many. */
   exceeded(key: string): boolean
+  /** Whether the tries so far are all that there may be, without counting one. */
+  spent(key: string): boolean
 }
 
 const MOST_KEYS = 20_000
@@ -12,17 +14,20 @@ const MOST_KEYS = 20_000
 /** At most `most` tries of one key in `windowMs`, counted from the first. */
 export function rateOf(most: number, windowMs: number, now: () => number): Rate {
   let tries = new Map<string, { count: number; readonly since: number }>()
+  const known = (key: string): { count: number } | undefined => {
+    const entry = tries.get(key)
+    return entry && now() >= entry.since && now() < entry.since + windowMs ? entry : undefined
+  }
   return {
     exceeded(key) {
-      const at = now()
-      const known = tries.get(key)
-      if (known && at >= known.since && at < known.since + windowMs) {
-        known.count += 1
-        return known.count > most
+      const entry = known(key)
+      if (entry) entry.count += 1
+      else {
+        if (tries.size >= MOST_KEYS) tries = new Map()
+        tries.set(key, { count: 1, since: now() })
       }
-      if (tries.size >= MOST_KEYS) tries = new Map()
-      tries.set(key, { count: 1, since: at })
-      return most < 1
+      return (entry?.count ?? 1) > most
     },
+    spent: (key) => (known(key)?.count ?? 0) >= most,
   }
 }

@@ -1,0 +1,30 @@
+/** How often something may be tried. */
+import { expect, test } from 'vitest'
+import { rateOf } from '../../../../src/portal/oauth/limits.ts'
+
+test('counts each key apart, from its first try, for its window', () => {
+  let now = 1000
+  const rate = rateOf(2, 100, () => now)
+  expect([rate.exceeded('a'), rate.spent('a'), rate.exceeded('a'), rate.spent('a'), rate.exceeded('a')]).toStrictEqual([
+    false,
+    false,
+    false,
+    true,
+    true,
+  ])
+  expect([rate.spent('b'), rate.exceeded('b')], 'another key').toStrictEqual([false, false])
+  now += 99
+  expect(rate.exceeded('a')).toBe(true)
+  now += 1
+  expect([rate.spent('a'), rate.exceeded('a')], 'a new window').toStrictEqual([false, false])
+  now = 0
+  expect(rate.spent('a'), 'a clock that was set back').toBe(false)
+})
+
+test('a table that is filled with made-up keys is emptied, not grown', () => {
+  const rate = rateOf(1, 1000, () => 0)
+  rate.exceeded('mine')
+  expect(rate.spent('mine')).toBe(true)
+  for (let i = 0; i < 20_000; i += 1) rate.exceeded(`made up ${i}`)
+  expect(rate.spent('mine')).toBe(false)
+})
