@@ -15,9 +15,9 @@ export async function run(given: readonly string[]): Promise<number> {
     logTo: process.stderr,
     onFatal: failed.resolve,
   })
-  const { gate, ops, sandbox, state } = demo
+  const { gate, ops, sandbox, state, application, console } = demo
   const requests = demo.requests.map(({ name, method, url, headers, body, expect }) => ({ name, method, url, headers, body, expect }))
-  print(words.flag('json'), { gate, ops, sandbox, state, requests }, () => text(demo))
+  print(words.flag('json'), { gate, ops, sandbox, state, application, console, requests }, () => text(demo))
   const why = await Promise.race([failed.promise, stopped.then(() => undefined)])
   await demo.stop()
   if (why === undefined) return 0
@@ -26,10 +26,19 @@ export async function run(given: readonly string[]): Promise<number> {
   return halt(1)
 }
 
-function text({ gate, ops, sandbox, state, log, requests, credential, otherPorts }: Demo): string {
+function text(demo: Demo): string {
+  const { gate, ops, sandbox, state, log, requests, credential, otherPorts } = demo
   const [allowed, narrowed, refused, ...others] = requests
   const three = [allowed, narrowed, refused].flatMap((request) => (request ? [curl(request)] : []))
   return `Écluse demo: everything on loopback, invented meters, gone when it stops.${otherPorts ? '\nPorts 8080 to 8084 are not all free, so others were picked.' : ''}
+
+In a browser, without a command:
+
+  ${demo.application}  an application that asks to read a meter: connect one, read it, withdraw on the gate's pages, read again
+  ${gate}  the gate's pages for people: services, permissions, who read what
+  ${demo.console}  the operators' console; its secret: ${demo.consoleSecret}
+
+By command:
 
   gate     ${gate}
   ops      ${ops}/readyz  ${ops}/metrics
