@@ -324,7 +324,7 @@ describe('what Enedis says after the callback', () => {
     ['403', { kind: 'error', error: 'no_consent' }, 'upstream_error', 403],
     ['502', { kind: 'status', status: 502 }, 'upstream_error', 502],
     ['a redirect', { kind: 'redirect' }, 'upstream_error', 302],
-    ['a page of a firewall', { kind: 'html' }, 'no_data', 404],
+    ['a page of a firewall', { kind: 'html' }, 'upstream_error', 404],
     ['an empty object', { kind: 'empty_object' }, 'unreadable', 200],
     ['half an answer', { kind: 'malformed' }, 'unreadable', 200],
     ['a cut connection', { kind: 'cut' }, 'upstream_error', null],
