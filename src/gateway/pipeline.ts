@@ -66,6 +66,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
 
   const form = classified.form
   const hash = canonical.bearer === null ? undefined : await hashOf(gate, canonical.bearer)
+  if (hash === null) return refuseStranger(gate, message, res, 503, 'evidence_unavailable', form)
   if (hash === undefined) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
   const identity = await gate.state.identify(hash, false).catch((error: unknown) => {
     gate.log.error({ err: error }, 'a token could not be looked up')
@@ -241,8 +242,13 @@ export function unavailable(gate: Gate, exchange: Exchange): void {
   send(gate, exchange, reply, 'evidence_unavailable', null)
 }
 
-function hashOf(gate: Gate, bearer: string): Promise<Buffer | undefined> | Buffer {
-  return gate.people ? gate.people.hashOf(bearer) : createHash('sha256').update(bearer).digest()
+/** Undefined for what proves nothing; null where that cannot be known now. */
+function hashOf(gate: Gate, bearer: string): Promise<Buffer | undefined | null> | Buffer {
+  if (!gate.people) return createHash('sha256').update(bearer).digest()
+  return gate.people.hashOf(bearer).catch((error: unknown) => {
+    gate.log.error({ err: error }, 'a token could not be verified')
+    return null
+  })
 }
 
 const inFlight = new WeakMap<Gate, Map<string, { now: number; second: number; inSecond: number }>>()

@@ -76,6 +76,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
 
   CREATE TABLE bundle (id TEXT NOT NULL, permission TEXT NOT NULL REFERENCES permission(id), PRIMARY KEY (id, permission)) STRICT, WITHOUT ROWID;
   CREATE INDEX bundle_by_permission ON bundle(permission);
+  CREATE INDEX permission_by_client ON permission(client, status, id);
   CREATE TABLE share (
     account TEXT NOT NULL, authorisation BLOB NOT NULL, meter BLOB NOT NULL, bundle TEXT NOT NULL, claimed_at INTEGER NOT NULL,
     PRIMARY KEY (account, authorisation, meter, bundle)

@@ -66,6 +66,8 @@ export interface Journey {
     | { readonly is: 'meters'; readonly meters: readonly UsagePointId[] }
   )
   readonly end?: JourneyEnd
+  /** Whoever began it knows of the end. */
+  readonly told?: true
 }
 export interface ShownPage {
   readonly at: Millis

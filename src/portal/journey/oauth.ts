@@ -45,8 +45,7 @@ export function deviceEnding(oauth: OAuthServer): Ending {
   return {
     targets: () => [],
     async given({ origin }, { bundle, permissions }) {
-      if (origin.is === 'device') await oauth.device.granted(origin.link, { bundle, permissions })
-      return {}
+      return origin.is === 'device' && (await oauth.device.granted(origin.link, { bundle, permissions })) === 'over' ? { over: true } : {}
     },
     async refused({ origin }) {
       if (origin.is === 'device') await oauth.device.refused(origin.link)

@@ -344,3 +344,17 @@ export const CLOSED: Problem = {
   },
   help: { fr: 'Réessayez dans quelques minutes.', en: 'Try again in a few minutes.' },
 }
+
+/** The permission stands; the device or program that asked for it has given up meanwhile. */
+export const NOBODY_WAITS: Problem = {
+  title: { fr: 'Votre appareil n’attend plus', en: 'Your device waits no more' },
+  what: {
+    fr: 'Votre accord est enregistré, mais le code de l’appareil n’est plus valable : il ne pourra rien lire.',
+    en: 'Your permission is on record, but the code of the device is no longer valid: it will read nothing.',
+  },
+  help: {
+    fr: 'Recommencez depuis l’appareil ; vous pouvez retirer cet accord sur « Mes autorisations ».',
+    en: 'Start again from the device; you can withdraw this permission on “My permissions”.',
+  },
+  next: { href: '/me', text: { fr: 'Mes autorisations', en: 'My permissions' } },
+}

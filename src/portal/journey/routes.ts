@@ -14,7 +14,7 @@ import { readCallback } from './callback.ts'
 import { settle } from './give.ts'
 import type { AskedLine, Journey, JourneyEnd, Origin } from './journey.ts'
 import { linesOf } from './journey.ts'
-import { askPage, choosePage, CLOSED, donePage, FAILED, NOT_OURS, refusedPage, STRANGER, waitPage } from './pages.ts'
+import { askPage, choosePage, CLOSED, donePage, FAILED, NOBODY_WAITS, NOT_OURS, refusedPage, STRANGER, waitPage } from './pages.ts'
 import type { Journeys } from './store.ts'
 import { journeysOf } from './store.ts'
 import type { VerifiedMeter } from './verify.ts'
@@ -27,10 +27,8 @@ export interface Ending {
   given(
     journey: Journey,
     end: Given,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<{ readonly to?: string; readonly token?: string; readonly sent?: true }>
-  refused(journey: Journey, request: FastifyRequest, reply: FastifyReply): Promise<{ readonly to?: string; readonly sent?: true }>
+  ): Promise<{ readonly to?: string; readonly token?: string; /** Whoever began it waits no more. */ readonly over?: boolean }>
+  refused(journey: Journey): Promise<{ readonly to?: string }>
   /** Origins to which the forms of the journey may lead in the end. */
   targets(journey: Journey): readonly string[]
 }
@@ -270,15 +268,10 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       ended = { ...ended, visit: visits.fingerprint(visit), visitBefore: journey.visit }
       await journeys.put(ended)
     }
-    return conclude(request, reply, visit, ended, how)
+    return conclude(reply, visit, ended, how)
   }
-  async function conclude(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    visit: Visit,
-    journey: Journey,
-    how: JourneyEnd,
-  ): Promise<FastifyReply> {
+  /** Tells whoever began it. Where the gate stopped between the end and this, the page that is asked for next does. */
+  async function conclude(reply: FastifyReply, visit: Visit, journey: Journey, how: JourneyEnd): Promise<FastifyReply> {
     const { origin } = journey
     if (how.is === 'failed') {
       const next = journey.client === null ? { href: '/me', text: { fr: 'Mes autorisations', en: 'My permissions' } } : undefined
@@ -286,12 +279,13 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     }
     if (origin.is === 'sign_in') return reply.redirect('/me', 303)
     if (how.is === 'refused') {
-      const told = await endings[origin.is].refused(journey, request, reply)
-      if (told.sent) return reply
+      const told = await endings[origin.is].refused(journey)
+      await journeys.put({ ...journey, told: true })
       return told.to === undefined ? frame.show(reply, visit, refusedPage(journey, how.by)) : reply.redirect(told.to, 303)
     }
-    const told = await endings[origin.is].given(journey, how, request, reply)
-    if (told.sent) return reply
+    const told = await endings[origin.is].given(journey, how)
+    await journeys.put({ ...journey, told: true })
+    if (told.over === true) return frame.problem(reply, visit, 409, NOBODY_WAITS)
     if (told.to !== undefined) return reply.redirect(told.to, 303)
     const clientName = clientOf(journey.client)?.name ?? ''
     return frame.show(reply, visit, donePage({ journey, clientName, end: how, ...(told.token !== undefined && { token: told.token }) }))
@@ -303,6 +297,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       const { end: how } = journey
       if (!how) return reply.redirect(`/consent/${journey.id}`, 303)
       if (how.is === 'failed') return frame.problem(reply, visit, 409, FAILED[how.why])
+      if (journey.told !== true) return conclude(reply, visit, journey, how)
       if (how.is === 'refused') return frame.show(reply, visit, refusedPage(journey, how.by))
       return frame.show(reply, visit, donePage({ journey, clientName: clientOf(journey.client)?.name ?? '', end: how }))
     }),
