@@ -34,6 +34,7 @@ const SEEN: SeenDecision = {
 let provider: OpenIdProvider
 let desk: TestConsole
 const covered = new Set<string>()
+let links = 0
 
 beforeAll(async () => {
   provider = await openIdProvider()
@@ -49,7 +50,11 @@ beforeAll(async () => {
     change: withConsole(await freePort(), { oidc }),
     env: { ...secretsOf(), TEST_OIDC: provider.secret },
     decisions: [SEEN, { ...SEEN, entry: null, kind: null }],
-    link: (permission) => Promise.resolve({ url: `https://portal.example/once/${permission}`, expiresAt: '2026-12-01T00:00:00.000Z' }),
+    async link(permission) {
+      links += 1
+      if (permission === 'p-5') throw new TypeError('a fault of ours')
+      return { url: `https://portal.example/once/${permission}`, expiresAt: '2026-12-01T00:00:00.000Z' }
+    },
     receipt: (permission) =>
       Promise.resolve(permission === 'p-2' ? { '@context': 'https://w3id.org/dpv', 'dct:identifier': permission } : null),
   })
@@ -261,6 +266,15 @@ describe('permissions', () => {
     expect(both.map(({ status }) => status).toSorted()).toStrictEqual([201, 412])
   })
 
+  test('what was seen is compared where the act is made', async () => {
+    const details = { actorRole: 'operator', channel: 'console' }
+    const act = { permission: 'p-1', type: 'suspend', details, now: Date.now() }
+    expect(await desk.call('actAt', { ...act, head: 'gate.test.localhost/journal/2026/0' })).toStrictEqual({ is: 'stale' })
+    expect(await desk.call('credentialAt', { client: 'viriya', known: ['crd_none'], now: Date.now() })).toStrictEqual({ is: 'stale' })
+    expect((await api('GET', '/v1/permissions/p-1')).body['status']).toBe('active')
+    expect((await api('GET', '/v1/clients/viriya')).body['credentials']).toStrictEqual([])
+  })
+
   test('withdrawing needs no tag, is final, and is not possible twice', async () => {
     const done = await api('POST', '/v1/permissions/p-4/acts', { type: 'withdrawn_by_subject' })
     expect(done.body).toMatchObject({ status: 'ended', endReason: 'withdrawn_by_subject' })
@@ -412,6 +426,16 @@ describe('Idempotency-Key', () => {
     await desk.permit({ id: 'p-late' })
     expect((await act()).status).toBe(201)
     expect((await act()).status).toBe(201)
+  })
+
+  test('what failed half-way is not done again under the same key: nobody knows what was done', async () => {
+    const key = randomUUID()
+    const before = links
+    const ask = (): Promise<Told> => api('POST', '/v1/permissions/p-5/links', undefined, { 'idempotency-key': key })
+    expect((await ask()).body).toMatchObject({ status: 500, type: 'urn:ecluse:problem:fault' })
+    expect((await ask()).body).toMatchObject({ status: 409, type: 'urn:ecluse:problem:interrupted' })
+    expect(links).toBe(before + 1)
+    expect(desk.log.join('')).not.toContain('a fault of ours')
   })
 
   test('an answer outlives the gate; so does that nobody knows it', async () => {

@@ -237,7 +237,8 @@ describe('the OpenID provider', () => {
     expect((await browser.get('/')).status).toBe(303)
   })
 
-  test('an answer is good once', async () => {
+  test('an answer is good once, even where the provider takes its code twice', async () => {
+    provider.lies = { codesStay: true }
     const browser = aBrowser(desk.url)
     const back = await comeBack(browser)
     const kept = browser.cookies.get('ecluse-sign-in') ?? ''

@@ -18,6 +18,8 @@ export interface Lies {
   /** Sends an error back instead of a code. */
   error?: string
   tokenStatus?: number
+  /** A code is taken as often as it comes. */
+  codesStay?: boolean
 }
 export interface OpenIdProvider {
   readonly issuer: string
@@ -69,7 +71,7 @@ export async function openIdProvider(): Promise<OpenIdProvider> {
     for await (const chunk of message) body += String(chunk)
     const form = new URLSearchParams(body)
     const query = codes.get(form.get('code') ?? '')
-    codes.delete(form.get('code') ?? '')
+    if (provider.lies.codesStay !== true) codes.delete(form.get('code') ?? '')
     // RFC 6749 § 2.3.1: both halves are form-encoded first.
     const [id = '', secret = ''] = Buffer.from(message.headers.authorization?.replace(/^Basic /, '') ?? '', 'base64')
       .toString()

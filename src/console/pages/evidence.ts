@@ -1,5 +1,6 @@
 /** The evidence browser: entries newest first, one entry with its proof, and readings of what is sealed. */
 import { parseDay } from '../../domain/time.ts'
+import { ACTS } from '../../domain/vocabulary.ts'
 import type { Selection } from '../../evidence/disclose.ts'
 import type { OpenedEntry } from '../../evidence/opened.ts'
 import type { Html } from '../../web/html.ts'
@@ -15,22 +16,12 @@ const ON_PAGE = 50
 /** In one answer of a reading; more is what a pack is for. */
 const MOST_OPENED = 200
 const TYPES = [
-  'access.intent',
-  'access.outcome',
-  'access.refused',
-  'access.summary',
-  'consent.activate',
-  'consent.suspend',
-  'consent.resume',
-  'consent.withdrawn_by_subject',
-  'consent.expired',
-  'admin.client',
-  'admin.credential',
-  'admin.token',
-  'evidence.read',
-  'evidence.exported',
+  ...['intent', 'outcome', 'refused', 'summary'].map((one) => `access.${one}`),
+  ...ACTS.map((act) => `consent.${act}`),
+  ...['client', 'credential', 'token', 'link', 'intent', 'outcome', 'finding'].map((one) => `admin.${one}`),
+  ...['read', 'exported'].map((one) => `evidence.${one}`),
   'erasure.performed',
-  'log.config',
+  ...['opened', 'recovered', 'config', 'clock'].map((one) => `log.${one}`),
 ]
 
 async function list(visit: Visit, flaw?: Flaw): Promise<Shown> {
