@@ -4,7 +4,7 @@
  * whatever is in it, it switches itself off and erases its tokens, and its user has to consent again.
  *
  * Source: guillaumezin/DomoticzLinky `plugin.py`, and measurements on the unmodified plugin. How it comes by tokens is
- * handed in.
+ * `device-flow.ts`, or is handed in.
  */
 import { Agent } from 'node:http'
 import type { Point, Reading, Told } from './http.ts'
@@ -31,9 +31,14 @@ const CURVE = '/metering_data_clc/v5/consumption_load_curve'
 const PEAK = '/metering_data_dcmp/v5/daily_consumption_max_power'
 const PRODUCTION = '/metering_data_plc/v5/production_load_curve'
 
+/** Less than this before the end of its token it gets another one first. */
+const RENEWED_MS = 600_000
+
 export interface LinkyTokens {
   readonly access: string
   readonly type: string
+  /** Milliseconds; absent where a test does not care. */
+  readonly expiresAt?: number
 }
 
 export interface DomoticzLinkyOptions {
@@ -42,7 +47,7 @@ export interface DomoticzLinkyOptions {
   readonly meter: string
   readonly tokens: LinkyTokens
   /** `POST /device/token` with its refresh token; undefined where that fails, `off` where it is told that its grant is none. */
-  readonly refresh: () => Promise<LinkyTokens | 'off' | undefined>
+  readonly refresh: (held: LinkyTokens) => Promise<LinkyTokens | 'off' | undefined>
   readonly today: () => string
   /** How many days it goes back. */
   readonly days: number
@@ -109,6 +114,15 @@ export function domoticzLinky(options: DomoticzLinkyOptions): DomoticzLinky {
     return { ended: 'off' }
   }
 
+  /** What ends the cycle, where no other tokens are to be had. */
+  async function renew(held: LinkyTokens): Promise<Extract<Cycle, { ended: 'failed' | 'off' }> | undefined> {
+    const fresh = await options.refresh(held)
+    if (fresh === 'off') return off()
+    if (!fresh) return { ended: 'failed', why: 'no refresh' }
+    tokens = fresh
+    return undefined
+  }
+
   /** One window, with what the plugin does by itself: a refresh after a bad token, three tries where it may pass. */
   async function window(path: string, from: string, until: string): Promise<Met> {
     let refreshed = false
@@ -118,12 +132,10 @@ export function domoticzLinky(options: DomoticzLinkyOptions): DomoticzLinky {
       const { error } = fieldsOf(told.text)
       if (told.status === 200) return pointsOf(told.text, options.meter)
       if (told.status === 403) return off()
-      if (error === 'invalid_token' && !refreshed) {
+      if (error === 'invalid_token' && !refreshed && tokens) {
         refreshed = true
-        const fresh = await options.refresh()
-        if (fresh === 'off') return off()
-        if (!fresh) return { ended: 'failed', why: 'no refresh' }
-        tokens = fresh
+        const ended = await renew(tokens)
+        if (ended) return ended
         continue
       }
       if (told.status === 404) return { is: 'none' }
@@ -163,6 +175,9 @@ export function domoticzLinky(options: DomoticzLinkyOptions): DomoticzLinky {
 
   async function run(): Promise<Cycle> {
     if (!tokens) return { ended: 'off' }
+    const soon = tokens.expiresAt !== undefined && tokens.expiresAt - Date.now() < RENEWED_MS
+    const ended = soon ? await renew(tokens) : undefined
+    if (ended) return ended
     const consumed = await curves(CURVE, curve)
     if (typeof consumed === 'object') return consumed
     // Where it had to stop going back, it does not ask for the maximum power of that meter.

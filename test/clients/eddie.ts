@@ -3,10 +3,10 @@
  * a 429 is tried again up to ten times, waiting longer each time; a 403 ends the permission for good; where there is no
  * curve it falls back to the daily series once.
  *
- * Source: eddie-energy/eddie `EnedisApiClient.java`, `PollingService.java`, `UpdateGranularityTask.java`. How it comes by
- * its token is handed in.
+ * Source: eddie-energy/eddie `EnedisApiClient.java`, `EnedisTokenProvider.java`, `AuthorizationCallbackController.java`,
+ * `PollingService.java`, `UpdateGranularityTask.java`.
  */
-import type { Point, Reading, Told } from './http.ts'
+import type { ClientCredentials, Point, Reading, Told } from './http.ts'
 import { ask, dayAfter, fieldsOf } from './http.ts'
 
 const RETRIES = 10
@@ -18,6 +18,8 @@ export interface EddieOptions {
   readonly base: string
   /** Asked before each request, so that a token that has expired is not used again. */
   readonly token: () => Promise<string>
+  /** Told of a 401. */
+  readonly refused?: () => void
   readonly usagePoint: string
   readonly start: string
   readonly today: () => string
@@ -53,6 +55,7 @@ export function eddie(options: EddieOptions): Eddie {
         headers: { Authorization: `Bearer ${await options.token()}`, Accept: 'application/json' },
       }).catch(() => undefined)
       if (!told || (told.status !== 401 && told.status !== 429) || tried === RETRIES) return told
+      if (told.status === 401) options.refused?.()
       await options.wait(FIRST_WAIT_MS * 2 ** tried)
     }
   }
@@ -89,5 +92,50 @@ export function eddie(options: EddieOptions): Eddie {
       return it.requests
     },
     points,
+  }
+}
+
+/** Where it sends a person to. Its constant host of Enedis's page stands for whatever is reached under that name. */
+export function authorizeAt(base: string, clientId: string, state: string): string {
+  const query = new URLSearchParams({ client_id: clientId, response_type: 'code', state, duration: 'P1Y' })
+  return `${base}/dataconnect/v1/oauth2/authorize?${query.toString()}`
+}
+
+/** It believes `usage_point_id` and `state`, and reads nothing else. Undefined: the person did not accept. */
+export function calledBack(address: string, state: string): readonly string[] | undefined {
+  const query = new URL(address).searchParams
+  const points = query.get('usage_point_id')
+  return query.get('state') === state && points !== null ? points.split(';') : undefined
+}
+
+/** One token for all, by Basic; kept until it is over, or dropped where it was refused. */
+export function tokenProvider({ base, clientId, secret }: ClientCredentials): {
+  readonly token: () => Promise<string>
+  readonly drop: () => void
+  readonly asked: () => number
+} {
+  let held: { readonly token: string; readonly until: number } | undefined
+  let asked = 0
+  return {
+    async token() {
+      if (held && Date.now() < held.until) return held.token
+      asked += 1
+      const told = await ask(`${base}/oauth2/v3/token`, {
+        method: 'POST',
+        headers: {
+          Authorization: `Basic ${Buffer.from(`${clientId}:${secret}`).toString('base64')}`,
+          'Content-Type': 'application/x-www-form-urlencoded',
+        },
+        body: 'grant_type=client_credentials',
+      })
+      const { access_token: token, expires_in: seconds } = fieldsOf(told.text)
+      if (told.status !== 200 || typeof token !== 'string') throw new Error(`no token: ${told.status}`)
+      held = { token, until: Date.now() + Number(seconds) * 1000 }
+      return token
+    },
+    drop() {
+      held = undefined
+    },
+    asked: () => asked,
   }
 }

@@ -11,6 +11,13 @@ export interface Told {
   readonly connection: number | undefined
 }
 
+/** Of a client that shows who it is by itself. */
+export interface ClientCredentials {
+  readonly base: string
+  readonly clientId: string
+  readonly secret: string
+}
+
 export interface Sent {
   readonly method?: 'GET' | 'POST'
   readonly headers: Readonly<Record<string, string>>
