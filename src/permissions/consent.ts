@@ -5,7 +5,8 @@
  * **A share is claimed once.** The id of a share comes through the browser, and another person's could be put in its
  * place. The data holder says that it exists and since when; that nobody has claimed it since is known here alone. Where
  * two journeys claim the same share within the time that a journey takes, one of the two is not its owner's, and which
- * is not known: what the first was given is suspended, the second is given nothing.
+ * is not known: what the first was given is suspended, the second is given nothing. Not so where the browser of the second
+ * is the one that the first signed in: whoever lost a token, or wants a second service, gives again on the same day.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { MeterId } from '../domain/meter.ts'
@@ -36,6 +37,8 @@ export interface GiveArgs {
   readonly times: { readonly shown: Millis; readonly chosen: Millis; readonly sent: Millis; readonly back: Millis }
   /** Within it, a second claim of a share puts the first in doubt. */
   readonly journeyMs: number
+  /** What the same browser gave or proved to hold before: its own claims are not another's. */
+  readonly mine?: readonly PermissionId[]
   readonly now: Millis
 }
 export type Given =
@@ -105,8 +108,11 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
   const claimsOf = ({ account, authorisation, meter, from }: Share): readonly Record<string, unknown>[] =>
     sql.claims.all(account, shareToken(authorisation), registry.meterToken(meter), startOfDay(from))
   /** Undefined where nobody else has claimed any of them since they began. */
-  function taken(bundle: string, shares: readonly Share[], journeyMs: number, now: Millis): Given | undefined {
-    const earlier = shares.flatMap(claimsOf).filter((row) => row['bundle'] !== bundle)
+  function taken(
+    { bundle, shares, journeyMs, now }: Pick<GiveArgs, 'bundle' | 'shares' | 'journeyMs' | 'now'>,
+    mine: readonly PermissionId[] = [],
+  ): Given | undefined {
+    const earlier = shares.flatMap(claimsOf).filter((row) => row['bundle'] !== bundle && !isOf(String(row['bundle']), mine))
     if (earlier.length === 0) return undefined
     const details: ActDetails = { actorRole: 'gate', channel: WEB, cause: 'holder_doubt', reason: 'share_claimed_twice' }
     const doubtful = earlier
@@ -117,6 +123,11 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       .filter((id) => sql.active.get(id) !== undefined)
       .map((permission) => registry.act({ permission, type: 'suspend', details, now }))
     return { is: 'claimed', acts }
+  }
+  /** Whether all that a journey gave is among these; one that gave nothing is nobody's. */
+  function isOf(bundle: string, mine: readonly PermissionId[]): boolean {
+    const gave = idsOf(sql.bundle.all(bundle))
+    return gave.length > 0 && gave.every((id) => mine.includes(id))
   }
   function claimAll(bundle: string, shares: readonly Share[], now: Millis): void {
     for (const { account, authorisation, meter } of shares)
@@ -158,7 +169,7 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
     give(args) {
       const before = idsOf(sql.bundle.all(args.bundle))
       if (before.length > 0) return { is: 'given', acts: [], before }
-      const conflict = taken(args.bundle, args.shares, args.journeyMs, args.now)
+      const conflict = taken(args, args.mine)
       if (conflict) return conflict
       const acts = args.permissions.flatMap((permission) => giveOne(permission, args))
       for (const { id } of args.permissions) sql.join.run(args.bundle, id)
@@ -166,7 +177,7 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       return { is: 'given', acts }
     },
     claim({ bundle, shares, journeyMs, now }) {
-      const conflict = taken(bundle, shares, journeyMs, now)
+      const conflict = taken({ bundle, shares, journeyMs, now })
       if (conflict) return conflict
       claimAll(bundle, shares, now)
       return { is: 'given', acts: [] }

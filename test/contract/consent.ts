@@ -146,6 +146,21 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
         expect(await stores.consent.bundle({ bundle: 'second' })).toStrictEqual([])
       })
 
+      test.each([
+        ['all that the first gave', ['first-1', 'first-2'], 'given'],
+        ['a part of what the first gave', ['first-1'], 'claimed'],
+        ['something else', ['other-1'], 'claimed'],
+        ['nothing', [], 'claimed'],
+      ] as const)('from the browser that gave %s is %3$s', async (_name, mine, expected) => {
+        await give('first', [aContent(), aContent({ client: OFFICE })])
+        const second = await give('second', [aContent()], { now: later(1), mine: mine as never })
+        expect(second.is).toBe(expected)
+        // What the same client had is replaced; what another one has stays.
+        expect([(await standing('first-1'))[0], (await standing('first-2'))[0]]).toStrictEqual(
+          expected === 'given' ? ['ended', 'active'] : ['suspended', 'suspended'],
+        )
+      })
+
       test('with several meters at once: each permission is suspended once, and all of them', async () => {
         const contents = [aContent(), aContent({ meter: OTHER })]
         await give('thief', contents)

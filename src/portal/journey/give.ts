@@ -36,8 +36,16 @@ const PATIENCE_MS = 60_000
 
 const failed = (why: FailedBecause): Settled => ({ is: 'ended', end: { is: 'failed', why } })
 
-/** @param picked meters that the person chose among several; undefined where it was not asked */
-export async function settle(parts: PortalParts, journey: Journey, picked: readonly string[] | undefined): Promise<Settled> {
+/**
+ * @param picked meters that the person chose among several; undefined where it was not asked
+ * @param mine what the same browser gave or proved to hold before
+ */
+export async function settle(
+  parts: PortalParts,
+  journey: Journey,
+  picked: readonly string[] | undefined,
+  mine: readonly PermissionId[],
+): Promise<Settled> {
   const { back, sent, chosen } = journey
   if (!back || !sent) return failed('malformed')
   const { account } = parts.settings
@@ -55,7 +63,7 @@ export async function settle(parts: PortalParts, journey: Journey, picked: reado
   if (why === 'sign_in') return signIn(parts, journey, fresh)
   if (!chosen) return failed('malformed')
   const meters = fresh.length === 1 ? fresh : fresh.filter((m) => picked?.includes(m.meter))
-  return meters.length === 0 ? { is: 'choose', meters: fresh } : give(parts, journey, meters)
+  return meters.length === 0 ? { is: 'choose', meters: fresh } : give(parts, journey, meters, mine)
 }
 
 /**
@@ -94,7 +102,12 @@ async function signIn(parts: PortalParts, journey: Journey, meters: readonly Ver
   return { is: 'signed_in', permissions: await parts.state.call<readonly PermissionId[]>('heldBy', { shares }) }
 }
 
-async function give(parts: PortalParts, journey: Journey, meters: readonly VerifiedMeter[]): Promise<Settled> {
+async function give(
+  parts: PortalParts,
+  journey: Journey,
+  meters: readonly VerifiedMeter[],
+  mine: readonly PermissionId[],
+): Promise<Settled> {
   const { chosen, sent, back } = journey
   if (!chosen || !sent || !back) return failed('malformed')
   const now = parts.now()
@@ -113,6 +126,7 @@ async function give(parts: PortalParts, journey: Journey, meters: readonly Verif
     shares: meters.map((meter) => shareOf(parts.settings.account, meter, today)),
     times: { shown: chosen.page.at, chosen: chosen.at, sent: sent.at, back: back.at },
     journeyMs: parts.settings.journeyMinutes * 60_000,
+    mine,
     now,
   } satisfies GiveArgs)
   await parts.onActs(result.acts)

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { ClientId } from '../../domain/permission.ts'
+import type { ClientId, PermissionId } from '../../domain/permission.ts'
 import { parisDay } from '../../domain/time.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
 import { limitOf } from '../limit.ts'
@@ -222,7 +222,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     if (!journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
     if (checking.has(journey.id)) return frame.show(reply, visit, waitPage(journey))
     const one = journey.origin.is === 'data_connect' && journey.origin.generation === 'v2'
-    const work = settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked))
+    const work = mineOf(visit).then((mine) => settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked), mine))
     checking.set(journey.id, work)
     try {
       const settled = await work
@@ -236,6 +236,11 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     } finally {
       checking.delete(journey.id)
     }
+  }
+  /** What this browser has given, or proved to hold at Enedis: who gives it anew is nobody else. */
+  async function mineOf(visit: Visit): Promise<readonly PermissionId[]> {
+    const person = await visits.person(visit)
+    return person?.method === 'data_connect' ? person.permissions : []
   }
   function choose(
     reply: FastifyReply,
