@@ -48,6 +48,12 @@ export interface DeviceFlow {
   close(): void
 }
 
+/** What the answers to one request come to. */
+type Said =
+  | { readonly is: 'given'; readonly fields: Readonly<Record<string, unknown>> }
+  | { readonly is: 'pending' }
+  | Exclude<Linked, { is: 'linked' }>
+
 const GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 const HEARTBEAT_MS = 10_000
 const TRIES = 3
@@ -71,17 +77,17 @@ export function deviceFlow(options: DeviceFlowOptions): DeviceFlow {
   const closed = (): boolean => holdsConnection && Object.keys(agent.freeSockets).length === 0
 
   /** Three tries, ten seconds apart, of whatever does not say that it is over. */
-  async function token(form: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>> | 'off' | string> {
+  async function token(form: Readonly<Record<string, string>>): Promise<Said> {
     for (let tried = 1; ; tried += 1) {
       const told = await post('/device/token', { client_id: clientId, ...form })
-      if (!told && holdsConnection) return 'no answer'
+      if (!told && holdsConnection) return { is: 'later', why: 'no answer' }
       const fields = fieldsOf(told?.text ?? '')
       const { error } = fields
-      if (error === 'authorization_pending') return fields
-      if (OFF.has(error)) return 'off'
+      if (error === 'authorization_pending') return { is: 'pending' }
+      if (OFF.has(error)) return { is: 'off' }
       if (told?.status === 200 && ['access_token', 'refresh_token', 'token_type', 'expires_in'].every((name) => name in fields))
-        return fields
-      if (tried === TRIES) return typeof error === 'string' ? error : `${told?.status}`
+        return { is: 'given', fields }
+      if (tried === TRIES) return { is: 'later', why: typeof error === 'string' ? error : `${told?.status}` }
       await options.wait(HEARTBEAT_MS)
     }
   }
@@ -108,15 +114,14 @@ export function deviceFlow(options: DeviceFlowOptions): DeviceFlow {
         await options.wait(HEARTBEAT_MS)
         if (closed()) return { is: 'later', why: 'the connection was closed' }
         const said = await token({ grant_type: GRANT, device_code: code })
-        if (said === 'off') return { is: 'off' }
-        if (typeof said === 'string') return { is: 'later', why: said }
-        if (said['error'] === undefined) return { is: 'linked', tokens: tokensOf(said, String(said['usage_points_id'])) }
+        if (said.is === 'given') return { is: 'linked', tokens: tokensOf(said.fields, String(said.fields['usage_points_id'])) }
+        if (said.is !== 'pending') return said
       }
     },
     async refresh(tokens) {
       const said = await token({ grant_type: 'refresh_token', usage_points_id: tokens.meters, refresh_token: tokens.refresh })
-      if (said === 'off') return 'off'
-      return typeof said === 'string' ? undefined : tokensOf(said, tokens.meters)
+      if (said.is === 'off') return 'off'
+      return said.is === 'given' ? tokensOf(said.fields, tokens.meters) : undefined
     },
     close: () => agent.destroy(),
   }
