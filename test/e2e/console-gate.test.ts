@@ -1,6 +1,7 @@
 /** The console of a gate that runs: what an operator does there is what the next request meets. */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Agent, fetch as fetchBy } from 'undici'
@@ -116,6 +117,26 @@ describe('another gate', () => {
     } finally {
       await plain.stop()
     }
+  })
+
+  test('leaves no pack behind when it stops', async () => {
+    const port = await freePort()
+    const folder = mkdtempSync(join(tmpdir(), 'ecluse-console-'))
+    const other = await aGate({ folder, env: { ...secretsOf(), TEST_BOOTSTRAP: BOOTSTRAP_SECRET }, change: withConsole(port) })
+    const packs = join(other.state, 'packs')
+    const operator = aBrowser(`http://127.0.0.1:${port}`)
+    await signIn(operator)
+    const { csrf } = await operator.get('/packs')
+    const ordered = await operator.post('/packs', { csrf, by: 'all', which: '', audience: 'CNIL', title: 'gdpr_art_58', why: 'asked' })
+    const path = ordered.headers.get('location') ?? ''
+    for (let i = 0; i < 100 && !(await operator.get(path)).text.includes('id="download"'); i += 1)
+      await new Promise((r) => setTimeout(r, 50))
+    expect(readdirSync(packs)).toHaveLength(1)
+    expect(statSync(packs).mode & 0o777).toBe(0o700)
+    await other.stop()
+    await other.holder.close()
+    expect(existsSync(packs)).toBe(false)
+    rmSync(folder, { recursive: true, force: true })
   })
 
   test('with a short bootstrap secret does not start, and says what to do', async () => {

@@ -158,7 +158,7 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     running,
     commands,
     async permit(...wishes) {
-      const permissions = wishes.map(({ more, documents: _, ...wish }) => ({ ...permissionTree(wish), ...more }))
+      const permissions = wishes.map((wish) => ({ ...permissionTree(wish), ...wish.more }))
       const documents = Object.assign({}, ...wishes.map((wish) => wish.documents ?? {})) as Record<string, string>
       const done = await commands['permission import']({
         text: JSON.stringify({ permissions }),

@@ -165,8 +165,12 @@ async function issue(visit: Visit): Promise<Shown> {
     const issued = await parts.tokens.issue(operator, { client: id, ...(permissions.length > 0 && { permissions }) })
     return once(visit, id, say({ fr: 'Nouveau jeton', en: 'New token' }), issued.token)
   } catch (error) {
-    if (error instanceof Refusal && error.code !== 'unavailable') return show(visit, { field: 'permissions', sentence: error.message })
-    throw error
+    if (!(error instanceof Refusal) || error.code !== 'conflict') throw error
+    const sentence = say({
+      fr: 'Ce client est désactivé, ou n’a pas toutes ces autorisations.',
+      en: 'This client is disabled, or does not hold all of these permissions.',
+    })
+    return show(visit, { field: 'permissions', sentence })
   }
 }
 

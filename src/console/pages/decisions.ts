@@ -5,7 +5,9 @@ import type { Explained, SeenDecision } from '../ports.ts'
 import { Refusal } from '../ports.ts'
 import type { Content, Html } from '../../web/html.ts'
 import type { PageRoute, Shown, Visit } from './visit.ts'
-import { facts, form, page, seg, table, when, whenExactly, whyField } from './visit.ts'
+import type { Flaw } from './visit.ts'
+import { facts, flawNotice, form, page, seg, table, when, whenExactly, whyField, whyFlaw } from './visit.ts'
+import { factIn, helpIn, reasonIn } from './reasons.ts'
 import { DIRECTION, KIND, RESULT, wordOf } from './words.ts'
 
 const SHOWN = 100
@@ -59,7 +61,7 @@ function row(visit: Visit, seen: SeenDecision): Content[] {
     whenExactly(visit, seen.at),
     seen.client,
     asked.join(', '),
-    html`${wordOf(RESULT, seen.result, language)}${seen.reason !== null && html` (<code>${seen.reason}</code>)`}`,
+    html`${wordOf(RESULT, seen.result, language)}${seen.reason !== null && html`: ${reasonIn(language, seen.reason)} (<code>${seen.reason}</code>)`}`,
     seen.rule ?? '–',
     seen.entry === null ? '–' : html`<a href="/decisions/${seen.entry}">${say({ fr: 'expliquer', en: 'explain' })} ${seen.entry}</a>`,
   ]
@@ -70,13 +72,14 @@ function numberOf(text: string | undefined): number {
   return Number(text)
 }
 
-async function ask(visit: Visit): Promise<Shown> {
+async function ask(visit: Visit, flaw?: Flaw): Promise<Shown> {
   const { parts, params, say } = visit
   const n = numberOf(params['entry'])
   const { entry } = await parts.evidence.one(n)
   return page(
     say({ fr: `Pourquoi cette décision ? Entrée ${n}`, en: `Why this decision? Entry ${n}` }),
-    html`<pre>${JSON.stringify(JSON.parse(entry), null, 2)}</pre>
+    html`${flawNotice(visit, flaw)}
+      <pre>${JSON.stringify(JSON.parse(entry), null, 2)}</pre>
       <p>
         ${say({
           fr: 'L’expliquer rouvre ce qui est scellé : cela laisse une trace dans les preuves.',
@@ -86,16 +89,22 @@ async function ask(visit: Visit): Promise<Shown> {
       ${form(
         visit,
         `/decisions/${n}`,
-        whyField(visit, { value: say({ fr: 'décision expliquée (console)', en: 'decision explained (console)' }) }),
+        whyField(visit, {
+          flaw,
+          value: visit.form['why'] ?? say({ fr: 'décision expliquée (console)', en: 'decision explained (console)' }),
+        }),
         html`<button>${say({ fr: 'Expliquer', en: 'Explain' })}</button>`,
       )}
       <p><a href="/evidence/${n}">${say({ fr: 'Voir l’entrée et sa preuve', en: 'See the entry and its proof' })}</a></p>`,
+    flaw ? { status: 422 } : {},
   )
 }
 
 async function explain(visit: Visit): Promise<Shown> {
   const { parts, params, form: sent, operator, say, language } = visit
   const n = numberOf(params['entry'])
+  const flaw = whyFlaw(visit)
+  if (flaw) return ask(visit, flaw)
   const told = await parts.evidence.explain(operator, n, sent['why'] ?? '')
   const result =
     told.onRecord.result === null ? say({ fr: 'pas une décision', en: 'no decision' }) : wordOf(RESULT, told.onRecord.result, language)
@@ -109,16 +118,18 @@ async function explain(visit: Visit): Promise<Shown> {
         [say({ fr: 'Tranchée à l’étape', en: 'Settled at the step' }), told.stage],
         [say({ fr: 'Cette lecture est notée sous', en: 'This reading is on record as' }), told.recordedAs],
       ])}
-      ${told.explanation === null ? html`<p class="note">${told.why}</p>` : explanation(visit, told.explanation)}
+      ${told.explanation === null ? html`<p class="note" lang="en">${told.why}</p>` : explanation(visit, told.explanation)}
       <p><a href="/evidence/${n}">${say({ fr: 'Voir l’entrée et sa preuve', en: 'See the entry and its proof' })}</a></p>`,
   )
 }
 
-function explanation(visit: Visit, { fact, help, rule, lines, now }: NonNullable<Explained['explanation']>): Html {
-  const { say } = visit
+function explanation(visit: Visit, told: NonNullable<Explained['explanation']>): Html {
+  const { say, language } = visit
+  const { rule, lines, now } = told
+  const help = helpIn(language, told)
   return html`<h2>${say({ fr: 'Le fait qui a décidé', en: 'The one fact that decided' })}</h2>
-    <p id="fact" lang="en"><strong>${fact}</strong></p>
-    ${help !== null && html`<p lang="en">${help}</p>`}
+    <p id="fact"><strong>${factIn(language, told)}</strong></p>
+    ${help !== null && html`<p>${help}</p>`}
     ${facts([
       [say({ fr: 'Règle', en: 'Rule' }), rule === null ? '–' : `${rule.id} (${rule.onOverrun})`],
       [say({ fr: 'Instant de la décision', en: 'Moment of the decision' }), when(visit, now)],
@@ -139,7 +150,7 @@ function explanation(visit: Visit, { fact, help, rule, lines, now }: NonNullable
             lines.map((line) => [
               html`<a href="/permissions/${seg(line.permission)}">${line.permission}</a>`,
               line.line,
-              line.why === null ? line.stage : `${line.stage}: ${line.why}`,
+              line.why === null ? line.stage : `${line.stage}: ${reasonIn(language, line.why)}`,
               line.days.join(', '),
               line.decided ? say({ fr: 'oui', en: 'yes' }) : say({ fr: 'non', en: 'no' }),
             ]),
@@ -207,7 +218,7 @@ function shadow(visit: Visit): Shown {
 
 export const DECISION_PAGES: readonly PageRoute[] = [
   { method: 'GET', path: '/decisions', role: 'auditor', handle: live },
-  { method: 'GET', path: '/decisions/:entry', role: 'auditor', handle: ask },
+  { method: 'GET', path: '/decisions/:entry', role: 'auditor', handle: (visit) => ask(visit) },
   { method: 'POST', path: '/decisions/:entry', role: 'auditor', handle: explain },
   { method: 'GET', path: '/shadow', role: 'auditor', handle: shadow },
 ]

@@ -1,4 +1,5 @@
 /** The evidence browser: entries newest first, one entry with its proof, and readings of what is sealed. */
+import { parseMeter } from '../../domain/meter.ts'
 import { parseDay } from '../../domain/time.ts'
 import { ACTS } from '../../domain/vocabulary.ts'
 import type { Selection } from '../../evidence/disclose.ts'
@@ -9,7 +10,21 @@ import { fileHeaders } from '../documents.ts'
 import type { ProvedEntry } from '../ports.ts'
 import { Refusal } from '../ports.ts'
 import type { Flaw, PageRoute, Shown, Visit } from './visit.ts'
-import { choiceField, facts, flawNotice, form, moreLink, page, table, textField, when, whyField, withQuery } from './visit.ts'
+import {
+  choiceField,
+  facts,
+  flawNotice,
+  form,
+  moreLink,
+  page,
+  table,
+  textField,
+  when,
+  whyField,
+  whyFlaw,
+  NO_METER,
+  withQuery,
+} from './visit.ts'
 import { SEAL, wordOf } from './words.ts'
 
 const ON_PAGE = 50
@@ -178,26 +193,19 @@ async function download({ parts, params }: Visit, what: 'proof' | 'bytes'): Prom
   return { is: 'bytes', bytes: file, headers: fileHeaders(`${n}.tlog-proof`, 'text/plain; charset=utf-8') }
 }
 
-/** Shows the form again with what is wrong; anything else goes its way. */
-function flawOf(error: unknown, field: string): Flaw {
-  if (error instanceof Refusal && error.code === 'invalid') return { field, sentence: error.message }
-  throw error
-}
-
 async function openOne(visit: Visit): Promise<Shown> {
-  try {
-    return await opened(visit, { entries: [numberOf(visit.params['entry'])] })
-  } catch (error) {
-    return asFlawed(await show(visit, flawOf(error, 'why')))
-  }
+  const n = numberOf(visit.params['entry'])
+  const flaw = whyFlaw(visit)
+  return flaw ? asFlawed(await show(visit, flaw)) : opened(visit, { entries: [n] })
 }
 
 async function openMeter(visit: Visit): Promise<Shown> {
-  try {
-    return await opened(visit, { meter: visit.form['meter'] ?? '' } as Selection)
-  } catch (error) {
-    return asFlawed(await list(visit, flawOf(error, error instanceof Error && error.message.includes('meter:') ? 'meter' : 'why')))
-  }
+  const { form: sent, say } = visit
+  const text = (sent['meter'] ?? '').trim()
+  const meter = parseMeter(text) ?? parseMeter(`prm:${text}`)
+  const flaw = meter === undefined ? { field: 'meter', sentence: say(NO_METER) } : whyFlaw(visit)
+  if (flaw || meter === undefined) return asFlawed(await list(visit, flaw))
+  return opened(visit, { meter })
 }
 
 const asFlawed = (shown: Shown): Shown => (shown.is === 'page' ? { ...shown, status: 422 } : shown)

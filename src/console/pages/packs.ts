@@ -9,7 +9,20 @@ import { fileHeaders } from '../documents.ts'
 import type { PackJob } from '../packs.ts'
 import { Refusal } from '../ports.ts'
 import type { Flaw, PageRoute, Shown, Visit } from './visit.ts'
-import { choiceField, facts, flawNotice, form, page, redirect, table, textField, whyField } from './visit.ts'
+import {
+  choiceField,
+  facts,
+  flawNotice,
+  form,
+  page,
+  redirect,
+  table,
+  textField,
+  whyField,
+  whyFlaw,
+  isTelling,
+  NO_NUMBERS,
+} from './visit.ts'
 
 /** Under what law somebody asks. The code goes into the pack's manifest and the evidence. */
 const TITLES: Readonly<Record<string, Said>> = {
@@ -105,15 +118,14 @@ function stateOf({ say, language }: Visit, { state }: PackJob): string {
 function order(visit: Visit): Shown {
   const { packs, form: sent, operator, say } = visit
   const { by = '', which = '', audience = '', title = '', why = '' } = sent
-  const missing = (field: string, fr: string, en: string): Shown => list(visit, { field, sentence: say({ fr, en }) })
-  if (audience.trim() === '') return missing('audience', 'Dites pour qui.', 'Say for whom.')
-  // The same rule as for every reason that goes into the evidence, told before anything is read.
-  if (/\d{8}|@/.test(audience)) return missing('audience', 'Ni numéro ni adresse ici.', 'No number or address here.')
-  if (why.trim() === '') return missing('why', 'Dites pourquoi.', 'Say why.')
-  if (/\d{8}|@/.test(why)) return missing('why', 'Ni numéro ni adresse ici.', 'No number or address here.')
+  const flawed = (field: string, sentence: string): Shown => list(visit, { field, sentence })
+  if (audience.trim() === '') return flawed('audience', say({ fr: 'Dites pour qui.', en: 'Say for whom.' }))
+  if (isTelling(audience)) return flawed('audience', say(NO_NUMBERS))
+  const flaw = whyFlaw(visit)
+  if (flaw) return list(visit, flaw)
   if (!Object.hasOwn(TITLES, title)) throw new Refusal('invalid', 'the form was not whole: open the page again')
   const select = selectionOf(by, which.trim())
-  if (!select) return missing('which', 'Cela ne désigne rien de connu.', 'This names nothing that is known.')
+  if (!select) return flawed('which', say({ fr: 'Cela ne désigne rien de connu.', en: 'This names nothing that is known.' }))
   const job = packs.order(operator, { select, audience: audience.trim(), title, why: why.trim() })
   return redirect(`/packs/${job.id}?refresh=on`)
 }

@@ -195,6 +195,30 @@ const WHY_HINT: Said = {
   en: 'Stays sealed in the evidence for good: no meter, telephone number or address in it.',
 }
 
+/**
+ * The evidence's own rule for reasons, told in the visitor's language before anything is asked of it. What it would refuse
+ * for another reason still is.
+ */
+export function whyFlaw({ form: { why = '' }, say }: Visit): Flaw | undefined {
+  const field = 'why'
+  const text = why.trim()
+  if (text === '') return { field, sentence: say({ fr: 'Dites pourquoi.', en: 'Say why.' }) }
+  return isTelling(text) ? { field, sentence: say(NO_NUMBERS) } : undefined
+}
+
+/** It would outlive the person whom it names. */
+export function isTelling(text: string): boolean {
+  return /\d{8}|@/.test(text)
+}
+export const NO_NUMBERS: Said = {
+  fr: 'Ni numéro de compteur ou de téléphone, ni adresse ici.',
+  en: 'No meter, telephone number or address here.',
+}
+export const NO_METER: Said = {
+  fr: 'Ce n’est pas un compteur : 14 chiffres, ou pce: et le numéro du point de gaz.',
+  en: 'This is no meter: 14 digits, or pce: and the number of the gas point.',
+}
+
 /** Of every form that opens what is sealed. */
 export function whyField(visit: Visit, more: { value?: string; flaw?: Flaw | undefined; max?: number } = {}): Html {
   return textField('why', visit.say(WHY), { hint: visit.say(WHY_HINT), required: true, value: visit.form['why'] ?? '', ...more })

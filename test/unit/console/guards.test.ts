@@ -9,6 +9,7 @@ import { isSameOrigin } from '../../../src/console/same-origin.ts'
 import { isEqual } from '../../../src/console/session.ts'
 
 const MINUTE = 60_000
+const MALFORMED = 'The request is not of the form that the API takes'
 
 describe('wrong secrets', () => {
   const tried = (times: number, address: string, now = 0) => {
@@ -116,8 +117,9 @@ test('a tag is of the bytes, and that of a permission of its last act as well', 
 test('a cursor is a place, and nothing else is one', () => {
   expect(placeOf(cursorOf('p-1'), 'text')).toBe('p-1')
   expect(placeOf(cursorOf(7), 'number')).toBe(7)
-  for (const cursor of [cursorOf(7), 'x', '', Buffer.from('{}').toString('base64url')]) expect(() => placeOf(cursor, 'text')).toThrow()
-  for (const cursor of [cursorOf('7'), cursorOf(-1), cursorOf(1.5)]) expect(() => placeOf(cursor, 'number')).toThrow()
+  for (const cursor of [cursorOf(7), 'x', '', Buffer.from('{}').toString('base64url')])
+    expect(() => placeOf(cursor, 'text')).toThrow(MALFORMED)
+  for (const cursor of [cursorOf('7'), cursorOf(-1), cursorOf(1.5)]) expect(() => placeOf(cursor, 'number')).toThrow(MALFORMED)
   expect(pageFrom(['a', 'b', 'c'], 2, (one) => one)).toStrictEqual({ items: ['a', 'b'], next: cursorOf('b') })
   expect(pageFrom(['a', 'b'], 2, (one) => one)).toStrictEqual({ items: ['a', 'b'], next: null })
 })
