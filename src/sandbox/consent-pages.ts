@@ -53,16 +53,16 @@ export async function consentPage(
   const redirectUri = desk.redirectUriOf(request.clientId)
   if (redirectUri === undefined)
     return sendError(res, visit, { status: 403, error: 'access_denied', description: 'no_redirect_uri_registered' })
-  if (!form) return sendChoice(desk, request, redirectUri, visit, res)
+  if (!form) return sendChoice(desk, request, visit, res)
   if (fails) return redirect(res, redirectUri, failure(request))
   if (form.get('decision') === 'refuse') return redirect(res, redirectUri, refusal(request, true))
   const chosen = chosenMeters(form, generation)
-  if (!chosen) return sendChoice(desk, request, redirectUri, visit, res, generation === 'v2' ? 'choose_one' : 'choose_of_one')
+  if (!chosen) return sendChoice(desk, request, visit, res, generation === 'v2' ? 'choose_one' : 'choose_of_one')
   const { customer, prms } = chosen
   // This customer never agrees, and v1 does not give `state` back then.
   if (customer.answers === 'refused') return redirect(res, redirectUri, refusal(request, generation === 'v2'))
   if (generation === 'v2' && prms.some((prm) => desk.shares.inForce(request.clientId, prm))) {
-    return sendChoice(desk, request, redirectUri, visit, res, 'shared_already', prms)
+    return sendChoice(desk, request, visit, res, 'shared_already', prms)
   }
   return redirect(res, redirectUri, give(desk, request, customer, prms))
 }
@@ -112,7 +112,6 @@ function chosenMeters(
 function sendChoice(
   { shares }: ConsentDesk,
   request: ConsentRequest,
-  redirectUri: string,
   visit: Visit,
   res: ServerResponse,
   mistake?: 'choose_one' | 'choose_of_one' | 'shared_already',
@@ -129,7 +128,8 @@ function sendChoice(
   })
   const title = { fr: 'Partager les données d’un compteur', en: 'Share the data of a meter' }
   const status = mistake === undefined ? 200 : mistake === 'shared_already' ? 409 : 400
-  sendPage(res, status, visit, { holder: 'enedis', title, body, formTargets: [new URL(redirectUri).origin] })
+  // Browsers hold every redirect that follows a form to it, and where the application sends people next is its own affair.
+  sendPage(res, status, visit, { holder: 'enedis', title, body, formTargets: ['http:', 'https:'] })
 }
 
 function sendError(res: ServerResponse, visit: Visit, error: ConsentError): void {

@@ -66,15 +66,17 @@ export function pageOf(page: Page): string {
 }
 
 /**
- * Of every page. Nothing is loaded but from here, nothing is framed, no form is sent elsewhere than `formTargets` say
- * (browsers hold redirects that follow a form to it as well).
+ * Of every page. Nothing is loaded but from here, nothing is framed, no form is sent elsewhere than `formTargets` say.
+ * Chromium holds every redirect that follows a form to them as well, and where a target sends people next (a page of its
+ * own to sign in, an application's other host) is not for us to know: one on https opens https.
  */
 export function pageHeaders(formTargets: readonly string[] = []): Readonly<Record<string, string>> {
+  const targets = new Set(formTargets.map((target) => (target.startsWith('https:') ? 'https:' : target)))
   const policy = [
     "default-src 'none'",
     "style-src 'self'",
     "img-src 'self' data:",
-    `form-action 'self'${formTargets.map((target) => ` ${target}`).join('')}`,
+    `form-action 'self'${[...targets].map((target) => ` ${target}`).join('')}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ]
