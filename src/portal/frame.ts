@@ -14,6 +14,7 @@ export interface Shown {
   readonly status?: number
   /** Path and query of this page, for the link to the other language. Absent for the answer to a form. */
   readonly path?: string
+  /** The page asks again by itself, and has a link to its own address with `STILL`, which stops that (WCAG 2.2.1). */
   readonly refresh?: { readonly seconds: number; readonly href: string }
   /** Other origins to which a form of this page leads. */
   readonly formTargets?: readonly string[]
@@ -53,11 +54,12 @@ export function frameOf(settings: PortalSettings): Frame {
         },
         body: page.body,
         ...(page.path !== undefined && { otherLanguage: otherLanguage(page.path, language) }),
-        ...(page.refresh && { refresh: page.refresh }),
       })
     },
     show(reply, visit, page) {
       void reply.code(page.status ?? 200).headers(pageHeaders(page.formTargets))
+      // Never in the document: whoever reads slowly stops it by a link, and has the same page.
+      if (page.refresh && !isStill(reply)) void reply.header('Refresh', `${page.refresh.seconds}; url=${page.refresh.href}`)
       return reply.send(frame.text(visit, page))
     },
     problem(reply, visit, status, { title, what, help, next }) {
@@ -70,6 +72,13 @@ export function frameOf(settings: PortalSettings): Frame {
     },
   }
   return frame
+}
+
+/** In the query of an address: this page does not reload by itself. */
+export const STILL = 'reload=no'
+
+function isStill({ request }: FastifyReply): boolean {
+  return new URL(request.url, 'http://page.invalid').search.slice(1) === STILL
 }
 
 function otherLanguage(path: string, language: Language): string {

@@ -15,6 +15,7 @@ import { html } from '../../web/html.ts'
 import type { Language, Said } from '../../web/language.ts'
 import { dayIn } from '../../web/language.ts'
 import type { Problem, Shown } from '../frame.ts'
+import { STILL } from '../frame.ts'
 import type { PortalSettings } from '../ports.ts'
 import { lineIn } from '../words.ts'
 import type { AskedLine, FailedBecause, Journey } from './journey.ts'
@@ -130,18 +131,22 @@ const WAIT: Said = { fr: 'Vérification auprès d’Enedis', en: 'Checking with 
 
 export function waitPage(journey: Journey): Shown {
   const l = journey.language
+  const fr = l === 'fr'
   const here = `/consent/${journey.id}/check`
   return {
     title: WAIT,
     body: html`<h1>${WAIT[l]}</h1>
       <p role="status">
         ${
-          l === 'fr'
-            ? 'Enedis enregistre votre partage ; cela prend quelques secondes. Cette page se recharge d’elle-même.'
-            : 'Enedis is recording your share; this takes a few seconds. This page reloads by itself.'
+          fr
+            ? 'Enedis enregistre votre partage ; cela prend quelques secondes. Cette page se recharge d’elle-même, sauf si vous l’arrêtez.'
+            : 'Enedis is recording your share; this takes a few seconds. This page reloads by itself, unless you stop it.'
         }
       </p>
-      <p><a class="button" href="${here}">${l === 'fr' ? 'Recharger maintenant' : 'Reload now'}</a></p>`,
+      <div class="actions">
+        <a class="button" href="${here}">${fr ? 'Recharger maintenant' : 'Reload now'}</a>
+        <a class="button plain" href="${here}?${STILL}">${fr ? 'Ne plus recharger' : 'Stop reloading'}</a>
+      </div>`,
     path: here,
     refresh: { seconds: 3, href: here },
   }
