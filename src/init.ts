@@ -76,10 +76,25 @@ async function starterSettings(name: string, sandbox: string | undefined): Promi
           [PLACEHOLDER_CLIENT_ID, DEFAULT_APPLICATION.clientId],
         ] as const)),
   ]
-  return edits.reduce((text, [from, to]) => {
+  const edited = edits.reduce((text, [from, to]) => {
     if (!text.includes(from)) throw new Error(`the settings that are shipped do not hold '${from}'`)
     return text.replaceAll(from, () => to)
   }, shipped)
+  return LATER.reduce(commentedOut, edited)
+}
+
+/** People and operators come once the gate runs: these sections need addresses and secrets that nobody has on the first day. */
+const LATER = ['admin', 'portal', 'console'] as const
+
+/** The section of this key, and all that stands under it, as a comment at its own depth. */
+function commentedOut(text: string, key: string): string {
+  const lines = text.split('\n')
+  const first = lines.findIndex((line) => line.trim() === `${key}:`)
+  if (first < 0) throw new Error(`the settings that are shipped have no section ${key}`)
+  const depth = (lines[first] ?? '').search(/\S/)
+  const after = lines.findIndex((line, i) => i > first && (line === '' || line.search(/\S/) <= depth))
+  const last = after < 0 ? lines.length : after
+  return lines.map((line, i) => (i < first || i >= last ? line : `${line.slice(0, depth)}# ${line.slice(depth)}`)).join('\n')
 }
 
 function nameOfMachine(): string {
