@@ -15,7 +15,7 @@ import type { Classified, WireRequest } from '../adapter.ts'
 import type { DataConnectForm, Dialect } from './dialects.ts'
 import { DIALECT_IDS, DIALECTS, pathOf, TOKEN_PATH } from './dialects.ts'
 import type { Generation, SeriesId } from './series.ts'
-import { SERVICES_PATH } from './services.ts'
+import { CLIENT_SERVICES_PATHS } from './services.ts'
 import { SERIES, SERIES_IDS } from './series.ts'
 
 /** What can be wrong with a request on a known path. */
@@ -44,7 +44,7 @@ export const ALLOWED = 'GET, OPTIONS'
 
 export function classify(request: WireRequest, today: Day, upstream: Generation): Classified<DataConnectForm> {
   if (request.path === TOKEN_PATH && request.method === 'POST') return { is: 'token' }
-  if (request.path === SERVICES_PATH && request.method === 'POST')
+  if (CLIENT_SERVICES_PATHS.includes(request.path) && request.method === 'POST')
     return { is: 'shares', form: { dialect: '2026', series: 'consumption_curve' } }
   const route = routeOf(request.path)
   // Conso API has an answer of its own to other methods; Enedis has none.

@@ -12,7 +12,7 @@
 import type { DenialStyle } from '../adapter.ts'
 import type { Generation, SeriesId } from './series.ts'
 import { SERIES_IDS } from './series.ts'
-import { SERVICES_PATH } from './services.ts'
+import { CLIENT_SERVICES_PATHS } from './services.ts'
 
 export type Dialect = Generation | 'v4' | 'device_v5' | 'device_2026' | 'conso'
 
@@ -128,7 +128,7 @@ export const TOKEN_PATH = '/oauth2/v3/token'
 export const SERVED_PATHS: readonly string[] = [
   ...new Set([
     TOKEN_PATH,
-    SERVICES_PATH,
+    ...CLIENT_SERVICES_PATHS,
     ...DIALECT_IDS.flatMap((dialect) => SERIES_IDS.map((series) => pathOf(series, dialect))).filter((path) => path !== undefined),
   ]),
 ]

@@ -15,6 +15,8 @@ import { STEPS } from '../../domain/vocabulary.ts'
 import type { HeldShare, Reply, SharesAsked } from '../adapter.ts'
 
 export const SERVICES_PATH = '/subscribed_services/v1'
+/** Conso API writes it with a slash at its end, which Enedis takes. */
+export const CLIENT_SERVICES_PATHS: readonly string[] = [SERVICES_PATH, `${SERVICES_PATH}/`]
 /** What the quota of this API is counted under. */
 export const SERVICES_API = 'subscribed_services'
 /** Enedis takes up to 1000 meters in one call. */

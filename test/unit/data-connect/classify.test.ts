@@ -92,7 +92,7 @@ describe('what is asked for', () => {
   })
 
   test('the list of served paths', () => {
-    expect(SERVED_PATHS).toHaveLength(52)
+    expect(SERVED_PATHS).toHaveLength(53)
     expect(SERVED_PATHS).toContain('/situation_contrat_auto/v1/{prm}')
   })
 })
