@@ -17,6 +17,8 @@ import { recorded, ticked, tokenOn } from './journey-given.ts'
 export const PLUGIN = 'd198fd52-61c0-4b77-8725-06a1ef90da9f'
 export const HOMEY = 'hmey_prod_0123456789abcdef'
 export const EDDIE = 'eddie'
+/** As the one before, told by its operator's choice that there is no such data where a series was not given. */
+export const EDDIE_MILD = 'eddie-mild'
 export const MODERN = 'modern'
 export const CONSO = 'home-assistant'
 /** As the one before, but asks for a month only. */
@@ -42,6 +44,10 @@ const ASKED: Readonly<Record<string, readonly Line[]>> = {
     ['contract_data', 'TOTAL', HISTORY],
   ],
   [EDDIE]: [
+    ['load_curve', 'PT30M', HISTORY],
+    ['daily_energy', 'P1D', HISTORY],
+  ],
+  [EDDIE_MILD]: [
     ['load_curve', 'PT30M', HISTORY],
     ['daily_energy', 'P1D', HISTORY],
   ],
@@ -71,6 +77,7 @@ export function realClients(tree: Tree): void {
     name: `Client ${id}`,
     purpose: PUBLIC.has(id) ? 'home_automation' : 'self_view',
     oauth: PUBLIC.has(id) ? { public: true, rotate_refresh: false } : { redirect_uris: [backTo(id)] },
+    ...(id === EDDIE_MILD && { denial_style: 'domoticz' }),
     limits: { requests_per_second: 100_000, concurrency: 1000 },
     ask: {
       body: `Body of ${id}`,
