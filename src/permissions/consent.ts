@@ -112,8 +112,12 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
     { bundle, shares, journeyMs, now }: Pick<GiveArgs, 'bundle' | 'shares' | 'journeyMs' | 'now'>,
     mine: readonly PermissionId[] = [],
   ): Given | undefined {
-    const earlier = shares.flatMap(claimsOf).filter((row) => row['bundle'] !== bundle && !isOf(String(row['bundle']), mine))
-    if (earlier.length === 0) return undefined
+    const others = (share: Share) => claimsOf(share).filter((row) => row['bundle'] !== bundle && !isOf(String(row['bundle']), mine))
+    const contested = shares.filter((share) => others(share).length > 0)
+    if (contested.length === 0) return undefined
+    const earlier = contested.flatMap(others)
+    // On record for good: from now on the share is not its first claimant's alone, whatever that one ends and gives again.
+    claimAll(bundle, contested, now)
     const details: ActDetails = { actorRole: 'gate', channel: WEB, cause: 'holder_doubt', reason: 'share_claimed_twice' }
     const doubtful = earlier
       .filter((row) => Number(row['claimed_at']) > now - journeyMs)
