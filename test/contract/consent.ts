@@ -161,6 +161,23 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
         )
       })
 
+      test.each(['suspended', 'withdrawn by whoever gave it'])(
+        'is no longer its first claimant’s alone: what is %s is not given anew',
+        async (then) => {
+          await give('thief', [aContent()])
+          await give('owner', [aContent()], { now: later(1) })
+          if (then !== 'suspended')
+            await stores.registry.act({
+              permission: 'thief-1' as PermissionId,
+              type: 'withdrawn_by_subject',
+              details: { actorRole: 'data_subject', channel: 'web' },
+              now: later(2),
+            })
+          expect((await give('again', [aContent()], { now: later(3), mine: ['thief-1' as PermissionId] })).is).toBe('claimed')
+          expect((await stores.registry.list({ status: 'active', limit: 10 })).map((p) => p.id)).toStrictEqual([])
+        },
+      )
+
       test('with several meters at once: each permission is suspended once, and all of them', async () => {
         const contents = [aContent(), aContent({ meter: OTHER })]
         await give('thief', contents)

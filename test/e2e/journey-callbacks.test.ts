@@ -110,6 +110,25 @@ describe('v2', () => {
     const late = await owner.browser.get(callback.href)
     expect([late.status, title(late)]).toStrictEqual([409, 'Ce partage a déjà été utilisé'])
     expect(on(YANIS, await recorded(house.gate)).map((p) => p.status)).toStrictEqual(['suspended'])
+    // Nor is it got back by giving it to oneself once more, from the browser that had it.
+    const again = new URL((await house.toEnedis(thief.browser, ['l1'])).url).searchParams.get('state')
+    const stolen = await back(thief.browser, `autorisation_id=${callback.searchParams.get('autorisation_id')}&state=${again}`)
+    expect([stolen.status, title(stolen)]).toStrictEqual([409, 'Ce partage a déjà été utilisé'])
+    expect(on(YANIS, await recorded(house.gate)).map((p) => p.status)).toStrictEqual(['suspended'])
+  })
+
+  test('the same person in the same browser may give the same meter again on the same day', async () => {
+    const meter = '30000000000005'
+    const mine = house.browser()
+    expect(mainOf(await house.gives(mine, [meter], ['l3']))).toContain(GIVEN)
+    house.sandbox.revoke(meter)
+    const again = await house.gives(mine, [meter], ['l3'])
+    expect([title(again), tokenOn(again) === '']).toStrictEqual(['C’est fait', false])
+    const statuses = on(meter, await recorded(house.gate)).map((p) => [p.status, p.endReason])
+    expect(statuses.toSorted()).toStrictEqual([
+      ['active', null],
+      ['ended', 'superseded'],
+    ])
   })
 
   test('a state is good once, in its own browser, and never without one', async () => {
@@ -310,7 +329,8 @@ describe('what Enedis says after the callback', () => {
     house.sandbox.delayServices(2)
     const first = await browser.get(callback.href)
     expect([first.status, title(first)]).toStrictEqual([200, WAITING])
-    expect(first.text).toMatch(/<meta http-equiv="refresh" content="3; url=\/consent\/[\w-]{32}\/check"/)
+    const refresh = first.headers.get('refresh') ?? /<meta http-equiv="refresh" content="([^"]*)"/.exec(first.text)?.[1]
+    expect(refresh).toMatch(/^3; url=\/consent\/[\w-]{32}\/check$/)
     expect(title(await browser.get(first.url))).toBe(WAITING)
     expect(await recorded(house.gate)).toStrictEqual([])
     expect(mainOf(await browser.get(first.url))).toContain(GIVEN)

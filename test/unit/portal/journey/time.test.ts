@@ -3,7 +3,7 @@
  * closes, or an answer is lost, between two steps. The pages on the real state; only Enedis is scripted.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { PermissionId } from '../../../../src/domain/permission.ts'
 import type { SharedService, Shares } from '../../../../src/domain/share.ts'
 import { addDays, day } from '../../../../src/domain/time.ts'
@@ -22,6 +22,9 @@ import type { Tree } from '../../../harness/settings.ts'
 import type { Page, Walker } from '../../../harness/walker.ts'
 import { mainOf, walker } from '../../../harness/walker.ts'
 import { aService, METER } from './given.ts'
+
+// Each has a state thread of its own, which takes its time to start on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const MINUTE = 60_000
 const NOT_OPEN = 'Cette demande n’est pas ouverte ici'
