@@ -78,6 +78,7 @@ beforeAll(async () => {
     tallies: [{ rule: NASTY, same: 1, stricter: 2, wider: 3, otherwise: 4 }],
     link: (permission) =>
       Promise.resolve({ url: `https://portal.example/once?p=${permission}&x=<script>`, expiresAt: '2026-12-01T00:00:00.000Z' }),
+    receipt: (permission) => Promise.resolve(permission === 'p-read' ? { '@context': 'https://w3id.org/dpv', note: NASTY } : null),
     change(tree) {
       withConsole(port)(tree)
       ;(tree['clients'] as Tree[])[1]!['name'] = NASTY
@@ -223,6 +224,15 @@ describe('permissions', () => {
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
     expect(answer.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/)
     expect((await browser.get(`/permissions/p-read/attachments/${SHA}`)).status).toBe(404)
+  })
+
+  test('the receipt that the person was given is data, never a page', async () => {
+    expect((await browser.get('/permissions/p-nasty')).text).not.toContain('/receipt')
+    expect((await browser.get('/permissions/p-read')).text).toContain('href="/v1/permissions/p-read/receipt"')
+    const answer = await browser.get('/v1/permissions/p-read/receipt')
+    expect(answer.headers.get('content-type')).toBe('application/ld+json')
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(JSON.parse(answer.text)).toMatchObject({ note: NASTY })
   })
 
   test('is suspended and resumed by form; what was not seen is not changed', async () => {

@@ -71,6 +71,7 @@ async function show(visit: Visit): Promise<Shown> {
   const { parts, params, say } = visit
   const permission = await parts.permissions.show(params['permission'] ?? '')
   const { content } = permission
+  const receipt = await parts.permissions.receipt(permission.id)
   return page(
     `${say({ fr: 'Autorisation', en: 'Permission' })} ${permission.id}`,
     html`${facts([
@@ -93,7 +94,9 @@ async function show(visit: Visit): Promise<Shown> {
       <h2 id="timeline">${say({ fr: 'Chronologie', en: 'Timeline' })}</h2>
       ${timelineOf(visit, permission)}
       <h2 id="attachments">${say({ fr: 'Pièces justificatives', en: 'Attachments' })}</h2>
-      ${attachmentsOf(visit, permission)} ${mayChange(visit) && actsOf(visit, permission)}`,
+      ${attachmentsOf(visit, permission)}
+      ${receipt !== null && html`<p><a href="/v1/permissions/${seg(permission.id)}/receipt">${say({ fr: 'Reçu remis à la personne (JSON-LD)', en: 'Receipt given to the person (JSON-LD)' })}</a></p>`}
+      ${mayChange(visit) && actsOf(visit, permission)}`,
   )
 }
 
