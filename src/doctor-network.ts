@@ -26,7 +26,11 @@ export async function ports({ listeners, instance }: Settings): Promise<Finding[
   const running = await callControl(instance.state, 'status', {}, CONTROL_MS).catch(() => undefined)
   if (running?.ok) return []
   const found: Finding[] = []
-  for (const [name, { address, port }] of Object.entries({ gate: listeners.gate, ops: listeners.ops })) {
+  for (const [name, { address, port }] of Object.entries({
+    gate: listeners.gate,
+    ops: listeners.ops,
+    ...(listeners.admin && { admin: listeners.admin }),
+  })) {
     if (port === 0) continue
     const code = await canListen(address, port)
     found.push(

@@ -37,6 +37,14 @@ export async function secrets(settings: Settings, env: Environment): Promise<Fin
   if (settings.redis?.password && (await read('password of Redis', settings.redis.password)) !== undefined) {
     found.push(ok('secrets', 'password of Redis is there'))
   }
+  const others: readonly (readonly [what: string, ref: SecretRef | undefined])[] = [
+    ['client_secret of FranceConnect', settings.portal?.franceconnect?.clientSecret],
+    ['bootstrap secret of the console', settings.console?.bootstrap],
+    ['client_secret of the console', settings.console?.oidc?.clientSecret],
+  ]
+  for (const [what, ref] of others) {
+    if (ref && (await read(what, ref)) !== undefined) found.push(ok('secrets', `${what} is there`))
+  }
   const keys = new Map<KeyName, Buffer>()
   for (const name of ['signing', 'master', 'index'] as const) {
     const text = await read(`${name} key`, settings.evidence.keys[name])

@@ -5,6 +5,7 @@
  */
 import { certificates } from './doctor-certificates.ts'
 import { clock, disk, stateFolder } from './doctor-machine.ts'
+import { people } from './doctor-people.ts'
 import { dataHolder, ports, redisServer } from './doctor-network.ts'
 import { secrets } from './doctor-secrets.ts'
 import type { Finding } from './ops/finding.ts'
@@ -40,6 +41,7 @@ export async function examine(file: string, env: Environment, { onCheck, onFindi
     ['ports', () => ports(settings)],
     ['data holder', () => dataHolder(settings, env)],
     ['redis', () => redisServer(settings, env)],
+    ['people', () => people(settings, env)],
   ]
   for (const [name, run] of checks) {
     onCheck?.(name)

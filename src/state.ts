@@ -111,7 +111,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const attachmentFolder = join(options.folder, 'attachments')
   const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
-  const consent = consentOn(db, registry, attachments, options.keys.index)
+  const consent = consentOn(db, registry, attachments, journal, options.keys.index)
   const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys))
   const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
@@ -243,6 +243,7 @@ function start(port: MessagePort, options: StateOptions): void {
     lastReconciled: reconciliation.last,
     reconciled: reconciliation.done,
     giveConsent: consent.give,
+    consentRefused: consent.refused,
     claimShare: consent.claim,
     unclaimedShares: consent.unclaimed,
     bundle: consent.bundle,

@@ -13,6 +13,7 @@ import type { MeterId } from '../domain/meter.ts'
 import type { AccountId, ClientId, PermissionId, ScopeLine } from '../domain/permission.ts'
 import type { Day, Millis } from '../domain/time.ts'
 import { parisDay, startOfDay } from '../domain/time.ts'
+import type { Journal } from '../storage/journal.ts'
 import { indexToken } from '../storage/keys.ts'
 import type { Attachments, NewAttachment } from './attachments.ts'
 import type { ActDetails, ActResult, PermissionContent, Registry } from './registry.ts'
@@ -65,6 +66,10 @@ export interface Consent {
   give(args: GiveArgs): Given
   /** Claims a share for a look at the person's page: who proves to hold a meter today. */
   claim(args: { readonly bundle: string; readonly shares: readonly Share[]; readonly journeyMs: number; readonly now: Millis }): Given
+  /** A person said no, here or on the data holder's page: on record, with nothing of the person, as proof that nothing was taken. */
+  refused(args: { readonly client: ClientId; readonly by: 'person' | 'holder'; readonly notice: string; readonly now: Millis }): {
+    readonly n: number
+  }
   /** Of these shares those that nobody has claimed since they began. */
   unclaimed(args: { readonly shares: readonly Share[] }): readonly Share[]
   /** Permissions of a bundle. */
@@ -88,7 +93,7 @@ export function holderReference(account: AccountId, authorisation: string): stri
   return `enedis:${account}:${authorisation}`
 }
 
-export function consentOn(db: DatabaseSync, registry: Registry, attachments: Attachments, index: Uint8Array): Consent {
+export function consentOn(db: DatabaseSync, registry: Registry, attachments: Attachments, journal: Journal, index: Uint8Array): Consent {
   const sql = {
     claims: db.prepare('SELECT bundle, claimed_at FROM share WHERE account = ? AND authorisation = ? AND meter = ? AND claimed_at >= ?'),
     claim: db.prepare('INSERT OR IGNORE INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?)'),
@@ -186,6 +191,7 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       claimAll(bundle, shares, now)
       return { is: 'given', acts: [] }
     },
+    refused: ({ client, by, notice, now }) => ({ n: journal.append({ clear: { t: 'admin.refusal', client, by, notice } }, now).n }),
     unclaimed: ({ shares }) => shares.filter((share) => claimsOf(share).length === 0),
     bundle: ({ bundle }) => idsOf(sql.bundle.all(bundle)),
     heldBy({ shares }) {

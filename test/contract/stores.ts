@@ -107,7 +107,7 @@ export function sqliteStores(): Promise<Stores> {
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
     access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
     doubts: asynchronous(doubtsOn(db, registry)),
-    consent: asynchronous(consentOn(db, registry, attachments, index)),
+    consent: asynchronous(consentOn(db, registry, attachments, journal, index)),
     erasure: {
       ...asynchronous(erasureOn(db, journal, keys, documents, tokenOf)),
       // Its steps are transactions of their own, and the journal is drained before.

@@ -110,6 +110,8 @@ async function give(
 ): Promise<Settled> {
   const { chosen, sent, back } = journey
   if (!chosen || !sent || !back) return failed('malformed')
+  const asking = journey.client === null ? undefined : parts.clients().get(journey.client)
+  if (!asking?.ask || asking.disabled) return failed('gone')
   const now = parts.now()
   const today = parisDay(now)
   const lines = journey.lines.filter((line) => chosen.lines.includes(line.id))
@@ -166,7 +168,7 @@ function onePermission(parts: PortalParts, journey: Journey, one: One): GiveArgs
   const client = journey.client === null ? undefined : parts.clients().get(journey.client)
   const served = parts.clients().get(one.granted.client)
   const { chosen, back } = journey
-  if (!client?.ask || !served || !chosen || !back) return []
+  if (!client?.ask || !served || served.disabled || !chosen || !back) return []
   const id = randomUUID() as PermissionId
   const content = contentOf(parts, journey, one, client.ask.ground)
   const scopeHash = sha256(canonicalJson(content.scope as unknown as Json))

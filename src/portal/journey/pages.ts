@@ -309,10 +309,16 @@ export const FAILED: Readonly<Record<FailedBecause, Omit<Problem, 'next'>>> = {
     },
     help: { fr: 'Recommencez plus tard.', en: 'Start again later.' },
   },
-  late: {
-    title: { fr: 'Trop de temps a passé', en: 'Too much time has passed' },
-    what: { fr: 'Cette demande n’est plus valable. Rien n’est accordé.', en: 'This request is no longer valid. Nothing is given.' },
-    help: { fr: 'Recommencez depuis le service qui vous a envoyé ici.', en: 'Start again from the service that sent you here.' },
+  gone: {
+    title: { fr: 'Ce service ne demande plus rien', en: 'This service no longer asks for anything' },
+    what: {
+      fr: 'Le service n’est plus ouvert ici depuis que vous avez commencé. Rien n’est accordé.',
+      en: 'The service is no longer open here since you began. Nothing is given.',
+    },
+    help: {
+      fr: 'Supprimez dans votre compte Enedis le partage que vous venez peut-être d’y faire.',
+      en: 'Remove in your Enedis account the share that you may just have made there.',
+    },
   },
   malformed: {
     title: { fr: 'Retour illisible', en: 'Unreadable return' },

@@ -167,6 +167,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       if (!journey.shown) return reply.redirect(`/consent/${journey.id}`, 303)
       const body = request.body as Readonly<Record<string, unknown>>
       if (body['answer'] === 'refuse') return end(request, reply, journey, { is: 'refused', by: 'person' })
+      if (!clientOf(journey.client)) return end(request, reply, journey, { is: 'failed', why: 'gone' })
       const lines = listOf(body['line']).filter((id) => journey.lines.some((line) => line.id === id))
       if (body['answer'] !== 'go' || lines.length === 0) return ask(reply, visit, journey, true)
       // The page may be looked at again while Enedis's is open: what was agreed to is the one that was answered.
@@ -264,6 +265,8 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
   /** Puts the end on disk, then tells whoever began the journey. */
   async function end(request: FastifyRequest, reply: FastifyReply, journey: Journey, how: JourneyEnd): Promise<FastifyReply> {
     let ended: Journey = { ...journey, end: how }
+    if (how.is === 'refused' && journey.client !== null)
+      await parts.state.call('consentRefused', { client: journey.client, by: how.by, notice: journey.notice, now: parts.now() })
     await journeys.put(ended)
     let visit = visits.of(request, reply)
     if (how.is === 'given') {
