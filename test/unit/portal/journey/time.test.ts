@@ -37,12 +37,15 @@ let browser: Walker
 /** What Enedis says next, and what it was asked. */
 let enedis: { says: Shares; asked: number }
 let ready: boolean
+/** The settings in force disable the client. */
+let disabled: boolean
 /** Calls of the state that fail, once each, after having been done. */
 let lost: string[]
 
 beforeEach(async () => {
   enedis = { says: { is: 'shares', services: [shared()] }, asked: 0 }
   ready = true
+  disabled = false
   lost = []
   portal = await aPortal({
     rooms: (parts) => [
@@ -50,6 +53,7 @@ beforeEach(async () => {
         const mine: PortalParts = {
           ...parts,
           ready: () => ready,
+          clients: () => new Map([...parts.clients()].map(([id, client]) => [id, { ...client, disabled: client.disabled || disabled }])),
           shares: () => {
             enedis.asked += 1
             return Promise.resolve(enedis.says)
@@ -186,6 +190,25 @@ test('evidence that fails between two steps: each says so, nothing is half done,
   expect([enedis.asked, await onRecord()]).toStrictEqual([0, []])
   ready = true
   expect(title(await browser.get(check))).toBe('C’est fait')
+})
+
+test.each([
+  [
+    'asked',
+    async (asked: Page) =>
+      browser.post(asked, [
+        ['line', 'l1'],
+        ['answer', 'go'],
+      ]),
+  ],
+  ['back', async (_asked: Page, state: string) => back(state)],
+] as const)('a client that the settings disable once the person is %s is given nothing', async (_name, goOn) => {
+  const { asked, state } = await onItsWay()
+  disabled = true
+  const page = await goOn(asked, state)
+  expect(page.status).toBeGreaterThanOrEqual(400)
+  expect(page.headers.get('location')).toBeNull()
+  expect(await onRecord()).toStrictEqual([])
 })
 
 describe('an answer that is lost', () => {
