@@ -98,7 +98,7 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
       clientId: String(document.getIn(['portal', 'franceconnect', 'client_id'])),
       secret: env.ECLUSE_DEMO_FRANCECONNECT_SECRET,
       redirectUris: [`${gateUrl}/franceconnect/callback`],
-      postLogoutUris: [`${gateUrl}/me`],
+      postLogoutUris: [`${gateUrl}/franceconnect/signed-out`],
     },
   })
   made.defer(() => sandbox.close())

@@ -36,6 +36,8 @@ h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 a { color: var(--water); }
 p, ul, ol, dl, table { margin: .5rem 0 1rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
+.card > :first-child { margin-top: 0; }
+.card > :last-child { margin-bottom: 0; }
 .soft { color: var(--soft); }
 .note { background: var(--mark); color: var(--mark-text); border-radius: .5rem; padding: .75rem 1rem; margin: 1rem 0; }
 .good { color: var(--good); font-weight: 600; }
