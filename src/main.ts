@@ -128,7 +128,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     changes.client,
     clock.now,
     log,
-    () => listener.reloadCertificate(),
+    () => {
+      listener.reloadCertificate()
+      desk?.reloadCertificate()
+    },
     decisions.shadow,
   )
   await force.begin()
@@ -301,6 +304,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   }
   if (state.ready.interrupted > 0)
     log.warn({ interrupted: state.ready.interrupted }, 'calls of the last run had no outcome: recorded as interrupted')
+  if (desk) log.info({ url: desk.url }, 'the console is ready')
   log.info({ url: listener.url, ops: health.url, policy: accepted.policyHash }, 'the gate is ready')
 
   // From here on `stop` closes it all, in its own order.
