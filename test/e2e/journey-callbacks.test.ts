@@ -256,6 +256,10 @@ describe('v2', () => {
       ])
       expect(Object.fromEntries(new URL(page.left ?? '').searchParams)).toMatchObject({ error: 'access_denied', state: 'abc' })
     })
+    // Proof that nothing was taken, and of nobody.
+    const { n: _n, at: _at, ...entry } = (await house.gate.entries()).at(-1) ?? {}
+    expect(entry).toMatchObject({ t: 'admin.refusal', client: 'viriya', by: 'holder', notice: '7' })
+    expect(Object.keys(entry)).not.toContain('_sd')
   })
 
   test('Enedis that could not do it says so, and nothing is given', async () => {

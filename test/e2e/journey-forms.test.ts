@@ -151,15 +151,15 @@ describe('what a page may load and who may frame it', () => {
     }
   })
 
-  test('forms may lead to Enedis, and to the service that began the journey: nowhere else', async () => {
+  test('forms may lead to Enedis, and to the service that began the journey', async () => {
     const browser = house.browser()
     const own = await asked(browser)
     expect(own.headers.get('content-security-policy')).toContain(`form-action 'self' ${house.sandbox.url};`)
     const start = '/dataconnect/v2/oauth2/authorize?client_id=viriya&response_type=code&state=s&duration=P1Y'
     const client = await browser.get(house.gate.url + start)
     const [, targets] = /form-action ([^;]*);/.exec(client.headers.get('content-security-policy') ?? '') ?? []
-    expect(targets?.split(' ').slice(0, 2)).toStrictEqual(["'self'", house.sandbox.url])
-    expect(['https:', new URL(CALLBACK).origin]).toContain(targets?.split(' ').slice(2).join(' '))
+    // A service on https may send its people on to another host of its own.
+    expect(targets?.split(' ')).toStrictEqual(["'self'", house.sandbox.url, 'https:'])
   })
 
   test('the cookie is for this site alone and out of reach of scripts', async () => {
