@@ -10,8 +10,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { MeterId } from './domain/meter.ts'
-import type { ClientId } from './domain/permission.ts'
 import type { Policy } from './domain/policy.ts'
 import type { Millis } from './domain/time.ts'
 import { rfc3339 } from './domain/time.ts'
@@ -36,15 +34,15 @@ import { parseImport } from './permissions/import.ts'
 import { linksOn } from './permissions/links.ts'
 import { reconciliationOn } from './permissions/reconcile.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
-import type { ActDetails } from './permissions/registry.ts'
 import { doubtsOn } from './permissions/doubts.ts'
 import { ticketsOn } from './permissions/tickets.ts'
 import { tokensOn } from './permissions/tokens.ts'
 import { journalOf } from './storage/journal.ts'
 import { indexKeyCheck, keyStore } from './storage/keys.ts'
 import type { Procedures } from './storage/rpc.ts'
-import { Refused, serveCalls } from './storage/rpc.ts'
+import { serveCalls } from './storage/rpc.ts'
 import { openState } from './storage/sqlite.ts'
+import { subjectsOn } from './subjects.ts'
 
 export interface StateOptions {
   readonly folder: string
@@ -116,6 +114,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
+  const subjects = subjectsOn(db, registry, erasure)
   const disclosures = disclosuresOn(db, journal, keys, options.keys.index)
   const doubts = doubtsOn(db, registry)
   const publisher = publisherOn(db, log, signer)
@@ -290,36 +289,8 @@ function start(port: MessagePort, options: StateOptions): void {
       if (!known) db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?)').run(args.hash, args.body, args.now)
       return journal.append({ clear: { t: 'log.config', policy: args.hash } }, args.now).n
     },
-    subjectMeter: (args: { readonly meter: MeterId }) => ({ permissions: permissionsOf(args.meter) }),
-    erase: (args: { readonly meter: MeterId; readonly ground: string; readonly by: string; readonly now: Millis }) => {
-      const restricted = db
-        .prepare(
-          'SELECT 1 FROM subject s, permission p, json_each(p.key_ids) k WHERE p.meter = ? AND k.value = s.key_id AND s.restricted = 1',
-        )
-        .get(registry.meterToken(args.meter))
-      if (restricted) throw new Refused('this subject is under restriction: lift it first (subject restrict --lift)')
-      const details: ActDetails = { actorRole: 'operator', actor: args.by, channel: 'api', reason: 'erasure' }
-      const ended = permissionsOf(args.meter)
-        .filter((p) => p.live)
-        .map((p) => registry.act({ permission: p.id as never, type: 'withdrawn_by_subject', details, now: args.now }))
-      return { keys: erasure.order({ ...args, meterToken: registry.meterToken(args.meter) }), ended }
-    },
-    restrict: (args: {
-      readonly meter: MeterId
-      readonly on: boolean
-      readonly ground: string
-      readonly by: string
-      readonly now: Millis
-    }) => {
-      const details: ActDetails = { actorRole: 'operator', actor: args.by, channel: 'api', cause: 'restriction', reason: 'restriction' }
-      const type = args.on ? 'suspend' : 'resume'
-      // Lifted first: while a person is under restriction nothing of theirs becomes active.
-      const restricted = erasure.restrict({ ...args, meterToken: registry.meterToken(args.meter) })
-      const moved = permissionsOf(args.meter)
-        .filter((p) => p.status === (args.on ? 'active' : 'suspended') && (args.on || p.cause === 'restriction'))
-        .map((p) => registry.act({ permission: p.id as never, type, details, now: args.now }))
-      return { keys: restricted, moved }
-    },
+    erase: subjects.erase,
+    restrict: subjects.restrict,
     erasuresPending: () => erasure.pending(),
     /** The log's origin if every row is an entry and shown in a checkpoint; if not, it soon will be. */
     drained: (): string | false => {
@@ -349,21 +320,6 @@ function start(port: MessagePort, options: StateOptions): void {
     expiring: (args: { readonly before: Millis }) =>
       Number(db.prepare("SELECT count(*) AS n FROM permission WHERE status = 'active' AND valid_until < ?").get(args.before)?.['n'] ?? 0),
   } satisfies Procedures
-
-  function permissionsOf(
-    meter: MeterId,
-  ): { readonly id: string; readonly client: ClientId; readonly status: string; readonly cause: string; readonly live: boolean }[] {
-    return db
-      .prepare('SELECT id, client, status, suspend_cause FROM permission WHERE meter = ?')
-      .all(registry.meterToken(meter))
-      .map((row) => ({
-        id: String(row['id']),
-        client: row['client'] as ClientId,
-        status: String(row['status']),
-        cause: String(row['suspend_cause']),
-        live: !['ended', 'refused', 'draft'].includes(String(row['status'])),
-      }))
-  }
 
   let stopped = false
   function fatal(error: unknown): void {
