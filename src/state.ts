@@ -250,7 +250,6 @@ function start(port: MessagePort, options: StateOptions): void {
     heldShares: consent.ofClient,
     linkIdentity: consent.linkIdentity,
     ofIdentity: consent.ofIdentity,
-    onMeter: registry.onMeter,
     personAccesses: person.accesses,
     personEntry: person.entry,
     personEntries: person.entries,
