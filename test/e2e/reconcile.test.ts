@@ -112,7 +112,7 @@ test('the holder changed: ended for that reason, once Enedis has said so of a ca
 })
 
 test('a right nobody here knows is put on record: a share that was withdrawn here and still stands at Enedis', async () => {
-  const [first = '', second = ''] = THREE
+  const [first, second] = THREE
   await give(first)
   await house.gate.command('permission withdraw', { permission: (await of(first)).id })
   await give(PRODUCER, ['l3'])
