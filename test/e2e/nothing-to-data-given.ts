@@ -5,6 +5,9 @@
  * A meter is given once in each house: Enedis dates a share by the day, and of two claims of one share on one day the
  * gate cannot know which is the holder's.
  */
+import { meteringData } from '../clients/data-connect-proxy.ts'
+import type { Reading, Told } from '../clients/http.ts'
+import { ask } from '../clients/http.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { today } from '../harness/settings.ts'
 import type { GateHandle } from '../harness/gate.ts'
@@ -164,6 +167,17 @@ export async function permissionOf(gate: GateHandle, client: string, meter: stri
 }
 
 export const days = (from: number, until: number): string[] => Array.from({ length: until - from }, (_, i) => today(from + i))
+
+/** What the app for Homey asks. */
+export function readHomey(base: string, access: string, meter: string): Promise<Told> {
+  const query = new URLSearchParams({ usage_point_id: meter, start: today(-5), end: today(0) }).toString()
+  return ask(`${base}/data/proxy/metering_data_dc/v5/daily_consumption?${query}`, { headers: { Authorization: `Bearer ${access}` } })
+}
+
+/** What Consometers' proxy asks. */
+export function readV1(base: string, access: string, meter: string): Promise<Reading> {
+  return meteringData({ base, token: () => Promise.resolve(access) }, 'consumption_load_curve', meter, today(-5), today(0))
+}
 
 /** A person who gives as soon as a page is shown, while the device waits. */
 export function meanwhile(gives: (page: string) => Promise<unknown>): {
