@@ -36,8 +36,8 @@ h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 a { color: var(--water); }
 p, ul, ol, dl, table { margin: .5rem 0 1rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 1rem 0; }
-.card > :first-child { margin-top: 0; }
-.card > :last-child { margin-bottom: 0; }
+.card > :first-child, .error > :first-child { margin-top: 0; }
+.card > :last-child, .error > :last-child { margin-bottom: 0; }
 .soft { color: var(--soft); }
 .note { background: var(--mark); color: var(--mark-text); border-radius: .5rem; padding: .75rem 1rem; margin: 1rem 0; }
 .good { color: var(--good); font-weight: 600; }
@@ -46,6 +46,7 @@ p, ul, ol, dl, table { margin: .5rem 0 1rem; }
 dl.facts { display: grid; grid-template-columns: minmax(8rem, 14rem) 1fr; gap: .35rem 1rem; }
 dl.facts dt { color: var(--soft); }
 dl.facts dd { margin: 0; }
+dl.facts ul { margin: 0; padding-left: 1.25rem; }
 @media (max-width: 30rem) { dl.facts { grid-template-columns: 1fr; } dl.facts dd { margin-bottom: .5rem; } }
 fieldset { border: 1px solid var(--line); border-radius: .5rem; margin: 1rem 0; padding: .75rem 1rem; }
 legend { font-weight: 600; padding: 0 .35rem; }
@@ -65,10 +66,11 @@ button.stop { border-color: var(--bad); background: transparent; color: var(--ba
 table { border-collapse: collapse; width: 100%; font-size: .95rem; }
 caption { text-align: left; color: var(--soft); padding: .25rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .45rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
+td:nth-child(2):last-child code { overflow-wrap: anywhere; }
 pre, code { font: .9em/1.45 ui-monospace, "DejaVu Sans Mono", monospace; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 meter, progress { width: 100%; height: 1rem; }
 svg.chart { width: 100%; height: auto; }
 svg.chart .bar { fill: var(--water); }
-svg.chart text { fill: var(--soft); font-size: 11px; }
+.ends { display: flex; justify-content: space-between; gap: 1rem; margin: 0 0 .75rem; color: var(--soft); font-size: .9rem; }
 `

@@ -43,8 +43,7 @@ function quotas(visit: Visit): Html {
       const name = api === '' ? account : `${account}, ${api}`
       return html`<li>
         <label for="quota-${i}"
-          >${name} :
-          ${say({ fr: `${numberIn(language, used)} appels sur ${numberIn(language, perHour)} dans l’heure`, en: `${numberIn(language, used)} calls of ${numberIn(language, perHour)} in the hour` })}</label
+          >${say({ fr: `${name} : ${numberIn(language, used)} appels sur ${numberIn(language, perHour)} dans l’heure`, en: `${name}: ${numberIn(language, used)} calls of ${numberIn(language, perHour)} in the hour` })}</label
         >
         <meter id="quota-${i}" min="0" max="${perHour}" high="${Math.floor(perHour * 0.9)}" value="${used}">${used}/${perHour}</meter>
       </li>`
@@ -53,8 +52,7 @@ function quotas(visit: Visit): Html {
 }
 
 const WIDTH = 900
-const HEIGHT = 150
-const TOP = 14
+const HEIGHT = 136
 
 /** The chart tells nothing that the table below it does not. */
 function accesses(visit: Visit, { days, counting }: Accesses): Html {
@@ -67,7 +65,7 @@ function accesses(visit: Visit, { days, counting }: Accesses): Html {
     en: `${numberIn(language, total)} calls in ${days.length} days, at most ${numberIn(language, most)} in a day`,
   })
   const bars = days.map(({ calls }, i) => {
-    const height = Math.round(((HEIGHT - TOP) * calls) / Math.max(1, most))
+    const height = Math.round((HEIGHT * calls) / Math.max(1, most))
     return html`<rect
       class="bar"
       x="${(i * step + 2).toFixed(1)}"
@@ -78,12 +76,11 @@ function accesses(visit: Visit, { days, counting }: Accesses): Html {
   })
   const [first, last] = [days[0]?.day, days.at(-1)?.day]
   return html`${counting && html`<p class="note">${say({ fr: 'Les entrées plus anciennes sont encore en cours de comptage.', en: 'Older entries are still being counted.' })}</p>`}
-    <svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT + 16}" role="img" aria-label="${summary}">
-      ${bars}
-      <text x="0" y="11">${numberIn(language, most)}</text>
-      <text x="0" y="${HEIGHT + 13}">${first !== undefined && dayIn(language, first)}</text>
-      <text x="${WIDTH}" y="${HEIGHT + 13}" text-anchor="end">${last !== undefined && dayIn(language, last)}</text>
-    </svg>
+    <p>${summary}</p>
+    <svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${summary}">${bars}</svg>
+    <p class="ends">
+      <span>${first !== undefined && dayIn(language, first)}</span> <span>${last !== undefined && dayIn(language, last)}</span>
+    </p>
     <details>
       <summary>${say({ fr: 'Les mêmes nombres en tableau', en: 'The same numbers as a table' })}</summary>
       ${table(

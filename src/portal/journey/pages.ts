@@ -228,7 +228,7 @@ export function donePage({ journey, clientName, end, token }: Done): Shown {
       <p>
         ${
           fr
-            ? 'Vous pouvez à tout moment voir qui a lu quoi, et retirer votre accord :'
+            ? 'Vous pouvez à tout moment voir qui a lu quoi, et retirer votre accord\u00a0:'
             : 'At any time you can see who read what, and withdraw:'
         } <a href="/me">${fr ? 'Mes autorisations' : 'My permissions'}</a>.
       </p>`,

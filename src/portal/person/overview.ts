@@ -45,7 +45,7 @@ const T = {
     franceconnect: { fr: 'Vous êtes passé par FranceConnect.', en: 'You came through FranceConnect.' },
     link: { fr: 'Vous êtes passé par un lien à usage unique.', en: 'You came through a one-time link.' },
   },
-  until: { fr: 'La session se ferme d’elle-même à', en: 'The session ends by itself at' },
+  until: { fr: 'La session se ferme d’elle-même le', en: 'The session ends by itself on' },
   none: {
     fr: 'Aucune autorisation en cours : personne ne peut lire vos données par cette passerelle.',
     en: 'No permission stands: nobody can read your data through this gate.',
