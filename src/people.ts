@@ -16,7 +16,8 @@ import type { MadeLink } from './portal/identity/links.ts'
 import { linkFor } from './portal/identity/links.ts'
 import { identityRoom } from './portal/identity/routes.ts'
 import { beginRoutes } from './portal/journey/begin.ts'
-import { dataConnectEnding, pageEnding, PASTED_HEADER } from './portal/journey/endings.ts'
+import { READABLE_HEADER } from './domain/readable-token.ts'
+import { dataConnectEnding, pageEnding } from './portal/journey/endings.ts'
 import { deviceEnding, oauthEnding, oauthRoutes } from './portal/journey/oauth.ts'
 import type { Endings } from './portal/journey/routes.ts'
 import { journeyDesk, journeyRoutes } from './portal/journey/routes.ts'
@@ -139,7 +140,7 @@ export async function peopleOf({
       })
     },
     async hashOf(bearer) {
-      if (bearer.startsWith(`${PASTED_HEADER}.`)) return createHash('sha256').update(bearer).digest()
+      if (bearer.startsWith(`${READABLE_HEADER}.`)) return createHash('sha256').update(bearer).digest()
       return oauth.bearer(bearer)
     },
     link: (permission, by) => linkFor(parts, { permission, by }),

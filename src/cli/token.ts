@@ -3,13 +3,18 @@ import { INSTANCE_OPTIONS, withState } from './instance.ts'
 import { CliError, print, wordsOf } from './words.ts'
 
 export async function run(given: readonly string[]): Promise<number> {
-  const words = wordsOf(given, ['json'], [...INSTANCE_OPTIONS, 'permissions', 'ttl', 'client'])
+  const words = wordsOf(given, ['json', 'readable'], [...INSTANCE_OPTIONS, 'permissions', 'ttl', 'client'])
   const [verb, what] = words.rest
   const json = words.flag('json')
   if (verb === 'issue' && what !== undefined) {
     const permissions = words.option('permissions')?.split(',')
     const ttl = words.option('ttl')
-    const args = { client: what, ...(permissions && { permissions }), ...(ttl !== undefined && { ttlSeconds: words.number('ttl', 0) }) }
+    const args = {
+      client: what,
+      ...(permissions && { permissions }),
+      ...(ttl !== undefined && { ttlSeconds: words.number('ttl', 0) }),
+      readable: words.flag('readable'),
+    }
     const issued = await withState(words, (call) => call<{ token: string; expiresAt: string }>('token issue', args))
     print(json, issued, () => `${issued.token}\nvalid until ${issued.expiresAt}; shown this once`)
     return 0
@@ -35,5 +40,7 @@ export async function run(given: readonly string[]): Promise<number> {
     print(json, done, () => `revoked; calls under way of ${done.client} with it are cut`)
     return 0
   }
-  throw new CliError('ecluse token issue CLIENT [--permissions ID,ID] [--ttl SECONDS] | list [--client ID] | revoke TOKEN-OR-ID')
+  throw new CliError(
+    'ecluse token issue CLIENT [--permissions ID,ID [--readable]] [--ttl SECONDS] | list [--client ID] | revoke TOKEN-OR-ID',
+  )
 }

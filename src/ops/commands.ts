@@ -2,15 +2,17 @@
  * What an operator may do to the state, by name: the control socket of a running gate and the command line without one
  * run this same table. Whatever ends or narrows something tells the caches and cuts what is under way before it answers.
  */
+import { randomBytes } from 'node:crypto'
 import * as z from 'zod'
 import { parseMeter } from '../domain/meter.ts'
 import type { MeterId } from '../domain/meter.ts'
+import { readableToken } from '../domain/readable-token.ts'
 import type { ClientId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
 import { STATUSES } from '../domain/vocabulary.ts'
 import type { Page, Selection } from '../evidence/disclose.ts'
-import type { ActResult, Views } from '../permissions/registry.ts'
+import type { ActResult, PermissionRecord, Views } from '../permissions/registry.ts'
 import type { Admitted } from '../permissions/admit.ts'
 import type { IssuedToken } from '../permissions/tokens.ts'
 import type { PolicyDocument } from '../settings/policy-document.ts'
@@ -78,6 +80,7 @@ const ASKED = {
     client: word,
     permissions: z.array(word).max(10_000).optional(),
     ttlSeconds: z.int().min(1, LIFE_OF_A_TOKEN).max(31_536_000, LIFE_OF_A_TOKEN).optional(),
+    readable: z.boolean().default(false),
   }),
   tokens: z.strictObject({ client: word.optional() }),
   revoke: z.strictObject({ token: word }),
@@ -103,6 +106,11 @@ export function commandsOn(context: CommandContext) {
     const purpose = context.clients().get(client)
     if (purpose === undefined) throw new Error(`the settings declare no client ${client}`)
     return purpose
+  }
+  /** Those that are still known: of a person that was erased there is none. */
+  async function metersOf(permissions: readonly string[]): Promise<readonly MeterId[]> {
+    const records = permissions.map((permission) => state.call<PermissionRecord>('showPermission', { permission }))
+    return [...new Set((await Promise.all(records)).flatMap(({ content }) => content?.meter ?? []))]
   }
   /** Waits until nothing is in clear any more and what was ordered is destroyed. */
   async function drained(): Promise<void> {
@@ -182,8 +190,13 @@ export function commandsOn(context: CommandContext) {
       return credential
     },
     async 'token issue'(args: z.input<typeof ASKED.issue>) {
-      const { client, permissions = null, ttlSeconds = context.tokenTtlSeconds() } = read(ASKED.issue, args)
-      const issued = await state.call<IssuedToken>('issueToken', { client, purpose: declared(client), permissions, ttlSeconds, now: now() })
+      const { client, permissions = null, ttlSeconds = context.tokenTtlSeconds(), readable } = read(ASKED.issue, args)
+      const purpose = declared(client)
+      if (readable && permissions === null) throw new Error('a readable token names its meters: name the permissions that it is for')
+      const until = (now() + ttlSeconds * 1000) as Millis
+      const value = readable && readableToken(await metersOf(permissions ?? []), now(), until, randomBytes(32))
+      const order = { client, purpose, permissions, ttlSeconds, ...(value !== false && { value }), now: now() }
+      const issued = await state.call<IssuedToken>('issueToken', order)
       return { token: issued.token, id: issued.id, client: issued.client, expiresAt: new Date(issued.expiresAt).toISOString() }
     },
     async 'token list'(args: z.input<typeof ASKED.tokens>) {

@@ -59,6 +59,8 @@ export interface Tokens {
     readonly purpose: PurposeCode
     readonly permissions: readonly PermissionId[] | null
     readonly ttlSeconds: number
+    /** Where it must have a form of its own; as secret as one that is made here. */
+    readonly value?: string
     readonly now: Millis
   }): IssuedToken
   /**
@@ -242,11 +244,11 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
     end: ({ client, hash, now }) => sql.end.run(now, hash, client).changes === 1,
     endOfCredential: ({ client, credential, now }) =>
       sql.endOfCredential.all(now, client, credential).map((row) => row['hash'] as Uint8Array),
-    issue({ client, purpose, permissions, ttlSeconds, now }) {
+    issue({ client, purpose, permissions, ttlSeconds, value, now }) {
       const { keyId, disabled } = clientRow(client)
       if (disabled) throw new Refused(`client ${client} is disabled: a token of it would open nothing`)
       own(client, permissions)
-      const issued = put(client, null, purpose, permissions && [...new Set(permissions)], ttlSeconds, now)
+      const issued = put(client, null, purpose, permissions && [...new Set(permissions)], ttlSeconds, now, value)
       journal.append({ clear: { t: 'admin.token', client, change: 'issued' }, sealed: { credential: issued.id }, keyId }, now)
       return issued
     },

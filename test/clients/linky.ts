@@ -20,8 +20,6 @@ export interface LinkyOptions {
   readonly token: string
   readonly prm: string
   readonly userAgent?: string
-  /** False: the meters in the token are not looked at, as if it named this one. */
-  readonly readsToken?: boolean
 }
 
 export interface LinkySession {
@@ -41,8 +39,8 @@ export class LinkyError extends Error {
 }
 
 /** @throws {RangeError} where the token names no such meter, before any request */
-export function linkySession({ base, token, prm, userAgent = '@bokub/linky', readsToken = true }: LinkyOptions): LinkySession {
-  if (readsToken && !metersOfToken(token).includes(prm)) throw new RangeError('the token does not name this meter')
+export function linkySession({ base, token, prm, userAgent = '@bokub/linky' }: LinkyOptions): LinkySession {
+  if (!metersOfToken(token).includes(prm)) throw new RangeError('the token does not name this meter')
   return {
     async get(type, start, end) {
       const told = await ask(`${base}/api/${type}?${new URLSearchParams({ start, end, prm }).toString()}`, {

@@ -57,6 +57,8 @@ const ALL = Object.keys(LINES) as Line[]
 let sandbox: Sandbox
 let gate: TestGate
 let tokens: Record<Client, string>
+/** Names the meters of all that viriya holds, for the clients that look for theirs. */
+let readable: string
 
 /** Nobody chose a style for these clients: the path that they call tells it. */
 function unstyled(tree: Tree): void {
@@ -77,6 +79,8 @@ beforeAll(async () => {
   for (const meter of [NO_CURVE, HELD, REFUSED, WITHDRAWN, THROTTLED, EXPIRED]) await permit(gate, meter, ['curve', 'daily', 'peak'])
   const [viriya, office, domoticz] = await Promise.all([gate.token(), gate.token('office'), gate.token('domoticz')])
   tokens = { viriya, office, domoticz }
+  const meters = [FULL, PARTIAL, FEW, DAYS_ONLY, NO_CURVE, HELD, REFUSED, WITHDRAWN, THROTTLED, EXPIRED]
+  readable = await readableFor(meters)
 })
 afterAll(async () => {
   await gate.stop()
@@ -101,6 +105,12 @@ async function permit(on: GateHandle, meter: string, lines: readonly Line[], fro
   }
 }
 
+/** As `ecluse token issue viriya --permissions … --readable` makes it. */
+async function readableFor(meters: readonly string[], ttlSeconds = 3600): Promise<string> {
+  const order = { client: 'viriya', permissions: meters.map((meter) => permissionOf('viriya', meter)), ttlSeconds, readable: true }
+  return (await gate.command<{ token: string }>('token issue', order)).token
+}
+
 const never = (): Promise<never> => Promise.reject(new Error('the plugin asked for a refresh'))
 const noWait = (): Promise<void> => Promise.resolve()
 
@@ -116,11 +126,8 @@ function plugin(meter: string, changes: Partial<DomoticzLinkyOptions> = {}): Dom
     ...changes,
   })
 }
-/** The tokens here are opaque: what the client reads in one is tested where they look like a JWT. */
-const haLinky = (prm: string): ReturnType<typeof firstImport> =>
-  firstImport({ base: gate.url, token: tokens.viriya, prm, today: today(0), readsToken: false })
-const linky = (prm: string, token = tokens.viriya): ReturnType<typeof linkySession> =>
-  linkySession({ base: gate.url, token, prm, readsToken: false })
+const haLinky = (prm: string): ReturnType<typeof firstImport> => firstImport({ base: gate.url, token: readable, prm, today: today(0) })
+const linky = (prm: string, token = readable): ReturnType<typeof linkySession> => linkySession({ base: gate.url, token, prm })
 const mcp = (prm: string, wait = noWait, token = tokens.viriya): Promise<McpAnswer> =>
   askMcp({ base: `${gate.url}/api`, token, prm, wait }, 'daily_consumption', today(-5), today(0))
 const v4 = (meter: string, token = tokens.viriya): ReturnType<typeof meteringData> =>
@@ -296,10 +303,13 @@ describe('a meter that the client has no permission for', () => {
     expect((await it.run()).ended).toBe('failed')
     expect(it.on).toBe(true)
     it.close()
-    await expect(linky(NEVER).get('daily_consumption', today(-5), today(0))).rejects.toMatchObject({
-      code: 401,
-      response: { status: 401, reason: 'no_permission', error: { error: 'ADAM-DC-0008' } },
-    })
+    expect(() => linky(NEVER)).toThrow(RangeError)
+    const query = new URLSearchParams({ prm: NEVER, start: today(-5), end: today(0) }).toString()
+    const told = await ask(`${gate.url}/api/daily_consumption?${query}`, { headers: { Authorization: `Bearer ${readable}` } })
+    expect([told.status, fieldsOf(told.text)]).toMatchObject([
+      401,
+      { status: 401, reason: 'no_permission', error: { error: 'ADAM-DC-0008' } },
+    ])
     await expect(v4(NEVER)).rejects.toMatchObject({ code: 'ADAM-DC-0008' })
   })
 })
@@ -437,7 +447,8 @@ describe('an expired token', () => {
   })
 
   test('is told to each in its own words', async () => {
-    const token = await expired('viriya')
+    const token = await readableFor([EXPIRED], 1)
+    await sleep(1100)
     await expect(linky(EXPIRED, token).get('daily_consumption', today(-5), today(0))).rejects.toMatchObject({
       code: 401,
       response: { status: 401, message: 'The token has expired', error: { error: 'invalid_token' }, reason: 'token_expired' },
@@ -575,8 +586,9 @@ describe('the interface of Conso API', () => {
     ])
   })
 
-  test('linky asks for no meter that its token does not name', () => {
-    const token = `x.${Buffer.from(JSON.stringify({ sub: [FULL] })).toString('base64url')}.x`
+  test('linky asks for no meter that its token does not name', async () => {
+    const token = await readableFor([FULL])
+    await expect(gate.command('token issue', { client: 'viriya', readable: true })).rejects.toThrow('name the permissions')
     callsSince()
     expect(() => linkySession({ base: gate.url, token, prm: PARTIAL })).toThrow(RangeError)
     expect(() => linkySession({ base: gate.url, token, prm: FULL })).not.toThrow()

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ClientId, PermissionId } from '../../domain/permission.ts'
 import { bareMeter } from '../../domain/meter.ts'
+import { readableToken } from '../../domain/readable-token.ts'
 import type { PortalParts } from '../ports.ts'
 import { permissionsOf } from './give.ts'
 import type { Journey } from './journey.ts'
@@ -18,15 +19,7 @@ export type CodeFor = (args: {
   readonly redirectUri: string
 }) => Promise<string | undefined>
 
-/** Of a token that is pasted into a program. Its programs decode the middle part, to see for which meters it is. */
-export const PASTED_HEADER = Buffer.from(JSON.stringify({ typ: 'JWT', alg: 'HS256', kid: 'pasted' })).toString('base64url')
 const TOKENS_AT_ONCE = 5
-
-/** Looks like the JWT that such programs decode; for the gate it is 256 random bits that the registry knows. */
-export function pastedToken(meters: readonly string[], now: number, until: number): string {
-  const claims = { sub: meters, iat: Math.floor(now / 1000), exp: Math.floor(until / 1000) }
-  return `${PASTED_HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${randomBytes(32).toString('base64url')}`
-}
 
 export function pageEnding(parts: PortalParts): Ending {
   return {
@@ -38,7 +31,7 @@ export function pageEnding(parts: PortalParts): Ending {
       const permissions = await permissionsOf(parts, end.bundle, client.id)
       // What was given may have been all for another client of the same body.
       if (permissions.length === 0) return {}
-      const token = pastedToken(end.meters.map(bareMeter), parts.now(), end.until)
+      const token = readableToken(end.meters, parts.now(), end.until, randomBytes(32))
       await parts.state.call('recordToken', {
         value: token,
         client: client.id,
