@@ -14,6 +14,7 @@ import type { Client2026, Question } from '../clients/measures-2026.ts'
 import { client2026, QUESTIONS } from '../clients/measures-2026.ts'
 import { today } from '../harness/settings.ts'
 import type { Walker } from '../harness/walker.ts'
+import { mainOf } from '../harness/walker.ts'
 import type { House } from './journey-given.ts'
 import { aHouse, BIG_ID, BOTH_WAYS, DAYS_ONLY, HOUSE, THREE } from './journey-given.ts'
 import type { People } from './nothing-to-data-given.ts'
@@ -206,6 +207,19 @@ describe('a client of 2026', () => {
     expect((await read(client, THREE[2])).is).toBe('denied')
     const daily = await client.read('daily', THREE[2], today(-60), today(0))
     expect(daily.is === 'points' && daily.points.map(({ d }) => d.slice(0, 10))).toStrictEqual(days(-HISTORY, 0))
+  })
+
+  test('is called back only when Enedis’s own list has the share: its own first question has an answer', async () => {
+    const [client, person] = [modern(), people.browser()]
+    house.sandbox.delayServices(2)
+    const callback = await people.accepts(person, await person.get(client.authorizeAt('late')), '12345678901234')
+    let page = await person.get(callback)
+    for (let tries = 0; tries < 2; tries += 1) {
+      expect([page.left, mainOf(page).includes('Vérification auprès d’Enedis')]).toStrictEqual([undefined, true])
+      page = await person.get(page.url)
+    }
+    const authorisation = new URL(page.left ?? '').searchParams.get('autorisation_id') ?? ''
+    expect(await client.metersOf(authorisation)).toStrictEqual(['12345678901234'])
   })
 
   test('asks again while the list is empty, and is told nothing of an authorisation that is another client’s', async () => {

@@ -3,6 +3,7 @@
  * in a browser, they read, the person withdraws. In between what ends nothing: a part of the days, a series that was not
  * ticked, a refusal and a quota that pass, a token that is over.
  */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Tokens } from '../clients/device-flow.ts'
@@ -13,7 +14,7 @@ import { ask, fieldsOf } from '../clients/http.ts'
 import { today } from '../harness/settings.ts'
 import type { Walker } from '../harness/walker.ts'
 import type { House } from './journey-given.ts'
-import { aHouse, BIG_ID, BOTH_WAYS, HOUSE, THREE } from './journey-given.ts'
+import { aHouse, BIG_ID, BOTH_WAYS, HOUSE, THREE, ticked } from './journey-given.ts'
 import type { People } from './nothing-to-data-given.ts'
 import { days, HISTORY, HOMEY, meanwhile, peopleOf, PLUGIN, realClients } from './nothing-to-data-given.ts'
 
@@ -36,6 +37,15 @@ afterAll(async () => {
 const restrict = (meter: string, lift: boolean): Promise<unknown> => house.gate.command('subject restrict', { meter, lift })
 const giveBack = (client: string, token: string): Promise<Response> =>
   fetch(`${house.gate.url}/oauth/revoke`, { method: 'POST', body: new URLSearchParams({ client_id: client, token }) })
+
+/** The operator changes the settings of a running gate. */
+async function disabled(now: boolean): Promise<void> {
+  const { config, gate } = house.gate
+  const [on, off] = [`name: Client ${PLUGIN}\n`, `name: Client ${PLUGIN}\n    disabled: true\n`]
+  const text = readFileSync(config, 'utf8')
+  writeFileSync(config, now ? text.replace(on, off) : text.replace(off, on))
+  expect(await gate.reload()).toStrictEqual([])
+}
 
 interface Installed {
   readonly plugin: DomoticzLinky
@@ -152,6 +162,17 @@ describe('DomoticzLinky', () => {
       expect(it.plugin.tokens).toMatchObject({ refresh: it.tokens.refresh, meters: BOTH_WAYS })
     })
 
+    test('keeps its tokens while its operator has the client disabled, though neither data nor a refresh is to be had', async () => {
+      const held = it.plugin.tokens
+      await disabled(true)
+      const before = it.flow.heard.length
+      expect(await it.plugin.run()).toStrictEqual({ ended: 'failed', why: 'no refresh' })
+      expect(it.flow.heard.slice(before)).toStrictEqual(Array.from({ length: 3 }, () => '/device/token 503 temporarily_unavailable'))
+      expect(it.plugin.tokens).toStrictEqual(held)
+      await disabled(false)
+      expect(await it.plugin.run()).toStrictEqual({ ended: 'success' })
+    })
+
     test('ends when the person withdraws: it erases its tokens, and a refresh gives it no others', async () => {
       await people.withdraws(it.person, PLUGIN, BOTH_WAYS)
       const calls = house.sandbox.calls().length
@@ -198,6 +219,50 @@ describe('DomoticzLinky', () => {
       '/device/token 400 expired_token',
     ])
   })
+})
+
+test('of two meters of one person a withdrawal of one ends that one: what is left is read, and renewed by a client that names both', async () => {
+  const other = await aHouse('v1', { change: realClients })
+  const both = [THREE[0], THREE[1]] as const
+  try {
+    const their = peopleOf(() => other.gate, other.sandbox)
+    const person = their.browser()
+    const { show, wait } = meanwhile(async (page) => {
+      const asked = await person.submit(await person.get(page), [['mine', 'yes']])
+      const callback = await other.accepted(person, await person.submit(asked, ticked(['l1'])), ...both)
+      const choice = await person.get(callback.href)
+      const done = await person.submit(
+        choice,
+        both.map((meter) => ['meter', `prm:${meter}`] as const),
+      )
+      expect(done.status).toBe(200)
+    })
+    const flow = deviceFlow({ base: other.gate.url, clientId: PLUGIN, headers: PLUGIN_HEADERS, holdsConnection: true, show, wait })
+    closing.push(flow)
+    const linked = await flow.link()
+    expect(linked).toMatchObject({ is: 'linked', tokens: { meters: both.join(',') } })
+    if (linked.is !== 'linked') return
+    await their.withdraws(person, PLUGIN, both[0])
+    const { tokens } = linked
+    const fresh = await flow.refresh(tokens)
+    expect(fresh).toMatchObject({ meters: both.join(',') })
+    const plugin = domoticzLinky({
+      base: other.gate.url,
+      meter: both[1],
+      tokens: fresh as Tokens,
+      refresh: (held) => flow.refresh({ ...tokens, ...held }),
+      today: () => today(0),
+      days: 7,
+      wait: () => Promise.resolve(),
+    })
+    closing.push(plugin)
+    expect(await plugin.run()).toStrictEqual({ ended: 'success' })
+    await their.withdraws(person, PLUGIN, both[1])
+    expect(await plugin.run()).toStrictEqual({ ended: 'off' })
+    expect(await flow.refresh(tokens)).toBe('off')
+  } finally {
+    await other.stop()
+  }
 })
 
 describe('the app for Homey', () => {
