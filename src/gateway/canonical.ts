@@ -46,6 +46,8 @@ const REPEATABLE = new Set([
 /** No client needs more; a limit of node:http would drop the rest unseen, and framing headers with it. */
 const MOST_HEADERS = 100
 const HOST = /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/
+/** Where a browser comes back from Enedis, which separates several meters by semicolons. */
+const LISTS_METERS = '/consent/callback'
 const METHODS = new Set(['GET', 'POST', 'OPTIONS'])
 const NEVER = new Set(['HEAD', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT'])
 
@@ -99,13 +101,15 @@ function headersOf(raw: readonly string[]): Map<string, string> | Flaw {
 }
 
 function targetOf(target: string): { readonly path: string; readonly query: ReadonlyMap<string, string> } | Flaw {
-  // Origin-form only; printable ASCII; no fragment, backslash or semicolon. Percent signs may stand in values alone.
-  if (!/^\/[A-Za-z0-9_./-]*(\?[A-Za-z0-9_.~!$'()*,:@%&=+/?-]*)?$/.test(target)) return { status: 400, why: 'target' }
+  // Origin-form only; printable ASCII; no fragment or backslash. Percent signs may stand in values alone.
+  if (!/^\/[A-Za-z0-9_./-]*(\?[A-Za-z0-9_.~!$'()*,:;@%&=+/?-]*)?$/.test(target)) return { status: 400, why: 'target' }
   const mark = target.indexOf('?')
   const path = mark < 0 ? target : target.slice(0, mark)
   if (path.includes('//') || /(^|\/)\.\.?(\/|$)/.test(path)) return { status: 400, why: 'target' }
   const query = new Map<string, string>()
   if (mark < 0) return { path, query }
+  // Some next hop would take it for a separator of parameters.
+  if (target.includes(';') && path !== LISTS_METERS) return { status: 400, why: 'target' }
   for (const pair of target.slice(mark + 1).split('&')) {
     const eq = pair.indexOf('=')
     const name = eq < 0 ? '' : pair.slice(0, eq)

@@ -38,8 +38,8 @@ export interface GiveArgs {
   readonly times: { readonly shown: Millis; readonly chosen: Millis; readonly sent: Millis; readonly back: Millis }
   /** Within it, a second claim of a share puts the first in doubt. */
   readonly journeyMs: number
-  /** What the same browser gave or proved to hold before: its own claims are not another's. */
-  readonly mine?: readonly PermissionId[]
+  /** Bundles for which the same browser claimed before: its own claims are not another's. */
+  readonly mine?: readonly string[]
   readonly now: Millis
 }
 export type Given =
@@ -65,7 +65,7 @@ export interface ClientShare {
 export interface Consent {
   give(args: GiveArgs): Given
   /** Claims a share for a look at the person's page: who proves to hold a meter today. */
-  claim(args: { readonly bundle: string; readonly shares: readonly Share[]; readonly journeyMs: number; readonly now: Millis }): Given
+  claim(args: Pick<GiveArgs, 'bundle' | 'shares' | 'journeyMs' | 'mine' | 'now'>): Given
   /** A person said no, here or on the data holder's page: on record, with nothing of the person, as proof that nothing was taken. */
   refused(args: { readonly client: ClientId; readonly by: 'person' | 'holder'; readonly notice: string; readonly now: Millis }): {
     readonly n: number
@@ -115,9 +115,9 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
   /** Undefined where nobody else has claimed any of them since they began. */
   function taken(
     { bundle, shares, journeyMs, now }: Pick<GiveArgs, 'bundle' | 'shares' | 'journeyMs' | 'now'>,
-    mine: readonly PermissionId[] = [],
+    mine: readonly string[] = [],
   ): Given | undefined {
-    const others = (share: Share) => claimsOf(share).filter((row) => row['bundle'] !== bundle && !isOf(String(row['bundle']), mine))
+    const others = (share: Share) => claimsOf(share).filter((row) => row['bundle'] !== bundle && !mine.includes(String(row['bundle'])))
     const contested = shares.filter((share) => others(share).length > 0)
     if (contested.length === 0) return undefined
     const earlier = contested.flatMap(others)
@@ -132,11 +132,6 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       .filter((id) => sql.active.get(id) !== undefined)
       .map((permission) => registry.act({ permission, type: 'suspend', details, now }))
     return { is: 'claimed', acts }
-  }
-  /** Whether all that a journey gave is among these; one that gave nothing is nobody's. */
-  function isOf(bundle: string, mine: readonly PermissionId[]): boolean {
-    const gave = idsOf(sql.bundle.all(bundle))
-    return gave.length > 0 && gave.every((id) => mine.includes(id))
   }
   function claimAll(bundle: string, shares: readonly Share[], now: Millis): void {
     for (const { account, authorisation, meter } of shares)
@@ -185,8 +180,8 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
       claimAll(args.bundle, args.shares, args.now)
       return { is: 'given', acts }
     },
-    claim({ bundle, shares, journeyMs, now }) {
-      const conflict = taken({ bundle, shares, journeyMs, now })
+    claim({ bundle, shares, journeyMs, mine, now }) {
+      const conflict = taken({ bundle, shares, journeyMs, now }, mine)
       if (conflict) return conflict
       claimAll(bundle, shares, now)
       return { is: 'given', acts: [] }

@@ -26,6 +26,8 @@ export interface Person {
   readonly method: 'data_connect' | 'franceconnect' | 'link'
   readonly permissions: readonly PermissionId[]
   readonly since: Millis
+  /** What this very browser has claimed at the data holder: who claims it again is nobody else. */
+  readonly claims?: readonly string[]
   /** For the logout of an identity provider. */
   readonly idToken?: string
 }

@@ -147,13 +147,13 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
       })
 
       test.each([
-        ['all that the first gave', ['first-1', 'first-2'], 'given'],
-        ['a part of what the first gave', ['first-1'], 'claimed'],
-        ['something else', ['other-1'], 'claimed'],
-        ['nothing', [], 'claimed'],
-      ] as const)('from the browser that gave %s is %3$s', async (_name, mine, expected) => {
+        ['the first', ['first'], 'given'],
+        ['the first, among others', ['other', 'first'], 'given'],
+        ['another', ['other'], 'claimed'],
+        ['none', [], 'claimed'],
+      ] as const)('from the browser that made %s claim is %3$s', async (_name, mine, expected) => {
         await give('first', [aContent(), aContent({ client: OFFICE })])
-        const second = await give('second', [aContent()], { now: later(1), mine: mine as never })
+        const second = await give('second', [aContent()], { now: later(1), mine })
         expect(second.is).toBe(expected)
         // What the same client had is replaced; what another one has stays.
         expect([(await standing('first-1'))[0], (await standing('first-2'))[0]]).toStrictEqual(
@@ -173,7 +173,7 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
               details: { actorRole: 'data_subject', channel: 'web' },
               now: later(2),
             })
-          expect((await give('again', [aContent()], { now: later(3), mine: ['thief-1' as PermissionId] })).is).toBe('claimed')
+          expect((await give('again', [aContent()], { now: later(3), mine: ['thief'] })).is).toBe('claimed')
           expect((await stores.registry.list({ status: 'active', limit: 10 })).map((p) => p.id)).toStrictEqual([])
         },
       )

@@ -29,7 +29,7 @@ export type Settled =
   | { readonly is: 'choose'; readonly meters: readonly VerifiedMeter[] }
   | { readonly is: 'ended'; readonly end: JourneyEnd }
   /** A sign-in: who holds these meters may see these permissions. */
-  | { readonly is: 'signed_in'; readonly permissions: readonly PermissionId[] }
+  | { readonly is: 'signed_in'; readonly permissions: readonly PermissionId[]; readonly claim: string }
 
 /** Right after the callback the list may still be empty: as long as this it is asked again. */
 const PATIENCE_MS = 60_000
@@ -38,13 +38,13 @@ const failed = (why: FailedBecause): Settled => ({ is: 'ended', end: { is: 'fail
 
 /**
  * @param picked meters that the person chose among several; undefined where it was not asked
- * @param mine what the same browser gave or proved to hold before
+ * @param mine what the same browser has claimed before
  */
 export async function settle(
   parts: PortalParts,
   journey: Journey,
   picked: readonly string[] | undefined,
-  mine: readonly PermissionId[],
+  mine: readonly string[],
 ): Promise<Settled> {
   const { back, sent, chosen } = journey
   if (!back || !sent) return failed('malformed')
@@ -60,7 +60,7 @@ export async function settle(
   if (verified.is === 'nothing') return late ? failed('nothing_shared') : { is: 'waiting' }
   // Of meters that the browser named each must be free: one that somebody else has taken is not passed over in silence.
   const fresh = claimed.is === 'meters' ? verified.meters : await unclaimed(parts, account, verified.meters)
-  if (why === 'sign_in') return signIn(parts, journey, fresh)
+  if (why === 'sign_in') return signIn(parts, journey, fresh, mine)
   if (!chosen) return failed('malformed')
   const meters = fresh.length === 1 ? fresh : fresh.filter((m) => picked?.includes(m.meter))
   return meters.length === 0 ? { is: 'choose', meters: fresh } : give(parts, journey, meters, mine)
@@ -87,11 +87,13 @@ function bundleOf(journey: Journey): string {
   return `bdl-${sha256(`bundle ${journey.id}`).slice(0, 32)}`
 }
 
-async function signIn(parts: PortalParts, journey: Journey, meters: readonly VerifiedMeter[]): Promise<Settled> {
+async function signIn(parts: PortalParts, journey: Journey, meters: readonly VerifiedMeter[], mine: readonly string[]): Promise<Settled> {
   const shares = meters.map((meter) => shareOf(parts.settings.account, meter, parisDay(parts.now())))
+  const bundle = `sign-in ${bundleOf(journey)}`
   const claim = await parts.state.call<Given>('claimShare', {
-    bundle: `sign-in ${bundleOf(journey)}`,
+    bundle,
     shares,
+    mine,
     journeyMs: parts.settings.journeyMinutes * 60_000,
     now: parts.now(),
   })
@@ -99,15 +101,10 @@ async function signIn(parts: PortalParts, journey: Journey, meters: readonly Ver
     await parts.onActs(claim.acts)
     return failed('claimed')
   }
-  return { is: 'signed_in', permissions: await parts.state.call<readonly PermissionId[]>('heldBy', { shares }) }
+  return { is: 'signed_in', claim: bundle, permissions: await parts.state.call<readonly PermissionId[]>('heldBy', { shares }) }
 }
 
-async function give(
-  parts: PortalParts,
-  journey: Journey,
-  meters: readonly VerifiedMeter[],
-  mine: readonly PermissionId[],
-): Promise<Settled> {
+async function give(parts: PortalParts, journey: Journey, meters: readonly VerifiedMeter[], mine: readonly string[]): Promise<Settled> {
   const { chosen, sent, back } = journey
   if (!chosen || !sent || !back) return failed('malformed')
   const asking = journey.client === null ? undefined : parts.clients().get(journey.client)
@@ -122,7 +119,7 @@ async function give(
     ),
   )
   if (permissions.length === 0) return failed('nothing_asked_shared')
-  const result = await parts.state.call<Given>('giveConsent', {
+  const result = await given(parts, {
     bundle,
     permissions,
     shares: meters.map((meter) => shareOf(parts.settings.account, meter, today)),
@@ -130,7 +127,8 @@ async function give(
     journeyMs: parts.settings.journeyMinutes * 60_000,
     mine,
     now,
-  } satisfies GiveArgs)
+  })
+  if (result === 'refused') return failed('restricted')
   await parts.onActs(result.acts)
   if (result.is === 'claimed') {
     parts.log.error(
@@ -139,6 +137,16 @@ async function give(
     return failed('claimed')
   }
   return { is: 'ended', end: await endGiven(parts, bundle, result.before ?? permissions.map((p) => p.id)) }
+}
+
+/** The registry says no where the person asked that nothing more be done, or is being erased. */
+async function given(parts: PortalParts, args: GiveArgs): Promise<Given | 'refused'> {
+  try {
+    return await parts.state.call<Given>('giveConsent', args)
+  } catch (error) {
+    if (error instanceof Error && 'fault' in error && error.fault === 'refused') return 'refused'
+    throw error
+  }
 }
 
 /** From what is on record: where the answer of an earlier try was lost, that try's permissions count. */

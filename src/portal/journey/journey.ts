@@ -87,7 +87,16 @@ export type JourneyEnd =
   | { readonly is: 'refused'; readonly by: 'person' | 'holder' }
   | { readonly is: 'failed'; readonly why: FailedBecause }
 
-export const FAILURES = ['claimed', 'foreign', 'nothing_shared', 'nothing_asked_shared', 'holder_failed', 'gone', 'malformed'] as const
+export const FAILURES = [
+  'claimed',
+  'foreign',
+  'nothing_shared',
+  'nothing_asked_shared',
+  'holder_failed',
+  'gone',
+  'restricted',
+  'malformed',
+] as const
 export type FailedBecause = (typeof FAILURES)[number]
 
 /** The boxes that a client's settings ask for. A line for a client that is gone is left out. */

@@ -309,6 +309,17 @@ export const FAILED: Readonly<Record<FailedBecause, Omit<Problem, 'next'>>> = {
     },
     help: { fr: 'Recommencez plus tard.', en: 'Start again later.' },
   },
+  restricted: {
+    title: { fr: 'Rien ne peut être accordé sur ce compteur', en: 'Nothing can be given on this meter' },
+    what: {
+      fr: 'Une limitation ou un effacement a été demandé pour ce compteur (RGPD, articles 17 et 18). Rien n’est accordé.',
+      en: 'A restriction or an erasure was asked for on this meter (GDPR, articles 17 and 18). Nothing is given.',
+    },
+    help: {
+      fr: 'Écrivez à l’exploitant pour la faire lever, puis recommencez.',
+      en: 'Write to the operator to have it lifted, then start again.',
+    },
+  },
   gone: {
     title: { fr: 'Ce service ne demande plus rien', en: 'This service no longer asks for anything' },
     what: {

@@ -48,7 +48,9 @@ export interface JourneyDesk {
   admits(request: FastifyRequest): boolean
 }
 
-const PER_ADDRESS = 60
+/** Behind a reverse proxy all visitors have one address. */
+const PER_ADDRESS = 300
+const MOST_CLAIMS = 50
 const WINDOW_MS = 600_000
 
 export function journeyDesk(rooms: Rooms): JourneyDesk {
@@ -223,14 +225,14 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     if (!journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
     if (checking.has(journey.id)) return frame.show(reply, visit, waitPage(journey))
     const one = journey.origin.is === 'data_connect' && journey.origin.generation === 'v2'
-    const work = mineOf(visit).then((mine) => settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked), mine))
+    const work = claimsOf(visit).then((mine) => settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked), mine))
     checking.set(journey.id, work)
     try {
       const settled = await work
       if (settled.is === 'waiting') return frame.show(reply, visit, waitPage(journey))
       if (settled.is === 'choose') return choose(reply, visit, journey, settled.meters, one, picked !== undefined)
       if (settled.is === 'signed_in') {
-        await visits.signIn(visit, { method: 'data_connect', permissions: settled.permissions, since: parts.now() }, reply)
+        await signIn(visit, settled.permissions, settled.claim, reply)
         return reply.redirect('/me', 303)
       }
       return await end(request, reply, journey, settled.end)
@@ -238,10 +240,14 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       checking.delete(journey.id)
     }
   }
-  /** What this browser has given, or proved to hold at Enedis: who gives it anew is nobody else. */
-  async function mineOf(visit: Visit): Promise<readonly PermissionId[]> {
-    const person = await visits.person(visit)
-    return person?.method === 'data_connect' ? person.permissions : []
+  /** What this browser has claimed: who claims it anew is nobody else. */
+  async function claimsOf(visit: Visit): Promise<readonly string[]> {
+    return (await visits.person(visit))?.claims ?? []
+  }
+  /** Signed in by a share at Enedis, under a new cookie; what the browser claimed before stays its own. */
+  async function signIn(visit: Visit, permissions: readonly PermissionId[], claim: string, reply: FastifyReply): Promise<Visit> {
+    const claims = [...(await claimsOf(visit)), claim].slice(-MOST_CLAIMS)
+    return visits.signIn(visit, { method: 'data_connect', permissions, claims, since: parts.now() }, reply)
   }
   function choose(
     reply: FastifyReply,
@@ -272,7 +278,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     if (how.is === 'given') {
       // Whoever gave it may see and withdraw it at once, under a new cookie; the journey moves with the browser. Where this
       // answer never arrives the browser has its old cookie, and is still told that something was given.
-      visit = await visits.signIn(visit, { method: 'data_connect', permissions: how.permissions, since: parts.now() }, reply)
+      visit = await signIn(visit, how.permissions, how.bundle, reply)
       ended = { ...ended, visit: visits.fingerprint(visit), visitBefore: journey.visit }
       await journeys.put(ended)
     }

@@ -211,3 +211,16 @@ test('whatever comes, it is read or refused, and never thrown at', () => {
     { numRuns: 1000 },
   )
 })
+
+test('a semicolon stands in the callback of Enedis, as a part of the value, and nowhere else', () => {
+  const at = (target: string) => canon({ target })
+  const callback = at('/consent/callback?code=c&usage_point_id=10000000000001;10000000000002')
+  expect('wire' in callback && callback.wire.query.get('usage_point_id')).toBe('10000000000001;10000000000002')
+  for (const target of [
+    '/consent/callback;a',
+    '/consent/callbacks?a=1;2',
+    '/me?a=1;2',
+    '/metering_data_clc/v5/consumption_load_curve?a=1;b=2',
+  ])
+    expect([target, at(target)]).toMatchObject([target, { status: 400, why: 'target' }])
+})
