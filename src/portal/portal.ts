@@ -60,14 +60,14 @@ export async function portalOf(parts: PortalParts, pages: readonly Room[]): Prom
   })
   await app.ready()
   return {
-    serves: (path) => path === '/' || app.hasRoute({ method: 'GET', url: path }) || FIRST.test(path),
+    serves: (path) => path === '/' || FIRST.test(path),
     handle: (message, res) => app.routing(message, res),
     close: () => app.close(),
   }
 }
 
-/** First parts of paths with something variable in them. */
-const FIRST = /^\/(consent|me|receipts|link|assets|dataconnect|franceconnect)(\/|$)/
+/** First parts of the portal's paths. Asked for each request to the gate: one look, no router. */
+const FIRST = /^\/(?:consent|device|me|receipts|link|assets|dataconnect|franceconnect)(?:\/|$)/
 
 function notFound({ frame }: Rooms, path: string, visit: Parameters<Frame['show']>[1], reply: Parameters<Frame['show']>[0]) {
   return frame.show(reply, visit, {
