@@ -19,7 +19,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'system',
-          include: ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/foreign/**/*.test.ts'],
+          include: [
+            'test/e2e/**/*.test.ts',
+            'test/faults/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
+            'test/foreign/**/*.test.ts',
+            'test/browser/**/*.test.ts',
+          ],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

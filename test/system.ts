@@ -17,6 +17,8 @@ const NEEDED = {
   strace: 'strace',
   e2fsprogs: 'mkfs.ext4',
   xfsprogs: 'mkfs.xfs',
+  chromium: '/usr/bin/chromium',
+  'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf',
 } as const
 
 const TRIES = 3

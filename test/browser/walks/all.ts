@@ -1,0 +1,16 @@
+/** Every walk, under the name that its test has. */
+import type { Visitor } from '../visitor.ts'
+import { connectsADevice, connectsAnApplication } from './clients.ts'
+import { looksAfterTheGate } from './console.ts'
+import { givesAndWithdraws, meetsTrouble, provesWhoItIs, saysNo, waitsAndChooses } from './consent.ts'
+
+export const WALKS: readonly (readonly [string, (visitor: Visitor) => Promise<void>])[] = [
+  ['gives a permission, sees who read, checks it and withdraws', givesAndWithdraws],
+  ['says no, here and on Enedis’s page', saysNo],
+  ['waits for Enedis and chooses among meters', waitsAndChooses],
+  ['meets what goes wrong', meetsTrouble],
+  ['proves who it is, by Enedis and by FranceConnect', provesWhoItIs],
+  ['connects an application, which is refused after the withdrawal', connectsAnApplication],
+  ['connects a device by its code', connectsADevice],
+  ['looks after the gate in the console', looksAfterTheGate],
+]
