@@ -262,7 +262,7 @@ describe('permissions', () => {
 describe('the overview', () => {
   test('gauges say in words what they show, and the chart what the table says', async () => {
     const { text } = await browser.get('/')
-    expect(text).toMatch(/main, load_curve :\s+40 calls of 1,000,000 in the hour/)
+    expect(text).toMatch(/main, load_curve:\s+40 calls of 1,000,000 in the hour/)
     expect(text).toMatch(/<meter id="quota-0" min="0" max="1000000" high="900000" value="40">/)
     expect(text).toMatch(/<svg class="chart"[^>]* role="img" aria-label="1 calls in 30 days, at most 1 in a day"/)
     expect(text.match(/<rect/g)).toHaveLength(30)
