@@ -11,7 +11,7 @@ import type { Demo } from '../../src/demo.ts'
 import { startDemo } from '../../src/demo.ts'
 import { LANGUAGES } from '../../src/web/language.ts'
 import { PAGE_NAMES, pagesDocument, picturesOf } from './catalogue.ts'
-import { launch, PHONE } from './chromium.ts'
+import { contextOf, launch, PHONE } from './chromium.ts'
 import type { Lens } from './inspect.ts'
 import { faultsOf, lensOf } from './inspect.ts'
 import type { Visitor } from './visitor.ts'
@@ -59,6 +59,14 @@ describe.each(LANGUAGES)('a person who reads %s', (language) => {
     expect(faults).toStrictEqual([])
   })
 
+  test('would notice what a page loads from elsewhere', async () => {
+    await person.go('about:blank')
+    await person.page.setContent(`<img src="${demo.sandbox}/picture.png"><img src="http://127.0.0.1:9/picture.png">`)
+    expect(faults).toStrictEqual(
+      expect.arrayContaining([`image of another origin: ${demo.sandbox}/picture.png`, 'a request elsewhere: http://127.0.0.1:9']),
+    )
+  })
+
   test('has been on every page there is', () => {
     expect(PAGE_NAMES.filter((name) => !seen.has(name))).toStrictEqual([])
   })
@@ -89,6 +97,21 @@ describe('the check itself', () => {
   ])('finds %s', async (_name, body, fault) => {
     await lens.violations('http://127.0.0.1/', page(`<style>:focus { outline: 2px solid }</style><main>${body}</main>`), PHONE)
     expect(await lens.byKeyboard()).toContain(fault)
+  })
+  test.each([
+    ['what is wider than its window', '<div style="width:400px">Large</div>', /\d+ px wide in a window of 320: .*div «Large»/],
+    ['a second heading', '<h1>Autre</h1>', /2 h1/],
+    ['a script', '<script>1</script>', /scripts, frames or inline styles: 1/],
+    ['a text that nobody meant', '<p>Bonjour undefined</p>', /a text that nobody meant/],
+    ['a page without its frame', '', /no footer/],
+  ])('finds %s', async (_name, body, fault) => {
+    const context = await contextOf(browser, 'fr')
+    const open = await context.newPage()
+    const text = page(`<main><h1>Titre</h1>${body}</main>`)
+    await open.setContent(text)
+    const faults = await faultsOf({ name: 'portal-home', language: 'fr', page: open, url: 'http://127.0.0.1/', text }, lens)
+    await context.close()
+    expect(faults).toStrictEqual(expect.arrayContaining([expect.stringMatching(fault)]))
   })
   test('finds what cannot be read in the dark alone', async () => {
     const body = page(
