@@ -72,7 +72,7 @@ export async function lensOf(browser: Browser): Promise<Lens> {
 }
 
 /** Everything that is wrong with a page, in sentences. */
-export async function faultsOf(sight: Sight, lens: Lens): Promise<readonly string[]> {
+export async function faultsOf(sight: Omit<Sight, 'name'> & { readonly name: string }, lens: Lens): Promise<readonly string[]> {
   const { page, language, url, text } = sight
   const faults = [...(await inPage<readonly string[]>(page, `structure('${language}')`))]
   await page.setViewportSize(DESKTOP)
