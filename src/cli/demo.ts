@@ -15,9 +15,9 @@ export async function run(given: readonly string[]): Promise<number> {
     logTo: process.stderr,
     onFatal: failed.resolve,
   })
-  const { gate, ops, sandbox, state, application, console } = demo
+  const { gate, ops, sandbox, state } = demo
   const requests = demo.requests.map(({ name, method, url, headers, body, expect }) => ({ name, method, url, headers, body, expect }))
-  print(words.flag('json'), { gate, ops, sandbox, state, application, console, requests }, () => text(demo))
+  print(words.flag('json'), { gate, ops, sandbox, state, requests }, () => text(demo))
   const why = await Promise.race([failed.promise, stopped.then(() => undefined)])
   await demo.stop()
   if (why === undefined) return 0

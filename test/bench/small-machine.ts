@@ -33,16 +33,16 @@ function memoryGroup(): Group {
   return { folder, peak: () => Number(readFileSync(join(folder, 'memory.peak'), 'utf8')) }
 }
 
+/** The first of five ports, one after the other: gate, ops, simulator, sample application, console. */
+const FIRST_PORT = 18_480
+
 interface Ready {
-  readonly gate: string
-  readonly sandbox: string
-  readonly application: string
-  readonly console: string
   readonly requests: readonly { readonly url: string; readonly headers: Record<string, string>; readonly expect: number }[]
 }
 
 async function answersOf(ready: Ready): Promise<{ readonly right: number; readonly wrong: number }> {
-  const pages = [ready.gate, `${ready.gate}/me`, ready.application, `${ready.console}/sign-in`, `${ready.sandbox}/mon-compte`]
+  const at = (i: number, path: string): string => `http://127.0.0.1:${FIRST_PORT + i}${path}`
+  const pages = [at(0, '/'), at(0, '/me'), at(2, '/mon-compte'), at(3, '/'), at(4, '/sign-in')]
   const asked = [...ready.requests, ...pages.map((url) => ({ url, headers: {}, expect: 200 }))]
   const statuses = await Promise.all(
     asked.map(({ url, headers }) => fetch(url, { headers }).then((r) => r.arrayBuffer().then(() => r.status))),
@@ -64,7 +64,7 @@ const child = spawn(
     'demo',
     '--json',
     '--port',
-    '0',
+    String(FIRST_PORT),
   ],
   { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
 )
