@@ -93,6 +93,8 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
       if (!holder) return UNKNOWN
       if ('meters' in question && question.meters.length > MOST_METERS) throw new RangeError('too many meters for one question')
       const services: SharedService[] = []
+      const seen = new Set<string>()
+      let total: number | undefined
       for (let page = 1; page <= MOST_PAGES; page += 1) {
         const reserved = quota.reserve({ client: ITSELF, account, api: SERVICES_API, calls: 1, rule: null })
         if (!reserved.ok) return { is: 'unknown', retryAfterSeconds: reserved.retryAfterSeconds }
@@ -114,8 +116,16 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
           log.warn({ account }, 'the data holder did not say what is shared')
           return UNKNOWN
         }
+        const rows = read.services.map((service) => JSON.stringify(service))
+        // A page that comes again, or a list that moved between two pages, hides rows: who is missing there is not gone.
+        const whole = read.total === (total ??= read.total) && !rows.some((row) => seen.has(row))
+        for (const row of rows) seen.add(row)
         services.push(...read.services)
-        if (read.services.length === 0 || services.length >= read.total) return { is: 'shares', services }
+        if (whole && services.length === total) return { is: 'shares', services }
+        if (!whole || rows.length === 0 || services.length > total) {
+          log.warn({ account }, 'the data holder lists less or more than it says that there is')
+          return UNKNOWN
+        }
       }
       return UNKNOWN
     },
