@@ -65,7 +65,7 @@ export interface ClientShare {
 export interface Consent {
   give(args: GiveArgs): Given
   /** Claims a share for a look at the person's page: who proves to hold a meter today. */
-  claim(args: Pick<GiveArgs, 'bundle' | 'shares' | 'journeyMs' | 'mine' | 'now'>): Given
+  claim(args: Pick<GiveArgs, 'bundle' | 'shares' | 'mine' | 'now'>): Given
   /** A person said no, here or on the data holder's page: on record, with nothing of the person, as proof that nothing was taken. */
   refused(args: { readonly client: ClientId; readonly by: 'person' | 'holder'; readonly notice: string; readonly now: Millis }): {
     readonly n: number
@@ -112,12 +112,13 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
 
   const claimsOf = ({ account, authorisation, meter, from }: Share): readonly Record<string, unknown>[] =>
     sql.claims.all(account, shareToken(authorisation), registry.meterToken(meter), startOfDay(from))
+  /** Claims of others than this journey and this browser. */
+  function othersOf(share: Share, bundle: string, mine: readonly string[]): readonly Record<string, unknown>[] {
+    return claimsOf(share).filter((row) => row['bundle'] !== bundle && !mine.includes(String(row['bundle'])))
+  }
   /** Undefined where nobody else has claimed any of them since they began. */
-  function taken(
-    { bundle, shares, journeyMs, now }: Pick<GiveArgs, 'bundle' | 'shares' | 'journeyMs' | 'now'>,
-    mine: readonly string[] = [],
-  ): Given | undefined {
-    const others = (share: Share) => claimsOf(share).filter((row) => row['bundle'] !== bundle && !mine.includes(String(row['bundle'])))
+  function taken({ bundle, shares, journeyMs, mine = [], now }: GiveArgs): Given | undefined {
+    const others = (share: Share) => othersOf(share, bundle, mine)
     const contested = shares.filter((share) => others(share).length > 0)
     if (contested.length === 0) return undefined
     const earlier = contested.flatMap(others)
@@ -173,16 +174,16 @@ export function consentOn(db: DatabaseSync, registry: Registry, attachments: Att
     give(args) {
       const before = idsOf(sql.bundle.all(args.bundle))
       if (before.length > 0) return { is: 'given', acts: [], before }
-      const conflict = taken(args, args.mine)
+      const conflict = taken(args)
       if (conflict) return conflict
       const acts = args.permissions.flatMap((permission) => giveOne(permission, args))
       for (const { id } of args.permissions) sql.join.run(args.bundle, id)
       claimAll(args.bundle, args.shares, args.now)
       return { is: 'given', acts }
     },
-    claim({ bundle, shares, journeyMs, mine, now }) {
-      const conflict = taken({ bundle, shares, journeyMs, now }, mine)
-      if (conflict) return conflict
+    claim({ bundle, shares, mine = [], now }) {
+      // Whoever only looks and comes second is told no more than that: the first may well be the same person elsewhere.
+      if (shares.some((share) => othersOf(share, bundle, mine).length > 0)) return { is: 'claimed', acts: [] }
       claimAll(bundle, shares, now)
       return { is: 'given', acts: [] }
     },

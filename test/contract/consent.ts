@@ -1,7 +1,8 @@
 /** What any registry must do with what people give: all of it or nothing, each share once, and what is given anew in place of what was. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { MeterId } from '../../src/domain/meter.ts'
+import type { MeterId, UsagePointId } from '../../src/domain/meter.ts'
 import type { AccountId, ClientId, LineId, PermissionId, PurposeCode } from '../../src/domain/permission.ts'
+import type { SharedService } from '../../src/domain/share.ts'
 import type { Day, Millis } from '../../src/domain/time.ts'
 import { addDays, day, parisDay } from '../../src/domain/time.ts'
 import type { GiveArgs, Share } from '../../src/permissions/consent.ts'
@@ -225,8 +226,7 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
     })
 
     test('a look at one’s page claims the share too; once for the same journey', async () => {
-      const claim = (bundle: string, ms: number) =>
-        stores.consent.claim({ bundle, shares: [aShare()], journeyMs: HALF_HOUR, now: later(ms) })
+      const claim = (bundle: string, ms: number) => stores.consent.claim({ bundle, shares: [aShare()], now: later(ms) })
       expect(await claim('look', 0)).toStrictEqual({ is: 'given', acts: [] })
       expect(await claim('look', 1000)).toStrictEqual({ is: 'given', acts: [] })
       expect(await claim('another', 2000)).toStrictEqual({ is: 'claimed', acts: [] })
@@ -234,11 +234,14 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
       expect(await stores.registry.list({ limit: 10 })).toStrictEqual([])
     })
 
-    test('an attempt to look with somebody’s share of just now puts what it gave in doubt', async () => {
+    test('an attempt to look with a share of just now shows nothing and ends nothing: it may be the same person elsewhere', async () => {
       await give('first', [aContent()])
-      const look = await stores.consent.claim({ bundle: 'look', shares: [aShare()], journeyMs: HALF_HOUR, now: later(1) })
-      expect([look.is, look.acts.map((act) => act.permission)]).toStrictEqual(['claimed', ['first-1']])
-      expect(await standing('first-1')).toStrictEqual(['suspended', 'holder_doubt'])
+      const look = (mine: readonly string[] = []) => stores.consent.claim({ bundle: 'look', shares: [aShare()], mine, now: later(1) })
+      expect(await look()).toStrictEqual({ is: 'claimed', acts: [] })
+      expect(await standing('first-1')).toStrictEqual(['active', null])
+      // Nor does it make the share a contested one.
+      expect((await give('again', [aContent()], { now: later(2), mine: ['first'] })).is).toBe('given')
+      expect((await look(['first', 'again'])).is).toBe('given')
     })
 
     describe('given anew', () => {
@@ -297,6 +300,45 @@ export function consentContract(name: string, open: () => Promise<Stores>): void
       await end('theirs-1')
       expect(await stores.consent.heldBy({ shares: [aShare()] })).toStrictEqual(['mine-1'])
       expect(await stores.consent.heldBy({ shares: [aShare({ account: 'other' as AccountId })] })).toStrictEqual([])
+    })
+  })
+
+  describe(`the holder's list on ${name}`, () => {
+    let stores: Stores
+    beforeEach(async () => {
+      stores = await open()
+    })
+    afterEach(() => stores.close())
+    const show = (permission: string) => stores.registry.show({ permission })
+    /** Asked at `asked`, answered with nothing, compared later. */
+    const compare = (asked: Millis, services: readonly SharedService[] = []) =>
+      stores.reconciliation.compare({ account: MAIN, meters: [METER as UsagePointId], services, asked, now: later(60_000) })
+
+    test('that was asked for before a permission was given says nothing about it', async () => {
+      await stores.consent.give(args('one', [aContent()], { now: later(1000) }))
+      expect(await compare(NOW)).toMatchObject({ acts: [] })
+      expect(await compare(later(1000))).toMatchObject({ acts: [] })
+      expect((await show('one-1')).status).toBe('active')
+      expect(await compare(later(1001))).toMatchObject({ acts: [{ permission: 'one-1', status: 'ended', endReason: 'revoked_by_dso' }] })
+    })
+
+    test('that was asked for before a permission was suspended does not bring it back', async () => {
+      await stores.consent.give(args('one', [aContent()]))
+      const details = { actorRole: 'data_holder', channel: 'api', cause: 'holder_refused' } as const
+      await stores.registry.act({ permission: 'one-1' as PermissionId, type: 'suspend', details, now: later(2000) })
+      const service: SharedService = {
+        id: '770001',
+        meter: METER as UsagePointId,
+        authorisation: '9007199254740993',
+        kind: 'daily_energy',
+        direction: 'withdrawal',
+        from: TODAY,
+        until: addDays(TODAY, 1000),
+        state: 'active',
+      }
+      expect(await compare(later(1000), [service])).toMatchObject({ acts: [], unknownRights: 0 })
+      expect((await show('one-1')).status).toBe('suspended')
+      expect(await compare(later(3000), [service])).toMatchObject({ acts: [{ status: 'active' }] })
     })
   })
 

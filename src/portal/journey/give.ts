@@ -94,13 +94,9 @@ async function signIn(parts: PortalParts, journey: Journey, meters: readonly Ver
     bundle,
     shares,
     mine,
-    journeyMs: parts.settings.journeyMinutes * 60_000,
     now: parts.now(),
   })
-  if (claim.is === 'claimed') {
-    await parts.onActs(claim.acts)
-    return failed('claimed')
-  }
+  if (claim.is === 'claimed') return failed('claimed')
   return { is: 'signed_in', claim: bundle, permissions: await parts.state.call<readonly PermissionId[]>('heldBy', { shares }) }
 }
 
