@@ -71,9 +71,10 @@ export function reconcilerOf(parts: {
     return first && second && [...first, ...second]
   }
   async function compare(account: AccountId, meters: readonly UsagePointId[]): Promise<Compared | undefined> {
+    const asked = now()
     const services = await sharesOf(account, meters)
     if (!services) return undefined
-    const compared = await state.call<Compared>('compareShares', { account, meters, services, now: now() })
+    const compared = await state.call<Compared>('compareShares', { account, meters, services, asked, now: now() })
     await changes.acts(compared.acts)
     if (compared.badDay)
       log.error({ account }, 'the data holder lists many shares no more, all at once: none of these permissions was ended')

@@ -41,6 +41,8 @@ export interface Reconciliation {
     readonly account: AccountId
     readonly meters: readonly UsagePointId[]
     readonly services: readonly SharedService[]
+    /** Before the question left. What was given, suspended or changed since, the answer knows nothing of. */
+    readonly asked: Millis
     readonly now: Millis
   }): Compared
 }
@@ -186,7 +188,7 @@ export function reconciliationOn(
       })
       return { meters: [...new Set(meters)], next: ids.length < limit ? null : (ids.at(-1) ?? null) }
     },
-    compare({ account, meters, services, now }) {
+    compare({ account, meters, services, asked, now }) {
       const byMeter = Map.groupBy(services, (s) => s.meter)
       const known = new Set<string>()
       const judged = meters.flatMap((meter) =>
@@ -197,8 +199,9 @@ export function reconciliationOn(
           for (const s of of)
             if (content.share === undefined || s.authorisation === content.share.authorisation)
               known.add(`${meter} ${s.authorisation ?? ''}`)
+          const { suspendCause, acts } = registry.show({ permission: id })
+          if (Date.parse(acts.at(-1)?.at ?? '') >= asked) return []
           const refusals = sql.refusals.all(id, now - 30 * 24 * HOUR).map((row) => String(row['code']))
-          const { suspendCause } = registry.show({ permission: id })
           return [{ id: id as PermissionId, verdict: judge({ content, status, cause: suspendCause, refusals }, of, now) }]
         }),
       )

@@ -11,6 +11,7 @@ import type { Millis } from '../../src/domain/time.ts'
 import type { AccessLog } from '../../src/evidence/access.ts'
 import { accessLogOn } from '../../src/evidence/access.ts'
 import { erasureOn } from '../../src/evidence/erase.ts'
+import { operatorKeyOn } from '../../src/evidence/operator-key.ts'
 import type { Erasure } from '../../src/evidence/erase.ts'
 import { sealerOn } from '../../src/evidence/sealer.ts'
 import type { AdmitArgs, Admitted } from '../../src/permissions/admit.ts'
@@ -20,6 +21,8 @@ import type { Consent } from '../../src/permissions/consent.ts'
 import { consentOn } from '../../src/permissions/consent.ts'
 import type { Doubts } from '../../src/permissions/doubts.ts'
 import { doubtsOn } from '../../src/permissions/doubts.ts'
+import type { Reconciliation } from '../../src/permissions/reconcile.ts'
+import { reconciliationOn } from '../../src/permissions/reconcile.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
 import { permissionToken, registryOn } from '../../src/permissions/registry.ts'
 import type { Tickets } from '../../src/permissions/tickets.ts'
@@ -41,6 +44,7 @@ export interface Stores {
   readonly access: Async<AccessLog>
   readonly doubts: Async<Doubts>
   readonly consent: Async<Consent>
+  readonly reconciliation: Async<Reconciliation>
   readonly erasure: Async<Erasure>
   admit(args: AdmitArgs): Promise<Admitted>
   readAttachment(permission: string, sha256: string): Promise<Buffer | undefined>
@@ -108,6 +112,7 @@ export function sqliteStores(): Promise<Stores> {
     access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
     doubts: asynchronous(doubtsOn(db, registry)),
     consent: asynchronous(consentOn(db, registry, attachments, journal, index)),
+    reconciliation: asynchronous(reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))),
     erasure: {
       ...asynchronous(erasureOn(db, journal, keys, documents, tokenOf)),
       // Its steps are transactions of their own, and the journal is drained before.
