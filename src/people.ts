@@ -2,7 +2,7 @@
  * Puts together what people meet: the portal's pages and the OAuth server, on the gate's own listener. Absent where the
  * settings have no section `portal`: permissions are then imported only.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Json } from './domain/canonical.ts'
 import type { ClientId } from './domain/permission.ts'
 import type { Changes } from './gate-state.ts'
@@ -11,6 +11,7 @@ import type { PeoplesDoor } from './gateway/ports.ts'
 import type { RefusalBudget } from './gateway/refusals.ts'
 import type { InstanceKeys } from './instance.ts'
 import type { PermissionRecord } from './permissions/registry.ts'
+import { tokenHash } from './permissions/tokens.ts'
 import { franceConnectOf } from './portal/identity/franceconnect.ts'
 import type { MadeLink } from './portal/identity/links.ts'
 import { linkFor } from './portal/identity/links.ts'
@@ -140,7 +141,7 @@ export async function peopleOf({
       })
     },
     async hashOf(bearer) {
-      if (bearer.startsWith(`${READABLE_HEADER}.`)) return createHash('sha256').update(bearer).digest()
+      if (bearer.startsWith(`${READABLE_HEADER}.`)) return tokenHash(bearer)
       return oauth.bearer(bearer)
     },
     link: (permission, by) => linkFor(parts, { permission, by }),

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { PermissionId } from '../../domain/permission.ts'
 import { html } from '../../web/html.ts'
 import type { Said } from '../../web/language.ts'
-import { limitOf } from '../limit.ts'
+import { rateOf } from '../limits.ts'
 import type { Room, Rooms } from '../portal.ts'
 import type { Visit } from '../visit.ts'
 import type { FranceConnect, Identity } from './franceconnect.ts'
@@ -40,12 +40,12 @@ export function identityRoom(franceConnect: FranceConnect | undefined): Room {
 
 function franceConnectRoutes(app: FastifyInstance, rooms: Rooms, franceConnect: FranceConnect): void {
   const { parts, visits, frame } = rooms
-  const admits = limitOf(PER_ADDRESS, WINDOW_MS, parts.now)
+  const begun = rateOf(PER_ADDRESS, WINDOW_MS, parts.now)
 
   app.post('/franceconnect/start', async (request, reply) => {
     const visit = visits.of(request, reply)
     if (!visits.isOurs(visit, request)) return frame.problem(reply, visit, 403, FOREIGN_FORM)
-    if (!admits(request.ip)) return frame.problem(reply, visit, 429, TOO_OFTEN)
+    if (begun.exceeded(request.ip)) return frame.problem(reply, visit, 429, TOO_OFTEN)
     const intent = (request.body as Readonly<Record<string, unknown>>)['intent'] === 'link' ? 'link' : 'sign_in'
     if (intent === 'link' && (await visits.person(visit))?.method !== 'data_connect') return frame.problem(reply, visit, 403, SIGN_IN_FIRST)
     const asked = await franceConnect.begin(visit.language).catch((error: unknown) => told(rooms, error))

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientId, PermissionId } from '../../domain/permission.ts'
 import { parisDay } from '../../domain/time.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
-import { limitOf } from '../limit.ts'
+import { rateOf } from '../limits.ts'
 import type { Rooms } from '../portal.ts'
 import type { Visit } from '../visit.ts'
 import { readCallback } from './callback.ts'
@@ -56,9 +56,9 @@ const WINDOW_MS = 600_000
 export function journeyDesk(rooms: Rooms): JourneyDesk {
   const { parts, visits } = rooms
   const journeys = journeysOf(parts)
-  const admits = limitOf(PER_ADDRESS, WINDOW_MS, parts.now)
+  const begun = rateOf(PER_ADDRESS, WINDOW_MS, parts.now)
   return {
-    admits: (request) => admits(request.ip),
+    admits: (request) => !begun.exceeded(request.ip),
     async begin(visit, origin, client, wanted) {
       if (!client.ask || client.disabled) return undefined
       const lines = wanted.lines ?? linesOf(client, parts.clients())

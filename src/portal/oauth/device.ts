@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { DeviceCode, Provider } from 'oidc-provider'
-import { rateOf } from './limits.ts'
+import { rateOf } from '../limits.ts'
 import type { Asked, Given, OAuthParts } from './ports.ts'
 
 export type DeviceView =

@@ -24,7 +24,7 @@ import type { Bundle } from './grants.ts'
 import { grantsOn } from './grants.ts'
 import { keyRing } from './keys.ts'
 import { errors } from './library.ts'
-import { rateOf } from './limits.ts'
+import { rateOf } from '../limits.ts'
 import type { Asked, Given, OAuthParts } from './ports.ts'
 import { JOURNEY, providerWith, ROUTES, SCOPE } from './provider.ts'
 

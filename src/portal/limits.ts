@@ -1,8 +1,9 @@
 /**
- * How often something may be tried. Bounded tables: one that is filled with made-up keys is emptied, never grown, because
- * what it protects (34 bits of a user code, 256 of a device code) holds for the while that this takes.
+ * How often something may be tried, or one address may begin what costs a row. Bounded tables: one that is filled with
+ * made-up keys is emptied, never grown, because what it protects (34 bits of a user code, 256 of a device code) holds for
+ * the while that this takes.
  */
-export interface Rate {
+interface Rate {
   /** Counts a try; true where it is one too many. */
   exceeded(key: string): boolean
   /** Whether the tries so far are all that there may be, without counting one. */

@@ -1,6 +1,6 @@
 /** How often something may be tried. */
 import { expect, test } from 'vitest'
-import { rateOf } from '../../../../src/portal/oauth/limits.ts'
+import { rateOf } from '../../../src/portal/limits.ts'
 
 test('counts each key apart, from its first try, for its window', () => {
   let now = 1000
