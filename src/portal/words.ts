@@ -6,7 +6,7 @@ import type { DataKind, Direction, EndReason, Status, Step } from '../domain/voc
 import type { Language, Said } from '../web/language.ts'
 import { dayIn } from '../web/language.ts'
 
-export const KIND_WORDS: Readonly<Record<DataKind, Said>> = {
+const KIND_WORDS: Readonly<Record<DataKind, Said>> = {
   load_curve: { fr: 'Courbe de charge (relevés fins)', en: 'Load curve (fine readings)' },
   daily_energy: { fr: 'Énergie par jour', en: 'Energy per day' },
   published_reading: { fr: 'Relevés de facturation', en: 'Billing readings' },
@@ -20,12 +20,12 @@ export const KIND_WORDS: Readonly<Record<DataKind, Said>> = {
   infraday: { fr: 'Données infra-journalières', en: 'Data within the day' },
   aggregate: { fr: 'Total de plusieurs compteurs', en: 'Total of several meters' },
 }
-export const DIRECTION_WORDS: Readonly<Record<Direction, Said>> = {
+const DIRECTION_WORDS: Readonly<Record<Direction, Said>> = {
   withdrawal: { fr: 'consommation', en: 'consumption' },
   injection: { fr: 'production', en: 'production' },
   n_a: { fr: '', en: '' },
 }
-export const STEP_WORDS: Readonly<Record<Step, Said>> = {
+const STEP_WORDS: Readonly<Record<Step, Said>> = {
   PT1M: { fr: 'minute par minute', en: 'minute by minute' },
   PT5M: { fr: 'toutes les 5 minutes', en: 'every 5 minutes' },
   PT10M: { fr: 'toutes les 10 minutes', en: 'every 10 minutes' },

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { FrancePerson } from './france-connect-persons.ts'
 import type { FranceConnectClient, FranceRequest } from './france-connect-request.ts'
 
-export const CODE_MS = 30_000
+const CODE_MS = 30_000
 export const TOKEN_SECONDS = 60
 const SESSION_MS = 30 * 60_000
 const MOST = 100_000

@@ -172,7 +172,7 @@ export function sharesOf(applications: readonly string[], now: () => number): Sh
 }
 
 /** All that a meter has to share. A peak of production is not measured. */
-export function seriesOf(row: MeterRow): readonly Series[] {
+function seriesOf(row: MeterRow): readonly Series[] {
   const ways = WAYS.filter((way) => (way === 'consumed' ? row.consumes : row.produces))
   return ways.flatMap((way) =>
     MEASURE_KINDS.filter((kind) =>

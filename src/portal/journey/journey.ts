@@ -87,7 +87,7 @@ export type JourneyEnd =
   | { readonly is: 'refused'; readonly by: 'person' | 'holder' }
   | { readonly is: 'failed'; readonly why: FailedBecause }
 
-export const FAILURES = [
+const FAILURES = [
   'claimed',
   'foreign',
   'nothing_shared',

@@ -229,7 +229,7 @@ function whatIn(l: Language, { kind, direction, step }: Access): string {
   })
 }
 
-export function rangeIn(l: Language, range: string): string {
+function rangeIn(l: Language, range: string): string {
   const [from, until] = range.split('/')
   return from === undefined || until === undefined ? range : daysIn(l, { from: from as Day, until: until as Day })
 }

@@ -94,7 +94,7 @@ export function receiptPage({ language: l, held, purposes, operator, now }: Rece
     <p><a class="button" href="/me/${id}">${T.withdraw[l]}</a></p>`
 }
 
-export function receiptIn({ record }: Shown): { readonly sha256: string } | undefined {
+function receiptIn({ record }: Shown): { readonly sha256: string } | undefined {
   return record.attachments.find((a) => a.kind === 'receipt')
 }
 
