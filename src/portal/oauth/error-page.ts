@@ -47,16 +47,25 @@ export function errorPage(ctx: KoaContextWithOIDC, error: string, description: s
   ctx.body = framed(language, TITLE, body)
 }
 
+const MANY_TITLE: Said = { fr: 'Trop de demandes', en: 'Too many requests' }
+const MANY: Said = {
+  fr: 'Trop de demandes ont été ouvertes depuis votre adresse. Rechargez cette page dans dix minutes.',
+  en: 'Too many requests were opened from your address. Reload this page in ten minutes.',
+}
+
+interface Told {
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+}
 /** While the state takes nothing. */
-export function waitPage(accept: string | undefined): { readonly headers: Readonly<Record<string, string>>; readonly text: string } {
+export const waitPage = (accept: string | undefined): Told => told(accept, WAIT_TITLE, WAIT)
+export const manyPage = (accept: string | undefined): Told => told(accept, MANY_TITLE, MANY)
+
+function told(accept: string | undefined, title: Said, what: Said): Told {
   const language = languageOf(undefined, accept)
-  const text = framed(
-    language,
-    WAIT_TITLE,
-    html`<h1>${WAIT_TITLE[language]}</h1>
-      <p>${WAIT[language]}</p>`,
-  )
-  return { headers: pageHeaders(), text }
+  const body = html`<h1>${title[language]}</h1>
+    <p>${what[language]}</p>`
+  return { headers: pageHeaders(), text: framed(language, title, body) }
 }
 
 function framed(language: Language, title: Said, body: Html): string {

@@ -11,13 +11,13 @@ import type { Interaction, InteractionResults, KoaContextWithOIDC, Provider } fr
 import type { Bearer } from './bearer.ts'
 import { bearerOf } from './bearer.ts'
 import { DEVICE_GRANT, keySets } from './clients.ts'
-import type { Manner, Reply } from './compat.ts'
+import type { Manner, Reply, Translated } from './compat.ts'
 import { answerIn, checkMeters, DEVICE_CODE_PATH, DEVICE_TOKEN_PATH, translate, V1_CODE_PREFIX, V1_TOKEN_PATH } from './compat.ts'
 import type { Detail } from './details.ts'
 import { detailsGiven, detailType, linesAsked } from './details.ts'
 import type { DeviceDesk } from './device.ts'
 import { deviceDesk } from './device.ts'
-import { waitPage } from './error-page.ts'
+import { manyPage, waitPage } from './error-page.ts'
 import { parametersOf, readForm, requestAs } from './front.ts'
 import type { Form } from './front.ts'
 import type { Bundle } from './grants.ts'
@@ -69,6 +69,9 @@ const POST_PATHS = new Set<string>([
 const RESUME = new RegExp(`^${ROUTES.authorization}/[A-Za-z0-9_-]{20,64}$`)
 /** Of one device code in a minute, as its server of old counts; RFC 8628 § 3.5. */
 const POLLS_PER_MINUTE = 12
+/** What an address may begin that proves nothing and costs a row: as many as it may begin consent journeys. */
+const BEGUN_PER_ADDRESS = 300
+const BEGUN_MS = 600_000
 const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
 
 export function oauthServer(parts: OAuthParts): OAuthServer {
@@ -79,6 +82,7 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
   const grants = grantsOn(parts)
   const keysOf = keySets()
   const polls = rateOf(POLLS_PER_MINUTE, 60_000, now)
+  const begun = rateOf(BEGUN_PER_ADDRESS, BEGUN_MS, now)
   const manners = new WeakMap<IncomingMessage, Manner>()
   const ours = (ctx: KoaContextWithOIDC): Manner | undefined => manners.get(ctx.req)
 
@@ -182,7 +186,9 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     const known = GET_PATHS.has(path) || RESUME.test(path)
     if (!(method === 'GET' && known) && !(method === 'OPTIONS' && POST_PATHS.has(path)))
       return sendError(res, { status: 405, error: 'invalid_request', description: 'The method is not allowed here.' })
-    if (path !== METADATA && !parts.ready()) return method === 'GET' ? sendWait(message, res) : sendError(res, UNAVAILABLE)
+    if (path !== METADATA && !parts.ready()) return method === 'GET' ? sendPage(message, res, WAIT) : sendError(res, UNAVAILABLE)
+    if (method === 'GET' && path === ROUTES.authorization && begun.exceeded(message.socket.remoteAddress ?? ''))
+      return sendPage(message, res, MANY)
     await (await provider()).answer(requestAs(message, method, message.url ?? '', host), res)
   }
   async function post(message: IncomingMessage, res: ServerResponse, path: string, search: string): Promise<void> {
@@ -194,6 +200,7 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     const translated = translate(path, query, form, address, parts.client)
     if ('error' in translated) return sendError(res, translated)
     if (!parts.ready()) return sendError(res, UNAVAILABLE)
+    if (beginsUnproven(translated) && begun.exceeded(address)) return sendError(res, TOO_MANY)
     const device = translated.form.get('device_code')
     if (
       translated.manner.grant === DEVICE_GRANT &&
@@ -205,6 +212,11 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     const request = requestAs(message, 'POST', translated.target, host, pointed)
     manners.set(request, translated.manner)
     await (await provider()).answer(request, res)
+  }
+  /** A device's code, and what a client pushes that has no secret: whoever knows its name may ask for these. */
+  function beginsUnproven({ target, form }: Translated): boolean {
+    if (target === ROUTES.device_authorization) return true
+    return target === ROUTES.pushed_authorization_request && parts.client(form.get('client_id') ?? '')?.oauth.public === true
   }
   /** A JWT is known to the server by what it points to; one that does not verify is known to nobody. */
   async function pointAt(path: string, form: Form): Promise<Form> {
@@ -265,6 +277,13 @@ const UNAVAILABLE: Reply = {
   retryAfterSeconds: 5,
 }
 
+const TOO_MANY: Reply = {
+  status: 429,
+  error: 'temporarily_unavailable',
+  description: 'Too many requests were opened from this address.',
+  retryAfterSeconds: 600,
+}
+
 /** RFC 9728: where tokens for this gate come from, and how they are shown to it. */
 function protectedResource(issuer: string): Readonly<Record<string, unknown>> {
   return {
@@ -301,9 +320,11 @@ function dropCookies(res: ServerResponse, name: string): void {
   if (kept.length > 0) res.setHeader('Set-Cookie', kept)
   else res.removeHeader('Set-Cookie')
 }
-function sendWait(message: IncomingMessage, res: ServerResponse): void {
-  const { headers, text } = waitPage(message.headers['accept-language'])
-  res.writeHead(503, { ...headers, 'Retry-After': '5' }).end(text)
+const WAIT = { status: 503, page: waitPage, retryAfter: '5' } as const
+const MANY = { status: 429, page: manyPage, retryAfter: '600' } as const
+function sendPage(message: IncomingMessage, res: ServerResponse, { status, page, retryAfter }: typeof WAIT | typeof MANY): void {
+  const { headers, text } = page(message.headers['accept-language'])
+  res.writeHead(status, { ...headers, 'Retry-After': retryAfter }).end(text)
 }
 function sendError(res: ServerResponse, { status, error, description, retryAfterSeconds }: Reply): void {
   if (retryAfterSeconds !== undefined) res.setHeader('Retry-After', String(retryAfterSeconds))

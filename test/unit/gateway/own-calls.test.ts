@@ -12,7 +12,7 @@ import { loggerTo } from '../../../src/runtime/logger.ts'
 import { NOW } from '../../given.ts'
 
 const ACCOUNT = 'main' as AccountId
-const METERS = ['prm:10000000000001'] as UsagePointId[]
+const METERS = ['prm:10000000000001' as UsagePointId]
 const row = (id: number): object => ({
   id: String(id),
   pointId: '10000000000001',

@@ -401,3 +401,36 @@ test('a body that is no form, too long, or says a thing twice is not read furthe
   expect(await send('grant_type=client_credentials&grant_type=client_credentials')).toStrictEqual([400, 'invalid_request'])
   expect((await gate.post('/oauth/token?client_id=viriya', { grant_type: 'client_credentials' }, viriya())).status).toBe(400)
 })
+
+test('whoever proves nothing cannot fill the disk: what an address may begin is counted, and the next one is served', async () => {
+  const own = await aServer()
+  const begin = {
+    authorize: (of = '') => own.get(authorizeTarget(pkce().challenge, { state: `s${of}` })),
+    device: () => own.post('/oauth/device', { client_id: 'domoticz' }),
+    old: () => own.post('/device/code', { client_id: 'domoticz' }),
+    par: () => own.post('/oauth/par', { client_id: 'domoticz', response_type: 'code', redirect_uri: REDIRECT }),
+  }
+  for (let i = 0; i < 100; i += 1) {
+    const [first, second, third] = await Promise.all([begin.authorize(String(i)), begin.device(), begin.old()])
+    expect([first.status, second.status, third.status]).toStrictEqual([303, 200, 200])
+  }
+  for (const one of [begin.device, begin.old, begin.par]) {
+    const { status, headers, body } = await one()
+    expect([status, headers.get('retry-after'), body['error']]).toStrictEqual([429, '600', 'temporarily_unavailable'])
+  }
+  const page = await begin.authorize()
+  expect([page.status, page.headers.get('retry-after')]).toStrictEqual([429, '600'])
+  expect(page.text).toContain('<h1>')
+  // Who has a secret of its own answers for what it begins, and goes on.
+  const token = await own.post('/oauth/token', { grant_type: 'client_credentials' }, basic('viriya', own.secrets['viriya'] ?? ''))
+  const pushed = {
+    client_id: 'viriya',
+    response_type: 'code',
+    redirect_uri: REDIRECT,
+    code_challenge: pkce().challenge,
+    code_challenge_method: 'S256',
+  }
+  const par = await own.post('/oauth/par', pushed, basic('viriya', own.secrets['viriya'] ?? ''))
+  expect([token.status, par.status]).toStrictEqual([200, 201])
+  await own.close()
+})
