@@ -33,6 +33,7 @@ RUN ln -s /opt/ecluse/bin/ecluse.js /usr/local/bin/ecluse \
  && install -d -o node -g node -m 0700 /var/lib/ecluse
 USER node
 VOLUME /var/lib/ecluse
+# Where the settings have a listener for operators, publish its port (9443) apart, to where operators are.
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # The ops listener is on loopback inside the container; ECLUSE_HEALTH_URL tells where, if the settings moved it.
