@@ -79,6 +79,16 @@ describe('the page that asks', () => {
     expect(await recorded(house.gate)).toStrictEqual(before)
   })
 
+  test('a refusal that is sent many times at once is one entry of the log', async () => {
+    const refusals = async (): Promise<number> => (await house.gate.entries()).filter(({ t }) => t === 'admin.refusal').length
+    const browser = house.browser()
+    const page = await asked(browser)
+    const before = await refusals()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => browser.post(page, [['answer', 'refuse']])))
+    expect(new Set(answers.map(({ status }) => status < 400))).toStrictEqual(new Set([true]))
+    expect(await refusals()).toBe(before + 1)
+  })
+
   test.each([
     ['nothing is ticked', [['answer', 'go']]],
     [

@@ -168,7 +168,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       if (journey.end || journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
       if (!journey.shown) return reply.redirect(`/consent/${journey.id}`, 303)
       const body = request.body as Readonly<Record<string, unknown>>
-      if (body['answer'] === 'refuse') return end(request, reply, journey, { is: 'refused', by: 'person' })
+      if (body['answer'] === 'refuse') return refuse(request, reply, journey, 'person')
       if (!clientOf(journey.client)) return end(request, reply, journey, { is: 'failed', why: 'gone' })
       const lines = listOf(body['line']).filter((id) => journey.lines.some((line) => line.id === id))
       if (body['answer'] !== 'go' || lines.length === 0) return ask(reply, visit, journey, true)
@@ -190,7 +190,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     if (journey.sent?.state !== query.get('state')) return frame.problem(reply, visit, 400, STRANGER)
     if (journey.end || journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
     const callback = readCallback(query, parts.settings.consent.generation)
-    if (callback.is === 'refused') return end(request, reply, journey, { is: 'refused', by: 'holder' })
+    if (callback.is === 'refused') return refuse(request, reply, journey, 'holder')
     if (callback.is === 'failed') return end(request, reply, journey, { is: 'failed', why: 'holder_failed' })
     if (callback.is === 'malformed') return end(request, reply, journey, { is: 'failed', why: 'malformed' })
     await journeys.put({ ...journey, back: { at: parts.now(), ...callback } })
@@ -268,6 +268,19 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     return frame.show(reply, visit, page)
   }
 
+  /** One at a time for each journey: a form that is sent many times at once leaves one entry, and fills no log. */
+  const refusing = new Set<string>()
+  async function refuse(request: FastifyRequest, reply: FastifyReply, journey: Journey, by: 'person' | 'holder'): Promise<FastifyReply> {
+    const { id } = journey
+    if (refusing.has(id)) return reply.redirect(`/consent/${id}/done`, 303)
+    refusing.add(id)
+    try {
+      if ((await journeys.get(id))?.end) return reply.redirect(`/consent/${id}/done`, 303)
+      return await end(request, reply, journey, { is: 'refused', by })
+    } finally {
+      refusing.delete(id)
+    }
+  }
   /** Puts the end on disk, then tells whoever began the journey. */
   async function end(request: FastifyRequest, reply: FastifyReply, journey: Journey, how: JourneyEnd): Promise<FastifyReply> {
     let ended: Journey = { ...journey, end: how }
