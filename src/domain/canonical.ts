@@ -2,6 +2,8 @@
  * RFC 8785 (JSON Canonicalization Scheme) of plain data: keys sorted by UTF-16 code units, no spaces, numbers as
  * ECMAScript writes them. Two writers get the same bytes; verifiers hash stored bytes and never rely on it.
  */
+import { createHash } from 'node:crypto'
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /** Throws a TypeError on NaN, infinities, and anything that JSON cannot hold. */
@@ -17,4 +19,9 @@ export function canonicalJson(value: Json): string {
     .filter((entry): entry is [string, Json] => entry[1] !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`
+}
+
+/** The name of what is written so: a scope, a policy. */
+export function canonicalHash(value: Json): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`
 }

@@ -8,10 +8,10 @@
  *
  * All functions run inside the owner's transaction; they throw `Refused` with a sentence for the operator.
  */
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../domain/canonical.ts'
-import { canonicalJson } from '../domain/canonical.ts'
+import { canonicalHash, canonicalJson } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
 import { bareMeter } from '../domain/meter.ts'
 import type { ClientId, Delivery, LineId, PermissionId, PermissionView, Scope, ScopeLine, SourceBinding } from '../domain/permission.ts'
@@ -128,9 +128,7 @@ export interface PermissionRecord extends PermissionSummary {
 }
 
 export function scopeHashOf(scope: Scope): string {
-  return `sha256:${createHash('sha256')
-    .update(canonicalJson(scope as unknown as Json))
-    .digest('hex')}`
+  return canonicalHash(scope as unknown as Json)
 }
 
 /** Gas and electricity number their meters apart: the data holder is part of what is hashed. */

@@ -6,9 +6,8 @@
  * canonical form (RFC 8785): what has no meaning (order of clients, purposes and limits) is sorted and never changes it;
  * the order of rules does.
  */
-import { createHash } from 'node:crypto'
 import * as z from 'zod'
-import { canonicalJson, type Json } from '../domain/canonical.ts'
+import { canonicalHash, type Json } from '../domain/canonical.ts'
 import type { ClientId, PurposeCode } from '../domain/permission.ts'
 import type { Policy, Rule } from '../domain/policy.ts'
 import { COARSER, DATA_KINDS, GDPR_BASES, PROVIDERS, STEPS, type DataKind } from '../domain/vocabulary.ts'
@@ -33,8 +32,7 @@ export function policyDocument(settings: Settings): PolicyDocument {
 }
 
 export function policyHash(document: PolicyDocument): string {
-  const text = canonicalJson(document as unknown as Json) // interfaces have no index signature; the values are plain data
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`
+  return canonicalHash(document as unknown as Json) // interfaces have no index signature; the values are plain data
 }
 
 /** Reads what `canonicalJson` wrote. Strict: a document of another shape is not half understood. */

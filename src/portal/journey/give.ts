@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { Json } from '../../domain/canonical.ts'
-import { canonicalJson } from '../../domain/canonical.ts'
+import { canonicalHash, canonicalJson } from '../../domain/canonical.ts'
 import type { UsagePointId } from '../../domain/meter.ts'
 import type { AccountId, ClientId, PermissionId } from '../../domain/permission.ts'
 import type { Day, Millis } from '../../domain/time.ts'
@@ -175,7 +175,6 @@ function onePermission(parts: PortalParts, journey: Journey, one: One): GiveArgs
   if (!client?.ask || !served || served.disabled || !chosen || !back) return []
   const id = randomUUID() as PermissionId
   const content = contentOf(parts, journey, one, client.ask.ground)
-  const scopeHash = sha256(canonicalJson(content.scope as unknown as Json))
   const receipt = receiptOf({
     id,
     content,
@@ -183,7 +182,7 @@ function onePermission(parts: PortalParts, journey: Journey, one: One): GiveArgs
     purposes: parts.purposes(),
     operator: settings,
     times: { chosen: chosen.at, back: back.at },
-    scopeHash: `sha256:${scopeHash}`,
+    scopeHash: canonicalHash(content.scope as unknown as Json),
   })
   return [{ id, content, attachments: [capture(journey), trace(journey, one), text('receipt', RECEIPT_TYPE, receipt)] }]
 }
