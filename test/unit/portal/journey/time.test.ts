@@ -274,11 +274,11 @@ describe('a proof of a meter', () => {
     expect(await person()).toBeUndefined()
   })
 
-  test('with a share that somebody else has just used opens nothing, and puts that in doubt', async () => {
+  test('with a share that somebody else has just used opens nothing, and ends nothing', async () => {
     expect(title(await back((await onItsWay()).state))).toBe('C’est fait')
     browser = walker([portal.url])
     expect(title(await provesIt())).toBe('Ce partage a déjà été utilisé')
     expect(await person()).toBeUndefined()
-    expect(await standing()).toStrictEqual([['suspended', 'holder_doubt']])
+    expect(await standing()).toStrictEqual([['active', null]])
   })
 })
