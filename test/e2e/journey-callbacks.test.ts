@@ -370,6 +370,20 @@ describe('what Enedis says after the callback', () => {
     )
   })
 
+  test('a page that is reloaded without end asks Enedis no more than so often, and the journey ends', async () => {
+    const { browser, enedis } = await onItsWay(['l1'])
+    const callback = await house.accepted(browser, enedis, THREE[1])
+    house.sandbox.delayServices(1000)
+    const before = house.sandbox.calls().length
+    const { url } = await browser.get(callback.href)
+    let last = ''
+    for (let i = 0; i < 60 && last !== 'done'; i += 1) last = (await browser.get(url)).status === 200 ? 'waits' : 'done'
+    const asked = house.sandbox.calls().length - before
+    house.sandbox.reset()
+    expect([last, asked]).toStrictEqual(['done', 40])
+    expect(on(THREE[1], await recorded(house.gate))).toStrictEqual([])
+  })
+
   test('Enedis slow, and a page that is reloaded meanwhile: given once, and the page that waits says so', async () => {
     const { browser, enedis } = await onItsWay(['l1'])
     const callback = await house.accepted(browser, enedis, YANIS)

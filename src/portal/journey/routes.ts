@@ -51,6 +51,8 @@ export interface JourneyDesk {
 /** Behind a reverse proxy all visitors have one address. */
 const PER_ADDRESS = 300
 const MOST_CLAIMS = 50
+/** What one journey may ask the data holder: twice what a page that reloads by itself comes to. Its quota is everybody's. */
+const MOST_QUESTIONS = 40
 const WINDOW_MS = 600_000
 
 export function journeyDesk(rooms: Rooms): JourneyDesk {
@@ -215,6 +217,7 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
 
   /** One at a time for each journey: a page that reloads must not give twice. */
   const checking = new Map<string, Promise<unknown>>()
+  const questions = rateOf(MOST_QUESTIONS, parts.settings.journeyMinutes * 60_000, parts.now)
   async function check(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -224,6 +227,8 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
   ): Promise<FastifyReply> {
     if (!journey.back) return reply.redirect(`/consent/${journey.id}`, 303)
     if (checking.has(journey.id)) return frame.show(reply, visit, waitPage(journey))
+    if (questions.exceeded(journey.id) && !(await journeys.get(journey.id))?.end)
+      return end(request, reply, journey, { is: 'failed', why: 'holder_failed' })
     const one = journey.origin.is === 'data_connect' && journey.origin.generation === 'v2'
     const work = claimsOf(visit).then((mine) => settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked), mine))
     checking.set(journey.id, work)
