@@ -96,6 +96,16 @@ export const END_REASONS = [
   'invalidated',
 ] as const
 export type EndReason = (typeof END_REASONS)[number]
+/** Those that an operator may put on record; the others follow from what happened. */
+export const OPERATOR_ENDS = [
+  'withdrawn_by_subject',
+  'revoked_by_operator',
+  'revoked_by_controller',
+  'revoked_by_dso',
+  'terminated_by_recipient',
+  'holder_changed',
+  'invalidated',
+] as const satisfies readonly EndReason[]
 
 export const SUSPEND_CAUSES = [
   'dso_signal',

@@ -10,7 +10,7 @@ import { readableToken } from '../domain/readable-token.ts'
 import type { ClientId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
-import { STATUSES } from '../domain/vocabulary.ts'
+import { OPERATOR_ENDS, STATUSES } from '../domain/vocabulary.ts'
 import type { Page, Selection } from '../evidence/disclose.ts'
 import type { ActResult, PermissionRecord, Views } from '../permissions/registry.ts'
 import type { Admitted } from '../permissions/admit.ts'
@@ -43,16 +43,6 @@ export interface CommandContext {
 }
 
 const LIFE_OF_A_TOKEN = 'a token lives between one second and one year'
-const WITHDRAWALS = [
-  'withdrawn_by_subject',
-  'revoked_by_operator',
-  'revoked_by_controller',
-  'revoked_by_dso',
-  'terminated_by_recipient',
-  'holder_changed',
-  'invalidated',
-] as const
-
 const word = z.string().min(1).max(1000)
 /** Stands in clear in the open log: a code, not a sentence about somebody. */
 const ground = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a code such as art17_1_b: it stands in clear in the log')
@@ -71,7 +61,7 @@ const ASKED = {
   show: z.strictObject({ permission: word }),
   withdraw: z.strictObject({
     permission: word,
-    type: z.enum(WITHDRAWALS).default('withdrawn_by_subject'),
+    type: z.enum(OPERATOR_ENDS).default('withdrawn_by_subject'),
     reason: word.optional(),
     channel: word.default('api'),
   }),

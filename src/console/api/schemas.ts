@@ -3,7 +3,7 @@
  * described by it, and the OpenAPI document is made of it.
  */
 import * as z from 'zod'
-import { ACTS, DATA_KINDS, SUSPEND_CAUSES, STATUSES } from '../../domain/vocabulary.ts'
+import { ACTS, DATA_KINDS, OPERATOR_ENDS, SUSPEND_CAUSES, STATUSES } from '../../domain/vocabulary.ts'
 
 const word = z.string().min(1).max(200)
 const moment = z.iso.datetime().describe('RFC 3339, UTC')
@@ -55,17 +55,7 @@ export const entryQuery = z.strictObject({
 export const decisionQuery = z.strictObject({ limit })
 
 /** Acts that an operator does. `withdrawn_by_subject` puts on record what a person told the operator. */
-export const OPERATOR_ACTS = [
-  'withdrawn_by_subject',
-  'suspend',
-  'resume',
-  'revoked_by_operator',
-  'revoked_by_controller',
-  'revoked_by_dso',
-  'terminated_by_recipient',
-  'holder_changed',
-  'invalidated',
-] as const
+export const OPERATOR_ACTS = [...OPERATOR_ENDS, 'suspend', 'resume'] as const
 export const actOrder = z
   .strictObject({
     type: z.enum(OPERATOR_ACTS),
