@@ -55,8 +55,12 @@ export async function portalOf(parts: PortalParts, pages: readonly Room[]): Prom
     const status = (error as { readonly statusCode?: unknown }).statusCode
     // A form that is too long or is none is the sender's fault; anything else is ours.
     const theirs = typeof status === 'number' && status >= 400 && status < 500
-    if (!theirs) parts.log.error({ err: error }, 'a page could not be made')
-    return rooms.frame.problem(reply, rooms.visits.of(request, reply), theirs ? status : 500, theirs ? BAD_FORM : OURS)
+    const visit = rooms.visits.of(request, reply)
+    if (theirs) return rooms.frame.problem(reply, visit, status, BAD_FORM)
+    parts.log.error({ err: error }, 'a page could not be made')
+    return isState(error)
+      ? rooms.frame.problem(reply.header('Retry-After', '5'), visit, 503, NOT_NOW)
+      : rooms.frame.problem(reply, visit, 500, OURS)
   })
   await app.ready()
   return {
@@ -85,11 +89,26 @@ const BAD_FORM = {
   what: { fr: 'Ce qui a été envoyé n’a pas pu être lu.', en: 'What was sent could not be read.' },
   help: { fr: 'Revenez à la page précédente et recommencez.', en: 'Go back to the page before, and try again.' },
 } as const
+/** The state is gone, or its queue is full: that may pass. */
+function isState(error: unknown): boolean {
+  return error instanceof Error && 'fault' in error && (error.fault === 'full' || error.fault === 'down')
+}
+
+/** A page may fail after what it was asked for was done: what was done is told where it is known. */
+const LOOK = {
+  fr: 'Réessayez dans un instant. Votre page « Mes autorisations » dit ce qui est accordé et ce qui est retiré.',
+  en: 'Try again in a moment. Your page “My permissions” tells what is given and what is withdrawn.',
+} as const
+const NEXT = { href: '/me', text: { fr: 'Mes autorisations', en: 'My permissions' } } as const
 const OURS = {
   title: { fr: 'Une erreur de notre fait', en: 'A fault of ours' },
-  what: {
-    fr: 'La page n’a pas pu être préparée. Rien n’a été accordé ni retiré.',
-    en: 'The page could not be made. Nothing was given or withdrawn.',
-  },
-  help: { fr: 'Réessayez dans un instant.', en: 'Try again in a moment.' },
+  what: { fr: 'La page n’a pas pu être préparée.', en: 'The page could not be made.' },
+  help: LOOK,
+  next: NEXT,
+} as const
+const NOT_NOW = {
+  title: { fr: 'Momentanément fermé', en: 'Closed for the moment' },
+  what: { fr: 'La passerelle ne peut pas répondre maintenant.', en: 'The gate cannot answer now.' },
+  help: LOOK,
+  next: NEXT,
 } as const
