@@ -71,8 +71,6 @@ const franceConnect = z
     issuer: listenerUrl('issuer, such as https://oidc.franceconnect.gouv.fr/api/v2'),
     client_id: text().describe('identifier in the partner space'),
     client_secret: secret,
-    // FranceConnect+ (eidas2, eidas3) encrypts what it tells, which is not read here.
-    acr: z.literal('eidas1').default('eidas1').describe('level of assurance'),
     algorithm: z.enum(['ES256', 'RS256']).default('ES256').describe('of the signatures on ID token and UserInfo'),
   })
   .describe('FranceConnect v2: a person proves who it is')
