@@ -218,6 +218,21 @@ describe('a withdrawal', () => {
     expect(house.told.length).toBe(told + 1)
   })
 
+  test('pressed several times at once, or just after it ended by another way, is answered with what is so', async () => {
+    await house.permit({ id: 'ada-twice', holder: ADA, client: 'office' }, { id: 'ada-over', holder: ADA, client: 'office' })
+    const browser = await house.visitor('ada-twice')
+    const form = /name="form" value="([^"]+)"/.exec((await browser.get('/me/ada-twice')).text)?.[1] ?? ''
+    const told = house.told.length
+    const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => browser.post('/me/ada-twice/withdraw', { form })))
+    expect(answers.map(({ status }) => status)).toStrictEqual([303, 303, 303, 303, 303, 303])
+    expect(house.told.length).toBe(told + 1)
+    const details = { actorRole: 'data_holder', channel: 'reconciliation' }
+    await house.state.client.call('act', { permission: 'ada-over', type: 'revoked_by_dso', details, now: Date.now() })
+    const late = await browser.post('/me/ada-over/withdraw', { form })
+    const next = await browser.get(late.headers.get('location') ?? '')
+    expect([next.status, next.headers.get('location')]).toStrictEqual([303, '/me/ada-over'])
+  })
+
   test('and the read that comes after it is shown as refused, with its proof', async () => {
     refused = await house.refuse()
     await house.drained()

@@ -158,22 +158,30 @@ function permissionRoutes(app: FastifyInstance, rooms: Rooms, pages: Pages): voi
     const held = signed && (await pages.held(signed, request.params.permission, reply))
     if (!signed || !held) return reply
     // Pressed twice, or in two windows: what was done is shown.
-    if (isLive(held)) {
-      const details = { actorRole: 'data_subject', channel: 'web' }
-      const order = { permission: held.record.id, type: 'withdrawn_by_subject', details, now: parts.now() }
-      const act = await parts.state.call<ActResult>('act', order)
-      // Caches, other gates and calls under way have heard of it before the person is told.
-      await parts.onActs([act])
-    }
+    if (isLive(held)) await withdraw(signed.person, held)
     return reply.redirect(`/me/${encodeURIComponent(held.record.id)}/withdrawn`, 303)
   })
+
+  async function withdraw(person: Person, { record }: Shown): Promise<void> {
+    const details = { actorRole: 'data_subject', channel: 'web' }
+    const order = { permission: record.id, type: 'withdrawn_by_subject', details, now: parts.now() }
+    const act = await parts.state.call<ActResult>('act', order).catch(async (error: unknown) => {
+      // It ended between our look and the press; of what is still in force a refusal is a fault.
+      const now = await heldOf(parts, person, record.id)
+      if (now && isLive(now)) throw error
+      return undefined
+    })
+    // Caches, other gates and calls under way have heard of it before the person is told.
+    if (act) await parts.onActs([act])
+  }
 
   app.get('/me/:permission/withdrawn', async (request: Named, reply) => {
     const signed = await pages.signed(request, reply)
     const held = signed && (await pages.held(signed, request.params.permission, reply))
     if (!signed || !held) return reply
     const act = held.record.acts.findLast(({ type }) => type === 'withdrawn_by_subject')
-    if (!act) return pages.missing(reply, signed.visit)
+    // It ended by another way: its page says by which.
+    if (!act) return reply.redirect(`/me/${encodeURIComponent(held.record.id)}`, 303)
     return pages.show(reply, signed.visit, WITHDRAWN_TITLE, withdrawnPage(signed.visit.language, held, act), pathOf(request))
   })
 }
