@@ -94,8 +94,9 @@ function narrowed(
   { scope }: PermissionContent,
   live: readonly SharedService[],
 ): { readonly lines: readonly ScopeLine[]; readonly validUntil: Millis } | undefined {
+  const longest = live.toSorted((a, b) => (a.until < b.until ? 1 : -1))
   const opened = scope.lines.flatMap((line) => {
-    const by = isDated(line.kind) ? live.find((s) => s.kind === line.kind && s.direction === line.direction) : live[0]
+    const by = isDated(line.kind) ? longest.find((s) => s.kind === line.kind && s.direction === line.direction) : longest[0]
     return by ? [{ line, by }] : []
   })
   const ends = opened.map(({ by }) => startOfDay(by.until))

@@ -112,6 +112,13 @@ test('a permission that was imported is compared by its meter: any share of it w
   expect(judged([])).toStrictEqual(ended('revoked_by_dso', 'disappeared'))
 })
 
+test('of two shares of one kind the longer one counts, in whatever order they are listed', () => {
+  const { share: _share, ...imported } = content
+  const two = [...each({ authorisation: '1516', until: day('2026-11-26') }), ...both]
+  for (const services of [two, two.toReversed()])
+    expect(judge({ ...standing, content: imported }, services, NOW)).toStrictEqual({ is: 'same' })
+})
+
 test('a permission all of whose lines were stopped has ended, and is not left empty', () => {
   const only = { ...content, scope: { ...content.scope, lines: [lines[1]!] } }
   expect(judge({ ...standing, content: only }, [both[0]!], NOW)).toStrictEqual(ended('revoked_by_dso', 'named'))
