@@ -170,3 +170,17 @@ test('Data Connect v1: the code of its page is redeemed at its token address', a
   expect((await post(path, form, false)).body['error']).toBe('invalid_grant')
   expect((await read(body['access_token'], v5)).status, 'a replay takes back what the code gave').toBe(401)
 })
+
+test('nobody else can use up the way back to the client', async () => {
+  const { url } = house.gate
+  const { verifier, target } = await pushed()
+  const browser = house.browser()
+  const enedis = await browser.submit(await browser.get(url + target), ticked(['l1']))
+  const callback = await browser.step((await house.accepted(browser, enedis, THREE[1])).href)
+  const check = await browser.step(new URL(callback.headers.get('location') ?? '', url).href)
+  const back = new URL(check.headers.get('location') ?? '', url)
+  expect(back.pathname).toMatch(/^\/consent\/oauth\/[\w-]+\/return$/)
+  expect((await house.browser().step(back.href)).status).toBe(404)
+  const code = new URL((await browser.get(back.href)).left ?? 'about:nowhere').searchParams.get('code')
+  expect((await redeem(code ?? '', verifier)).status).toBe(200)
+})

@@ -76,10 +76,12 @@ export function oauthRoutes(app: FastifyInstance, rooms: Rooms, oauth: OAuthServ
   app.get(`${JOURNEY}/:uid/return`, async (request, reply) => {
     const visit = visits.of(request, reply)
     const uid = uidOf(request)
-    const text = await parts.state.call<string | null>('ticketTake', { kind: LEFT, id: uid, now: parts.now() })
-    const left = text === null ? undefined : (JSON.parse(text) as Left)
-    // Only the browser whose authorization it is has the cookie with which this ends.
-    if (!left || !(await oauth.details(request.raw, reply.raw, uid))) return frame.problem(reply, visit, 404, NO_REQUEST)
+    // Only the browser whose authorization it is has the cookie with which this ends, and uses up what was left for it.
+    const text = (await oauth.details(request.raw, reply.raw, uid))
+      ? await parts.state.call<string | null>('ticketTake', { kind: LEFT, id: uid, now: parts.now() })
+      : null
+    if (text === null) return frame.problem(reply, visit, 404, NO_REQUEST)
+    const left = JSON.parse(text) as Left
     reply.hijack()
     const done =
       left.is === 'given' ? await oauth.granted(request.raw, reply.raw, uid, left.given) : await oauth.refused(request.raw, reply.raw, uid)
