@@ -100,6 +100,7 @@ export function reconcilerOf(parts: {
           account,
           after,
           limit: PER_PAGE,
+          now: now(),
         })
         for (const meters of questionsOf(page.meters)) {
           const compared = await compare(account, meters)

@@ -1,8 +1,8 @@
 /**
  * Wrong secrets, counted by address. A secret of 32 characters is not guessed anyway; this keeps the trying from costing
- * anything, and tells whoever reads the log. Of an IPv6 address the network counts: whoever has one has 2^64 of them.
+ * anything, and tells whoever reads the log.
  */
-import { isIPv6 } from 'node:net'
+import { placeOf } from '../runtime/place.ts'
 
 const MOST_WRONG = 10
 const WINDOW_MS = 15 * 60_000
@@ -34,13 +34,4 @@ export function attemptsOf(): Attempts {
     },
     right: (address) => void byPlace.delete(placeOf(address)),
   }
-}
-
-function placeOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address.replace(/^::ffff:/, '')
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':')
-  const all = tail === undefined ? groups : [...groups, ...Array<string>(8 - groups.length - rest.length).fill('0'), ...rest]
-  return all.slice(0, 4).join(':')
 }

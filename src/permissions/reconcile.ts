@@ -28,8 +28,8 @@ export interface Compared {
   readonly badDay: boolean
 }
 export interface Reconciliation {
-  /** Meters with a permission that this account serves and that is not over, in order; 0 as `after` begins. */
-  metersOf(args: { readonly account: AccountId; readonly after: string; readonly limit: number }): {
+  /** Meters with a permission that this account serves and whose time is not over, in order of the permissions' ids; '' is before the first. */
+  metersOf(args: { readonly account: AccountId; readonly after: string; readonly limit: number; readonly now: Millis }): {
     readonly meters: readonly UsagePointId[]
     readonly next: string | null
   }
@@ -120,7 +120,10 @@ export function reconciliationOn(
   operatorKey: (now: Millis) => string,
 ): Reconciliation {
   const sql = {
-    live: db.prepare("SELECT id FROM permission WHERE id > ? AND status IN ('active', 'suspended') ORDER BY id LIMIT ?"),
+    // Ended before its time, as by a withdrawal: its share may still stand at the data holder.
+    live: db.prepare(
+      "SELECT id FROM permission WHERE id > :after AND status IN ('active', 'suspended', 'ended') AND valid_until > :now ORDER BY id LIMIT :limit",
+    ),
     refusals: db.prepare('SELECT DISTINCT code FROM holder_refusal WHERE permission = ? AND at > ?'),
     last: db.prepare("SELECT value FROM meta WHERE key = 'reconciled_at'"),
     done: db.prepare("INSERT INTO meta (key, value) VALUES ('reconciled_at', ?) ON CONFLICT DO UPDATE SET value = excluded.value"),
@@ -180,8 +183,8 @@ export function reconciliationOn(
       return now
     },
     done: ({ now }) => void sql.done.run(String(now)),
-    metersOf({ account, after, limit }) {
-      const ids = sql.live.all(after, limit).map((row) => String(row['id']))
+    metersOf({ account, after, limit, now }) {
+      const ids = sql.live.all({ after, limit, now }).map((row) => String(row['id']))
       const meters = ids.flatMap((permission) => {
         const { content } = registry.show({ permission })
         const served = content?.bindings.some((b) => b.provider === 'enedis-data-connect' && b.account === account) === true

@@ -18,6 +18,7 @@ import { askPage, choosePage, CLOSED, donePage, FAILED, NOBODY_WAITS, NOT_OURS, 
 import type { Journeys } from './store.ts'
 import { journeysOf } from './store.ts'
 import type { VerifiedMeter } from './verify.ts'
+import { placeOf } from '../../runtime/place.ts'
 
 type Given = Extract<JourneyEnd, { is: 'given' }>
 
@@ -60,7 +61,7 @@ export function journeyDesk(rooms: Rooms): JourneyDesk {
   const journeys = journeysOf(parts)
   const begun = rateOf(PER_ADDRESS, WINDOW_MS, parts.now)
   return {
-    admits: (request) => !begun.exceeded(request.ip),
+    admits: (request) => !begun.exceeded(placeOf(request.ip)),
     async begin(visit, origin, client, wanted) {
       if (!client.ask || client.disabled) return undefined
       const lines = wanted.lines ?? linesOf(client, parts.clients())

@@ -14,8 +14,10 @@ import type { ClientId, OAuthParts } from './ports.ts'
 
 /** A device code is told to be over for a while, rather than unknown. */
 const REMEMBERED_SECONDS = 3600
+/** Of refresh tokens that were used up: one that is older than the last so many is unknown, and ends nothing but itself. */
+const MOST_REFRESH = 100
 
-export interface AdapterParts extends Pick<OAuthParts, 'issuer' | 'state' | 'client' | 'now' | 'ended'> {
+export interface AdapterParts extends Pick<OAuthParts, 'issuer' | 'state' | 'client' | 'now' | 'ended' | 'tokens'> {
   readonly keysOf: KeySets
   /** Ends the tokens that came from a grant. */
   readonly endGrant: (grantId: string) => Promise<void>
@@ -41,7 +43,20 @@ function clientsOf({ issuer, client, keysOf, state, now }: AdapterParts): Adapte
   }
 }
 
-function ticketsOf({ state: { tickets, tokens }, now, ended, endGrant }: AdapterParts, kind: string): Adapter {
+/** A client may have a token made for each call that it makes: as many are kept as are good, of one grant or of none. */
+export function keptOf(kind: string, grant: string | undefined, client: string | undefined, cap: number): KeptOf {
+  if (kind === 'RefreshToken') return { grant, most: MOST_REFRESH }
+  if (kind === 'AccessToken') return { grant, most: cap }
+  return kind === 'ClientCredentials' ? { grant: `client ${client ?? ''}`, most: cap } : { grant }
+}
+interface KeptOf {
+  readonly grant: string | undefined
+  readonly most?: number
+}
+
+function ticketsOf(parts: AdapterParts, kind: string): Adapter {
+  const { now, ended, endGrant } = parts
+  const { tickets, tokens } = parts.state
   const payloadOf = (found: { readonly payload: string; readonly consumed: boolean } | null): AdapterPayload | undefined =>
     found === null ? undefined : { ...(JSON.parse(found.payload) as AdapterPayload), ...(found.consumed && { consumed: true }) }
   return {
@@ -52,7 +67,7 @@ function ticketsOf({ state: { tickets, tokens }, now, ended, endGrant }: Adapter
         payload: JSON.stringify(payload),
         ttlSeconds: Math.max(1, kind === 'DeviceCode' ? expiresIn + REMEMBERED_SECONDS : expiresIn),
         now: now(),
-        grant: payload.grantId,
+        ...keptOf(kind, payload.grantId, payload.clientId, parts.tokens().perCredentialCap),
         uid: payload.uid,
         userCode: payload.userCode,
       })

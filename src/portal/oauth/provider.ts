@@ -16,7 +16,7 @@ import type {
   interactionPolicy as policy,
   Provider as OidcProvider,
 } from 'oidc-provider'
-import { adapterOf } from './adapter.ts'
+import { adapterOf, keptOf } from './adapter.ts'
 import { hashOf, pointerOf } from './bearer.ts'
 import type { KeySets } from './clients.ts'
 import type { Detail } from './details.ts'
@@ -259,7 +259,7 @@ async function onIssue(parts: ProviderParts, ctx: KoaContextWithOIDC, token: Acc
     payload: JSON.stringify({ jti: pointer, kind, clientId, aud, scope, iat, exp: iat + ttlSeconds, ...more }),
     ttlSeconds,
     now: now(),
-    ...(token.kind === 'AccessToken' && { grant: token.grantId }),
+    ...keptOf(kind, token.kind === 'AccessToken' ? token.grantId : undefined, clientId, perCredentialCap),
   })
 }
 
