@@ -18,6 +18,8 @@ export interface Ticket {
   readonly now: Millis
   /** Tickets of one grant end together. */
   readonly grant?: string | undefined
+  /** So many of its kind and grant are kept: the oldest go. */
+  readonly most?: number | undefined
   /** Other names by which it is found. */
   readonly uid?: string | undefined
   readonly userCode?: string | undefined
@@ -57,6 +59,11 @@ export function ticketsOn(db: DatabaseSync, master: Uint8Array, index: Uint8Arra
        ON CONFLICT (kind, id) DO UPDATE SET grant_id = excluded.grant_id, uid = excluded.uid, user_code = excluded.user_code,
          expires_at = excluded.expires_at, box = excluded.box`,
     ),
+    // `+kind`: found by its grant, of which there are few, and not among all of its kind.
+    surplus: db.prepare(
+      `DELETE FROM ticket WHERE kind = ?1 AND id IN (SELECT id FROM ticket WHERE grant_id = ?2 AND +kind = ?1 AND id <> ?3
+       ORDER BY created_at DESC LIMIT -1 OFFSET ?4)`,
+    ),
     get: db.prepare('SELECT * FROM ticket WHERE kind = ? AND id = ? AND expires_at > ?'),
     byUid: db.prepare('SELECT * FROM ticket WHERE kind = ? AND uid = ? AND expires_at > ? LIMIT 1'),
     byUserCode: db.prepare('SELECT * FROM ticket WHERE kind = ? AND user_code = ? AND expires_at > ? LIMIT 1'),
@@ -76,7 +83,7 @@ export function ticketsOn(db: DatabaseSync, master: Uint8Array, index: Uint8Arra
     return { payload, consumed: row['consumed_at'] !== null, expiresAt: Number(row['expires_at']) as Millis }
   }
   const tickets: Tickets = {
-    put({ kind, id, payload, ttlSeconds, now, grant, uid, userCode }) {
+    put({ kind, id, payload, ttlSeconds, now, grant, most, uid, userCode }) {
       const key = hash(kind, id)
       const box = encrypt(boxing, Buffer.from(payload), context(kind, key))
       sql.put.run(
@@ -89,6 +96,7 @@ export function ticketsOn(db: DatabaseSync, master: Uint8Array, index: Uint8Arra
         now + ttlSeconds * 1000,
         box,
       )
+      if (grant !== undefined && most !== undefined) sql.surplus.run(kind, hash('grant', grant), key, Math.max(0, most - 1))
     },
     get: ({ kind, id, now }) => found(sql.get.get(kind, hash(kind, id), now)),
     find({ kind, by, value, now }) {

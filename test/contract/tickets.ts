@@ -68,6 +68,17 @@ export function ticketsContract(name: string, open: () => Promise<Stores>): void
       expect(left.map((one) => one !== null)).toStrictEqual([false, false, true])
     })
 
+    test('of its kind and grant no more are kept than it says: the oldest go, and never itself', async () => {
+      await put('other-kind', { kind: 'console', grant: 'full' })
+      await put('other-grant', { grant: 'free' })
+      for (let i = 0; i < 5; i += 1) await put(`old-${i}`, { grant: 'full', now: later(i) })
+      await put('new', { grant: 'full', most: 2, now: NOW })
+      const kept = async (kind: string, id: string) => (await stores.tickets.get({ kind, id, now: later(5) })) !== null
+      const ids = ['old-0', 'old-1', 'old-2', 'old-3', 'old-4', 'new']
+      expect(await Promise.all(ids.map((id) => kept('visit', id)))).toStrictEqual([false, false, false, false, true, true])
+      expect([await kept('console', 'other-kind'), await kept('visit', 'other-grant')]).toStrictEqual([true, true])
+    })
+
     test('put again replaces what it holds and its end', async () => {
       await put('i')
       await put('i', { payload: 'new', ttlSeconds: 600 })

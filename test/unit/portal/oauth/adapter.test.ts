@@ -34,6 +34,7 @@ function adapters() {
       ...parts,
       client: (id) => (id === 'viriya' ? aClient('viriya') : undefined),
       keysOf: () => undefined,
+      tokens: () => ({ ttlSeconds: 60, perCredentialCap: 20 }),
       endGrant: (grantId) => grants.end(undefined, grantId),
     }),
   }

@@ -434,3 +434,22 @@ test('whoever proves nothing cannot fill the disk: what an address may begin is 
   expect([token.status, par.status]).toStrictEqual([200, 201])
   await own.close()
 })
+
+test.each(['opaque', 'jwt'] as const)(
+  'a client that has a token made for each call keeps as many as its credential may: %s',
+  async (format) => {
+    const own = await aServer()
+    own.clients.set('viriya', aClient('viriya', { format }))
+    const made: string[] = []
+    for (let i = 0; i < 25; i += 1) {
+      const { body } = await own.post('/oauth/token', { grant_type: 'client_credentials' }, basic('viriya', own.secrets['viriya'] ?? ''))
+      made.push(String(body['access_token']))
+    }
+    expect(await own.stores.tickets.list({ kind: 'ClientCredentials', now: Date.now() as never })).toHaveLength(20)
+    const known = await Promise.all(made.map(async (token) => (await own.identify(token)) !== undefined))
+    expect(known.lastIndexOf(false)).toBe(4)
+    const back = await own.post('/oauth/revoke', { token: made.at(-1) ?? '' }, basic('viriya', own.secrets['viriya'] ?? ''))
+    expect([back.status, await own.identify(made.at(-1) ?? '')]).toStrictEqual([200, undefined])
+    await own.close()
+  },
+)
