@@ -12,7 +12,7 @@ import type { Shown } from '../frame.ts'
 import type { Rooms } from '../portal.ts'
 import type { Visit } from '../visit.ts'
 import { shorter } from './journey.ts'
-import { CLOSED } from './pages.ts'
+import { CLOSED } from './problems.ts'
 import type { JourneyDesk } from './routes.ts'
 import { singleValues } from './routes.ts'
 

@@ -13,7 +13,7 @@ import { JOURNEY } from '../oauth/server.ts'
 import type { Rooms } from '../portal.ts'
 import type { Visit } from '../visit.ts'
 import type { AskedLine, Journey, Origin } from './journey.ts'
-import { CLOSED, NOT_OURS } from './pages.ts'
+import { CLOSED, NOT_OURS } from './problems.ts'
 import type { Ending, JourneyDesk } from './routes.ts'
 import { singleValues } from './routes.ts'
 
