@@ -371,6 +371,23 @@ describe('pages of accesses', () => {
     }
     await expect.poll(async () => (await browser.post('/me/export', { form })).status).toBe(200)
   })
+
+  test('no more than four downloads run, however close together they are asked for', async () => {
+    const browser = await house.visitor('busy')
+    const form = /name="form" value="([^"]+)"/.exec((await browser.get('/me')).text)?.[1] ?? ''
+    const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+    const body = new URLSearchParams({ form }).toString()
+    const type = 'application/x-www-form-urlencoded'
+    const head = `POST /me/export HTTP/1.1\r\nHost: x\r\nCookie: ${cookie}\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`
+    const sockets = Array.from({ length: 12 }, () => connect(Number(new URL(house.url).port), '127.0.0.1'))
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    const answers = sockets.map((socket) => once(socket, 'data') as Promise<[Buffer]>)
+    for (const socket of sockets) socket.write(head + body)
+    const served = (await Promise.all(answers)).filter(([first]) => first.toString('latin1').startsWith('HTTP/1.1 200'))
+    for (const socket of sockets) socket.destroy()
+    expect(served).toHaveLength(4)
+    await expect.poll(async () => (await browser.post('/me/export', { form })).status).toBe(200)
+  })
 })
 
 test('what all of this leaves behind is a log that verifies; that nothing lies in clear is looked at when it is closed', async () => {

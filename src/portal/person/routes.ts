@@ -256,8 +256,15 @@ function exportRoutes(app: FastifyInstance, { parts, visits, frame }: Rooms, pag
     if (!signed) return reply
     const { visit, person } = signed
     if (running >= MOST_EXPORTS) return frame.problem(reply, visit, 503, BUSY)
-    const held = await allHeld(parts, person)
+    // Counted before anything is waited for: of many that come together no more are let in.
     running += 1
+    let held: readonly Shown[]
+    try {
+      held = await allHeld(parts, person)
+    } catch (error) {
+      running -= 1
+      throw error
+    }
     const body = Readable.from(exportOf(parts, person, held, visits.fingerprint(visit)), { objectMode: false })
     // Also where the browser goes away half-way.
     body.once('close', () => {
