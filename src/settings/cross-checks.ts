@@ -249,6 +249,13 @@ function asking(client: Client, path: Path, parts: Parts): Finding[] {
   const found: Finding[] = []
   if (oauth.public && oauth.jwks !== undefined)
     found.push({ path: [...path, 'oauth', 'jwks'], message: 'a public client proves itself by nothing: remove jwks, or public' })
+  // The OAuth server takes no client that has one: nothing that it asks would be answered.
+  for (const [i, text] of oauth.redirect_uris.entries())
+    if (text.includes('#'))
+      found.push({
+        path: [...path, 'oauth', 'redirect_uris', i],
+        message: 'expected an address without a part after #: no code can be sent there',
+      })
   if (!ask) return found
   if (ask.ground === 'contract' && ask.contract === undefined)
     found.push({ path: [...path, 'ask', 'ground'], message: "the basis is a contract: say which in 'contract'" })

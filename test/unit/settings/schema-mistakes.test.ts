@@ -215,6 +215,12 @@ test.each<[name: string, from: string, to: string, mistakes: string[]]>([
     ['18:20 clients[1].cors_origins[0]: expected an origin as browsers send it: no final slash'],
   ],
   [
+    'an address to which no code can be sent back',
+    'refuses_narrowing: true',
+    "oauth: { redirect_uris: ['https://a.example/cb#part', 'https://a.example/cb?to=me'] }",
+    ['18:30 clients[1].oauth.redirect_uris[0]: expected an address without a part after #: no code can be sent there'],
+  ],
+  [
     'a Redis URL of another scheme',
     'evidence:',
     'redis: { url: http://cache:6379 }\nevidence:',
