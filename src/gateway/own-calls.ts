@@ -1,6 +1,6 @@
 /**
  * The gate's own questions to a data holder: which shares it knows of. Recorded before they leave and when they ended,
- * within the account's quota, on the account's own pool and token; the answer is small and read whole.
+ * within the account's quota, on a quarter of its connections at most; the answer is small and read whole.
  */
 import type { UsagePointId } from '../domain/meter.ts'
 import type { AccountId, ClientId } from '../domain/permission.ts'
@@ -21,6 +21,8 @@ import {
 import type { Logger } from '../runtime/logger.ts'
 import type { Holder } from './holder.ts'
 import type { Quota } from './quota.ts'
+import type { Slots } from './slots.ts'
+import { slotsOf } from './slots.ts'
 
 export interface OwnCallParts {
   readonly holders: ReadonlyMap<AccountId, Holder>
@@ -43,14 +45,23 @@ export interface OwnCalls {
 const ITSELF = 'ecluse' as ClientId
 const MOST_BYTES = 4_194_304
 const MOST_PAGES = 50
+/** Of an account's connections: anybody may begin a journey, and clients' reads go on the others. */
+const SHARE_OF_CONNECTIONS = 0.25
 const UNKNOWN = { is: 'unknown', retryAfterSeconds: 30 } as const
 
+type Unknown = Extract<Shares, { is: 'unknown' }>
 type Answered =
   | { readonly is: 'answer'; readonly status: number; readonly body: string; readonly retryAfter: string | null; readonly bytes: number }
   | { readonly is: 'broken'; readonly result: OutcomeResult; readonly bytes: number }
 
 export function ownCallsOf(parts: OwnCallParts): OwnCalls {
   const { holders, quota, log } = parts
+  const places = new Map<AccountId, Slots>()
+  function placesAt({ account, settings }: Holder): Slots {
+    const known = places.get(account) ?? slotsOf(Math.max(1, Math.floor(settings.connections * SHARE_OF_CONNECTIONS)))
+    places.set(account, known)
+    return known
+  }
 
   async function onePage(account: AccountId, holder: Holder, body: string, why: OwnIntent['why'], signal: AbortSignal): Promise<Answered> {
     for (let attempt = 0; ; attempt += 1) {
@@ -87,6 +98,28 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
     }
   }
 
+  /** Waits for quota and a connection, and gives both back. */
+  async function turn(
+    account: AccountId,
+    holder: Holder,
+    body: string,
+    why: OwnIntent['why'],
+    signal: AbortSignal,
+  ): Promise<Answered | Unknown> {
+    const reserved = quota.reserve({ client: ITSELF, account, api: SERVICES_API, calls: 1, rule: null })
+    if (!reserved.ok) return { is: 'unknown', retryAfterSeconds: reserved.retryAfterSeconds }
+    try {
+      if (!(await reserved.take(signal)) || !(await holder.slots.take(signal))) return UNKNOWN
+      try {
+        return await onePage(account, holder, body, why, signal)
+      } finally {
+        holder.slots.free()
+      }
+    } finally {
+      reserved.release()
+    }
+  }
+
   return {
     async shares(account, question, why, signal) {
       const holder = holders.get(account)
@@ -96,19 +129,15 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
       const seen = new Set<string>()
       let total: number | undefined
       for (let page = 1; page <= MOST_PAGES; page += 1) {
-        const reserved = quota.reserve({ client: ITSELF, account, api: SERVICES_API, calls: 1, rule: null })
-        if (!reserved.ok) return { is: 'unknown', retryAfterSeconds: reserved.retryAfterSeconds }
-        let answered: Answered
+        const own = placesAt(holder)
+        if (!(await own.take(signal))) return UNKNOWN
+        let answered: Answered | Unknown
         try {
-          if (!(await reserved.take(signal)) || !(await holder.slots.take(signal))) return UNKNOWN
-          try {
-            answered = await onePage(account, holder, servicesBody(question, page), why, signal)
-          } finally {
-            holder.slots.free()
-          }
+          answered = await turn(account, holder, servicesBody(question, page), why, signal)
         } finally {
-          reserved.release()
+          own.free()
         }
+        if (answered.is === 'unknown') return answered
         if (answered.is === 'broken') return UNKNOWN
         if (saysUnknownMeter(answered.status, answered.body)) return { is: 'none' }
         const read = answered.status === 200 ? readServices(answered.body) : undefined

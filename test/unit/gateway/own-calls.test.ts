@@ -7,6 +7,7 @@ import type { UsagePointId } from '../../../src/domain/meter.ts'
 import type { AccountId } from '../../../src/domain/permission.ts'
 import type { Shares } from '../../../src/domain/share.ts'
 import type { Holder } from '../../../src/gateway/holder.ts'
+import type { OwnCalls } from '../../../src/gateway/own-calls.ts'
 import { ownCallsOf } from '../../../src/gateway/own-calls.ts'
 import { loggerTo } from '../../../src/runtime/logger.ts'
 import { NOW } from '../../given.ts'
@@ -48,17 +49,31 @@ afterAll(async () => {
 })
 
 const outcomes: number[] = []
+/** Places of the account that these calls hold, and the most that they held. */
+const places = { now: 0, most: 0 }
 function ask(...answered: readonly object[]): Promise<Shares> {
   pages = answered
+  return calling().shares(ACCOUNT, { meters: METERS }, 'reconciliation', AbortSignal.timeout(5000))
+}
+function calling(): OwnCalls {
   const holder = {
     account: ACCOUNT,
     pool,
-    slots: { take: () => Promise.resolve(true), free: () => undefined },
-    settings: { timeouts: { totalSeconds: 5 } },
+    slots: {
+      take() {
+        places.now += 1
+        places.most = Math.max(places.most, places.now)
+        return Promise.resolve(true)
+      },
+      free() {
+        places.now -= 1
+      },
+    },
+    settings: { connections: 8, timeouts: { totalSeconds: 5 } },
     token: () => Promise.resolve('token'),
     dropToken: () => false,
   } as unknown as Holder
-  const calls = ownCallsOf({
+  return ownCallsOf({
     holders: new Map([[ACCOUNT, holder]]),
     quota: {
       reserve: () => ({ ok: true, take: () => Promise.resolve(true), release: () => undefined }),
@@ -76,7 +91,6 @@ function ask(...answered: readonly object[]): Promise<Shares> {
     newId: () => 'id',
     log: loggerTo('error', 'test', { write: () => true } as never),
   })
-  return calls.shares(ACCOUNT, { meters: METERS }, 'reconciliation', AbortSignal.timeout(5000))
 }
 
 test('pages that make up the total are all of it', async () => {
@@ -96,4 +110,17 @@ test.each<[string, readonly object[]]>([
   ['more is listed than there is said to be', [page(1, 1, 2)]],
 ])('no word about anybody: %s', async (_name, answered) => {
   expect(await ask(...answered)).toMatchObject({ is: 'unknown' })
+})
+
+test('however many ask at once, three quarters of the connections stay with clients, and all are answered', async () => {
+  pages = [page(1, 1)]
+  places.most = 0
+  const calls = calling()
+  const asked = Array.from({ length: 30 }, () => calls.shares(ACCOUNT, { meters: METERS }, 'journey', AbortSignal.timeout(5000)))
+  expect(new Set((await Promise.all(asked)).map(({ is }) => is))).toStrictEqual(new Set(['shares']))
+  expect(places).toStrictEqual({ now: 0, most: 2 })
+  // Who gives up while it waits holds nothing.
+  const waits = calls.shares(ACCOUNT, { meters: METERS }, 'journey', AbortSignal.abort())
+  expect([await waits, places.now]).toMatchObject([{ is: 'unknown' }, 0])
+  expect(await calls.shares(ACCOUNT, { meters: METERS }, 'journey', AbortSignal.timeout(5000))).toMatchObject({ is: 'shares' })
 })
