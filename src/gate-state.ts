@@ -28,7 +28,7 @@ export function changesTo(copies: Lookups, shared: RedisCache | undefined, under
       for (const act of acts) {
         if (act.meter === null) copies.flush()
         else copies.dropViews(act.client, act.meter)
-        if (act.status !== 'active') underway.cut(underWayKey.permission(act.permission))
+        if (act.status !== 'active' || act.narrowed) underway.cut(underWayKey.permission(act.permission))
       }
       await shared?.tellActs(acts)
     },

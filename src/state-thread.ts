@@ -11,9 +11,9 @@ export interface OwnedState {
   stop(): Promise<void>
 }
 
-/** Withdrawals, erasures and outcomes, and what these wait for, are never refused for want of room. */
+/** Withdrawals, erasures and outcomes, and what these wait for, are never refused for want of room: who signed in, and what to withdraw. */
 const URGENT = new Set(
-  'act actAt outcome ownOutcome summary holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(
+  'act actAt ticketGet showPermission outcome ownOutcome summary holderRefused erase restrict drained erasuresPending revokeToken syncClients addCredential expire clock policy'.split(
     ' ',
   ),
 )

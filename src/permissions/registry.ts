@@ -102,6 +102,8 @@ export interface ActResult {
   readonly endReason?: EndReason
   readonly entry: string
   readonly generation: number
+  /** It opens less than before: a call under way may be about more. */
+  readonly narrowed?: true
 }
 export interface PermissionSummary {
   readonly id: string
@@ -338,7 +340,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
       const scope: Scope = { ...before, lines, validUntil }
       const box = keys.box(row.box_key, JSON.stringify({ ...content, scope }), row.id)
       sql.amend.run(row.version + 1, scopeHashOf(scope), validUntil, box, row.id)
-      return perform(rowOf(permission), 'amend', details, now)
+      return { ...perform(rowOf(permission), 'amend', details, now), narrowed: true }
     },
     expire({ now, most }) {
       return sql.overdue

@@ -124,3 +124,13 @@ export const NOBODY_WAITS: Problem = {
   },
   next: { href: '/me', text: { fr: 'Mes autorisations', en: 'My permissions' } },
 }
+
+/** In place of «nothing is given», where something was before the service was gone. */
+export const KEPT = {
+  what: {
+    fr: 'Le service n’est plus ouvert ici. Ce que vous avez accordé est enregistré, et vous pouvez le retirer.',
+    en: 'The service is no longer open here. What you allowed is on record, and you can withdraw it.',
+  },
+  help: { fr: 'Voyez « Mes autorisations ».', en: 'See “My permissions”.' },
+  next: { href: '/me', text: { fr: 'Mes autorisations', en: 'My permissions' } },
+} as const

@@ -15,7 +15,7 @@ import { settle } from './give.ts'
 import type { AskedLine, Journey, JourneyEnd, Origin } from './journey.ts'
 import { linesOf } from './journey.ts'
 import { askPage, choosePage, donePage, refusedPage, waitPage } from './pages.ts'
-import { CLOSED, FAILED, NOBODY_WAITS, NOT_OURS, STRANGER } from './problems.ts'
+import { CLOSED, FAILED, KEPT, NOBODY_WAITS, NOT_OURS, STRANGER } from './problems.ts'
 import type { Journeys } from './store.ts'
 import { journeysOf } from './store.ts'
 import type { VerifiedMeter } from './verify.ts'
@@ -232,10 +232,15 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
     if (questions.exceeded(journey.id) && !(await journeys.get(journey.id))?.end)
       return end(request, reply, journey, { is: 'failed', why: 'holder_failed' })
     const one = journey.origin.is === 'data_connect' && journey.origin.generation === 'v2'
-    const work = claimsOf(visit).then((mine) => settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked), mine))
+    const work = (async () => {
+      // Read again from here on: another page of this browser may have ended it since this one was asked for.
+      if ((await journeys.get(journey.id))?.end) return undefined
+      return settle(parts, journey, picked && (one ? picked.slice(0, 1) : picked), await claimsOf(visit))
+    })()
     checking.set(journey.id, work)
     try {
       const settled = await work
+      if (!settled) return reply.redirect(`/consent/${journey.id}/done`, 303)
       if (settled.is === 'waiting') return frame.show(reply, visit, waitPage(journey))
       if (settled.is === 'choose') return choose(reply, visit, journey, settled.meters, one, picked !== undefined)
       if (settled.is === 'signed_in') {
@@ -317,6 +322,8 @@ export function journeyRoutes(app: FastifyInstance, rooms: Rooms, endings: Endin
       await journeys.put({ ...journey, told: true })
       return told.to === undefined ? frame.show(reply, visit, refusedPage(journey, how.by)) : reply.redirect(told.to, 303)
     }
+    // Taken out of the settings since: what was given stands, and can be withdrawn; the client is told nothing.
+    if (!clientOf(journey.client)) return frame.problem(reply, visit, 409, { ...FAILED.gone, ...KEPT })
     const told = await endings[origin.is].given(journey, how)
     await journeys.put({ ...journey, told: true })
     if (told.over === true) return frame.problem(reply, visit, 409, NOBODY_WAITS)

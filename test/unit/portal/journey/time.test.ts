@@ -223,7 +223,7 @@ describe('an answer that is lost', () => {
     const check = new URL(moved.headers.get('location') ?? '', portal.url).href
     lost = [call]
     const failed = await browser.get(check)
-    expect([failed.status, lost]).toStrictEqual([500, []])
+    expect([failed.status, lost]).toStrictEqual([503, []])
     await sleep(2)
     const again = await browser.get(check)
     expect([again.status, title(again)]).toStrictEqual([200, 'C’est fait'])
@@ -259,7 +259,7 @@ describe('a proof of a meter', () => {
     const moved = await browser.step(`${portal.url}/consent/callback?autorisation_id=481516234&state=${state}`)
     const check = new URL(moved.headers.get('location') ?? '', portal.url).href
     lost = ['claimShare']
-    expect((await browser.get(check)).status).toBe(500)
+    expect((await browser.get(check)).status).toBe(503)
     expect((await browser.get(check)).url).toBe(`${portal.url}/me`)
     expect(await person()).toMatchObject({ method: 'data_connect' })
   })
