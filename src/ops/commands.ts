@@ -50,6 +50,15 @@ const ground = z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'expected a code such 
  * What may be asked about permissions, clients, tokens and subjects. It comes from people, and over the socket from a
  * command line of perhaps another version: a wrong type in a statement would stop the thread that owns the state.
  */
+const CLIENT_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const number = z.int().min(0)
+const select = z.union([
+  z.strictObject({ entries: z.array(number).max(100_000), context: z.boolean().optional() }),
+  z.strictObject({ meter: word }),
+  // It stands in clear in the log: an id, and no name of a person.
+  z.strictObject({ client: z.string().regex(CLIENT_ID, 'expected the id of a client, as the settings declare it') }),
+  z.strictObject({ all: z.literal(true) }),
+])
 const ASKED = {
   import: z.strictObject({ text: z.string(), documents: z.record(z.string(), z.string()), dryRun: z.boolean(), unverified: z.boolean() }),
   list: z.strictObject({
@@ -76,6 +85,20 @@ const ASKED = {
   revoke: z.strictObject({ token: word }),
   erase: z.strictObject({ meter: word, ground: ground.default('art17_1_b') }),
   restrict: z.strictObject({ meter: word, ground: ground.default('art18_1_d'), lift: z.boolean().default(false) }),
+  begin: z.strictObject({ select, why: z.string() }),
+  page: z.strictObject({ ticket: word, from: number, limit: number }),
+  tags: z.strictObject({ ticket: word }),
+  rows: z.strictObject({ from: number, limit: number }),
+  exported: z.strictObject({
+    select,
+    why: z.string(),
+    audience: z.string().optional(),
+    manifest: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected the hash of a manifest'),
+    entries: number,
+  }),
+  sign: z.strictObject({ id: word, manifest: z.string() }),
+  attachment: z.strictObject({ ticket: word, permission: word, sha256: word }),
+  facts: z.strictObject({ client: word, meter: word }),
 }
 
 function read<S extends z.ZodType>(schema: S, args: unknown): z.output<S> {
@@ -226,71 +249,68 @@ export function commandsOn(context: CommandContext) {
      * Whoever opens sealed fields begins here: the reading is on record before its first page. What it gives is good for
      * the pages of this one selection.
      */
-    async 'audit begin'(args: { readonly select: Selection; readonly why: string }) {
+    async 'audit begin'(args: z.input<typeof ASKED.begin>) {
+      const asked = read(ASKED.begin, args)
       const { origin } = await drainedJournal(state)
       const { entry, ticket, size } = await state.call<{ entry: string; ticket: string; size: number }>('recordReading', {
-        select: selection(args.select),
+        select: selection(asked.select),
         as: 'read',
         by: operator,
-        why: reasonOf(args.why),
+        why: reasonOf(asked.why),
         now: now(),
       })
       return { recordedAs: entry, by: operator, ticket, size, origin }
     },
-    async 'audit page'(args: { readonly ticket: string; readonly from: number; readonly limit: number }): Promise<Page> {
-      const page = await state.call<Page | undefined>('disclose', { ...args, limit: Math.min(Math.max(1, args.limit), MOST_IN_PAGE) })
+    async 'audit page'(args: z.input<typeof ASKED.page>): Promise<Page> {
+      const { ticket, from, limit } = read(ASKED.page, args)
+      const page = await state.call<Page | undefined>('disclose', { ticket, from, limit: Math.min(Math.max(1, limit), MOST_IN_PAGE) })
       if (!page) throw new Error('this reading is not on record (or too many others were begun since): begin again')
       return page
     },
-    'audit tags': (args: { readonly ticket: string }) => state.call('tagKeys', args),
-    'audit rows': (args: { readonly from: number; readonly limit: number }) => state.call('exportRows', args),
+    'audit tags': async (args: z.input<typeof ASKED.tags>) => state.call('tagKeys', read(ASKED.tags, args)),
+    'audit rows': async (args: z.input<typeof ASKED.rows>) => state.call('exportRows', read(ASKED.rows, args)),
     'audit policies': () => state.call('policies', {}),
     'audit drain': () => drainedJournal(state),
-    async 'audit exported'(args: {
-      readonly select: Selection
-      readonly why: string
-      readonly audience?: string
-      readonly manifest: string
-      readonly entries: number
-    }) {
-      if (!/^sha256:[0-9a-f]{64}$/.test(args.manifest)) throw new Error('expected the hash of a manifest')
+    async 'audit exported'(args: z.input<typeof ASKED.exported>) {
+      const { select: selected, why, audience, manifest, entries } = read(ASKED.exported, args)
       const { entry } = await state.call<{ entry: string }>('recordReading', {
-        ...args,
-        select: selection(args.select),
-        why: reasonOf(args.why),
-        ...(args.audience !== undefined && { audience: reasonOf(args.audience) }),
+        manifest,
+        entries,
+        select: selection(selected),
+        why: reasonOf(why),
+        ...(audience !== undefined && { audience: reasonOf(audience) }),
         as: 'exported',
         by: operator,
         now: now(),
       })
       return { recordedAs: entry }
     },
-    async 'audit sign-pack'(args: { readonly id: string; readonly manifest: string }) {
-      return { note: await state.call<string>('signPack', args) }
+    async 'audit sign-pack'(args: z.input<typeof ASKED.sign>) {
+      return { note: await state.call<string>('signPack', read(ASKED.sign, args)) }
     },
-    async 'audit attachment'(args: { readonly ticket: string; readonly permission: string; readonly sha256: string }) {
-      const known = await state.call<Page | undefined>('disclose', { ticket: args.ticket, from: 0, limit: 1 })
+    async 'audit attachment'(args: z.input<typeof ASKED.attachment>) {
+      const { ticket, permission, sha256 } = read(ASKED.attachment, args)
+      const known = await state.call<Page | undefined>('disclose', { ticket, from: 0, limit: 1 })
       if (!known) throw new Error('this reading is not on record (or too many others were begun since): begin again')
-      const bytes = await state.call<Uint8Array | undefined>('readAttachment', { permission: args.permission, sha256: args.sha256 })
+      const bytes = await state.call<Uint8Array | undefined>('readAttachment', { permission, sha256 })
       return bytes === undefined ? null : Buffer.from(bytes).toString('base64')
     },
     /** What a described request would be decided on: the caller's permissions on the meter and the policy in force. */
-    async 'explain facts'(args: { readonly client: string; readonly meter: string }) {
-      const meter = meterOf(args.meter)
-      const { permissions } = await state.call<Views>('views', { client: args.client, meter })
+    async 'explain facts'(args: z.input<typeof ASKED.facts>) {
+      const asked = read(ASKED.facts, args)
+      const meter = meterOf(asked.meter)
+      const { permissions } = await state.call<Views>('views', { client: asked.client, meter })
       return { permissions, meter, document: context.document(), now: now() }
     },
   }
-  function selection(select: Selection): Selection {
-    if ('meter' in select) return { meter: meterOf(select.meter) }
-    // It stands in clear in the log: an id, and no name of a person.
-    if ('client' in select && !CLIENT_ID.test(select.client)) throw new Error('expected the id of a client, as the settings declare it')
-    return select
+  function selection(asked: z.output<typeof select>): Selection {
+    if ('meter' in asked) return { meter: meterOf(asked.meter) }
+    if (!('entries' in asked)) return asked
+    return { entries: asked.entries, ...(asked.context !== undefined && { context: asked.context }) }
   }
 }
 
 const MOST_IN_PAGE = 1000
-const CLIENT_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 /** Stands in the evidence for good, though sealed: whoever is erased later must not be named by it. */
 function reasonOf(why: string): string {

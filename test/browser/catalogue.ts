@@ -7,8 +7,7 @@ export type Shot = 'desktop' | 'phone'
 export interface Listed {
   readonly at: string
   readonly what: string
-  /** None: of the same form as another one, or seen in passing. */
-  readonly shots: readonly Shot[]
+  readonly shots: readonly [Shot, ...Shot[]]
   /** Kept in English as well. */
   readonly english?: true
 }
@@ -33,79 +32,79 @@ export const CATALOGUE = {
   'portal-ask-nothing': { at: '/consent/:id (answer)', what: 'nothing was ticked', shots: phone },
   'portal-wait': { at: '/consent/:id/check', what: 'Enedis has no word yet', shots: phone },
   'portal-choose': { at: '/consent/:id/check', what: 'several meters came back', shots: phone },
-  'portal-choose-nothing': { at: '/consent/:id/meters (answer)', what: 'no meter was chosen', shots: [] },
+  'portal-choose-nothing': { at: '/consent/:id/meters (answer)', what: 'no meter was chosen', shots: phone },
   'portal-done-token': { at: '/consent/callback', what: 'the end, with a token to paste', shots: both },
-  'portal-done': { at: '/consent/:id/done', what: 'the end, of a device', shots: [] },
+  'portal-done': { at: '/consent/:id/done', what: 'the end, of a device', shots: phone },
   'portal-refused': { at: '/consent/:id/done', what: 'the person said no on our page', shots: phone },
-  'portal-not-shared': { at: '/consent/:id/done', what: 'the person said no on Enedis’s page', shots: [] },
+  'portal-not-shared': { at: '/consent/:id/done', what: 'the person said no on Enedis’s page', shots: phone },
   'portal-holder-failed': { at: '/consent/callback', what: 'Enedis could not do it', shots: phone },
   'portal-foreign': { at: '/consent/callback', what: 'a share that is not the person’s', shots: desktop },
-  'portal-stranger': { at: '/consent/:id', what: 'of another browser', shots: [] },
-  'portal-form-refused': { at: '/consent/:id (answer)', what: 'a form that is out of date', shots: [] },
+  'portal-stranger': { at: '/consent/:id', what: 'of another browser', shots: phone },
+  'portal-form-refused': { at: '/consent/:id (answer)', what: 'a form that is out of date', shots: phone },
   'portal-not-found': { at: 'elsewhere', what: 'no such page', shots: phone },
   'portal-request-refused': { at: '/oauth/authorize', what: 'a service that nobody knows', shots: desktop },
   'portal-ways-in': { at: '/me', what: 'nobody is signed in', shots: both },
   'portal-permissions': { at: '/me', what: 'who may read what, until when', shots: both, english: true },
   'portal-permission': { at: '/me/:permission', what: 'one permission, and who read when', shots: both, english: true },
   'portal-evidence': { at: '/me/:permission/evidence/:n', what: 'the proof of one access, checked', shots: both },
-  'portal-evidence-opened': { at: '/me/:permission/evidence/:n (answer)', what: 'its sealed fields', shots: [] },
+  'portal-evidence-opened': { at: '/me/:permission/evidence/:n (answer)', what: 'its sealed fields', shots: phone },
   'portal-receipt': { at: '/receipts/:permission', what: 'the receipt of a permission', shots: both },
   'portal-withdrawn': { at: '/me/:permission/withdrawn', what: 'the receipt of a withdrawal', shots: both },
   'portal-permissions-ended': { at: '/me', what: 'nothing stands any more', shots: desktop },
-  'portal-permission-missing': { at: '/me/:permission', what: 'not the person’s, or none', shots: [] },
-  'portal-linked': { at: '/me?linked=1', what: 'linked with FranceConnect', shots: [] },
+  'portal-permission-missing': { at: '/me/:permission', what: 'not the person’s, or none', shots: phone },
+  'portal-linked': { at: '/me?linked=1', what: 'linked with FranceConnect', shots: phone },
   'portal-signed-out': { at: '/franceconnect/signed-out', what: 'signed out, here and there', shots: phone },
-  'portal-none-linked': { at: '/me', what: 'an identity to which nothing is linked', shots: [] },
-  'portal-not-proven': { at: '/franceconnect/callback', what: 'FranceConnect proved nobody', shots: [] },
+  'portal-none-linked': { at: '/me', what: 'an identity to which nothing is linked', shots: phone },
+  'portal-not-proven': { at: '/franceconnect/callback', what: 'FranceConnect proved nobody', shots: phone },
   'portal-link': { at: '/link/:token', what: 'a one-time link, before it is used', shots: phone },
-  'portal-link-used': { at: '/link/:token', what: 'a link that was used', shots: [] },
+  'portal-link-used': { at: '/link/:token', what: 'a link that was used', shots: phone },
   'portal-device': { at: '/device', what: 'the code of a device', shots: phone },
-  'portal-device-wrong': { at: '/device (answer)', what: 'no such code', shots: [] },
+  'portal-device-wrong': { at: '/device (answer)', what: 'no such code', shots: phone },
   'portal-device-confirm': { at: '/device?code=', what: 'is it the person’s own device?', shots: phone },
 
   'sample-home': { at: '/', what: 'not connected yet', shots: phone },
-  'sample-connected': { at: '/', what: 'connected, with its token', shots: [] },
+  'sample-connected': { at: '/', what: 'connected, with its token', shots: phone },
   'sample-read': { at: '/#read', what: 'seven days were read', shots: desktop },
   'sample-read-refused': { at: '/#read', what: 'the same, after the withdrawal', shots: desktop },
-  'sample-problem': { at: '/', what: 'the person refused', shots: [] },
+  'sample-problem': { at: '/', what: 'the person refused', shots: phone },
 
   'enedis-share': { at: '/dataconnect/v2/oauth2/authorize', what: 'which meter to share', shots: both },
-  'enedis-share-mistake': { at: '/dataconnect/v2/oauth2/authorize (answer)', what: 'none was chosen', shots: [] },
-  'enedis-shared-already': { at: '/dataconnect/v2/oauth2/authorize (answer)', what: 'shared already', shots: [] },
-  'enedis-error': { at: '/dataconnect/v2/oauth2/authorize', what: 'a request as no application may make it', shots: [] },
+  'enedis-share-mistake': { at: '/dataconnect/v2/oauth2/authorize (answer)', what: 'none was chosen', shots: phone },
+  'enedis-shared-already': { at: '/dataconnect/v2/oauth2/authorize (answer)', what: 'shared already', shots: phone },
+  'enedis-error': { at: '/dataconnect/v2/oauth2/authorize', what: 'a request as no application may make it', shots: phone },
   'enedis-account': { at: '/mon-compte', what: 'shares of the invented customers', shots: desktop },
   'enedis-account-deleted': { at: '/mon-compte?deleted=', what: 'a share was deleted', shots: phone },
 
   'franceconnect-sign-in': { at: '/franceconnect/api/v2/authorize', what: 'whom to be', shots: phone },
-  'franceconnect-mistake': { at: '/franceconnect/api/v2/authorize (answer)', what: 'nobody was chosen', shots: [] },
-  'franceconnect-error': { at: '/franceconnect/api/v2/authorize', what: 'a request as no service may make it', shots: [] },
-  'franceconnect-signed-out': { at: '/franceconnect/api/v2/session/end', what: 'signed out, with nowhere to go back to', shots: [] },
+  'franceconnect-mistake': { at: '/franceconnect/api/v2/authorize (answer)', what: 'nobody was chosen', shots: phone },
+  'franceconnect-error': { at: '/franceconnect/api/v2/authorize', what: 'a request as no service may make it', shots: phone },
+  'franceconnect-signed-out': { at: '/franceconnect/api/v2/session/end', what: 'signed out, with nowhere to go back to', shots: phone },
 
   'console-sign-in': { at: '/sign-in', what: 'the bootstrap secret', shots: phone },
-  'console-wrong-secret': { at: '/sign-in (answer)', what: 'a wrong one', shots: [] },
+  'console-wrong-secret': { at: '/sign-in (answer)', what: 'a wrong one', shots: phone },
   'console-overview': { at: '/', what: 'standing, quotas, accesses by day', shots: both },
   'console-permissions': { at: '/permissions', what: 'permissions, with filters', shots: desktop },
   'console-permission': { at: '/permissions/:permission', what: 'one, with its timeline and what can be done', shots: both },
-  'console-act-refused': { at: '/permissions/:permission/acts (answer)', what: 'it changed meanwhile', shots: [] },
-  'console-link': { at: '/permissions/:permission/links (answer)', what: 'a one-time link for the person', shots: [] },
+  'console-act-refused': { at: '/permissions/:permission/acts (answer)', what: 'it changed meanwhile', shots: phone },
+  'console-link': { at: '/permissions/:permission/links (answer)', what: 'a one-time link for the person', shots: phone },
   'console-decisions': { at: '/decisions', what: 'decisions as they are made', shots: desktop },
-  'console-decision': { at: '/decisions/:entry', what: 'before one is explained', shots: [] },
+  'console-decision': { at: '/decisions/:entry', what: 'before one is explained', shots: phone },
   'console-explained': { at: '/decisions/:entry (answer)', what: 'the one fact that decided', shots: desktop },
   'console-evidence': { at: '/evidence', what: 'entries, newest first', shots: desktop },
   'console-entry': { at: '/evidence/:entry', what: 'one entry and its proof', shots: both },
-  'console-open-refused': { at: '/evidence/:entry/readings (answer)', what: 'no reason was given that may stand', shots: [] },
-  'console-opened': { at: '/evidence/:entry/readings (answer)', what: 'its sealed fields', shots: [] },
+  'console-open-refused': { at: '/evidence/:entry/readings (answer)', what: 'no reason was given that may stand', shots: phone },
+  'console-opened': { at: '/evidence/:entry/readings (answer)', what: 'its sealed fields', shots: phone },
   'console-opened-meter': { at: '/evidence/readings (answer)', what: 'all about one meter', shots: desktop },
   'console-packs': { at: '/packs', what: 'an audit request', shots: desktop },
   'console-packs-mistake': { at: '/packs (answer)', what: 'what it names is not known', shots: phone },
   'console-pack': { at: '/packs/:pack', what: 'the pack, made', shots: desktop },
   'console-clients': { at: '/clients', what: 'clients', shots: desktop },
   'console-client': { at: '/clients/:client', what: 'its credentials and tokens', shots: desktop },
-  'console-secret': { at: '/clients/:client/credentials (answer)', what: 'a secret, shown once', shots: [] },
-  'console-token-mistake': { at: '/clients/:client/tokens (answer)', what: 'a permission that is not its own', shots: [] },
+  'console-secret': { at: '/clients/:client/credentials (answer)', what: 'a secret, shown once', shots: phone },
+  'console-token-mistake': { at: '/clients/:client/tokens (answer)', what: 'a permission that is not its own', shots: phone },
   'console-shadow': { at: '/shadow', what: 'a policy on trial', shots: desktop },
   'console-session': { at: '/session', what: 'who is signed in', shots: phone },
-  'console-not-found': { at: 'elsewhere', what: 'no such page', shots: [] },
+  'console-not-found': { at: 'elsewhere', what: 'no such page', shots: phone },
 } as const satisfies Record<`${Site}-${string}`, Listed>
 
 export type PageName = keyof typeof CATALOGUE
@@ -116,7 +115,7 @@ export function listed(name: PageName): Listed {
 }
 
 export function pictureOf(name: PageName, shot: Shot, language: 'fr' | 'en'): string {
-  return `${name}${shot === 'phone' ? '-320' : ''}${language === 'en' ? '-en' : ''}.png`
+  return `${name}${shot === 'phone' ? '-320' : ''}${language === 'en' ? '-en' : ''}.webp`
 }
 
 /** Names of every picture that is kept. */
@@ -140,12 +139,12 @@ export function pagesDocument(): string {
   return `# Pages
 
 Every page that people see. \`npm test\` walks them all in a browser, in French and English, without script and 320 px
-wide; axe-core finds nothing in any of them. \`npm run screens\` makes the pictures anew, and this page. Pages without a
-picture have the form of another one. «(answer)» is what comes back to a form.
+wide; axe-core finds nothing in any of them. \`npm run screens\` makes the pictures anew, and this page. «(answer)» is
+what comes back to a form.
 
 ${tables.join('\n')}`
 }
 
 function labelOf(file: string): string {
-  return `${file.includes('-320') ? '320 px' : 'wide'}${file.endsWith('-en.png') ? ', English' : ''}`
+  return `${file.includes('-320') ? '320 px' : 'wide'}${file.endsWith('-en.webp') ? ', English' : ''}`
 }

@@ -90,9 +90,10 @@ export function answer(socket: Socket, status: number, body: string | Uint8Array
 export const giveToken: Script = (_request, socket) =>
   answer(socket, 200, JSON.stringify({ access_token: HOLDER_TOKEN, scope: 'default', token_type: 'Bearer', expires_in: 12_600 }))
 
-/** What Enedis 2026 answers to the measure asked for: half-hours of 400 W, days of 9,600 Wh. */
+/** What Enedis 2026 answers to the measure asked for: half-hours of 400 W, days of 9,600 Wh. What is shared it does not tell. */
 export const ordinary: Script = ({ target }, socket) => {
   const url = new URL(target, 'http://holder.invalid')
+  if (url.pathname.startsWith('/subscribed_services/')) return answer(socket, 503, '{}')
   const meter = url.searchParams.get('pointId') ?? ''
   const from = url.searchParams.get('dateDebut') ?? ''
   const until = url.searchParams.get('dateFin') ?? ''
