@@ -37,6 +37,7 @@ import type { Found } from './permissions/tickets.ts'
 import type { TokenSummary } from './permissions/tokens.ts'
 import type { Accepted } from './reload.ts'
 import type { Logger } from './runtime/logger.ts'
+import { placesBehind } from './runtime/place.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
@@ -90,6 +91,7 @@ function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): Console
     settings,
     packs: join(instance.state, 'packs'),
     instance: instance.name,
+    placeOf: placesBehind(accepted().settings.listeners.admin?.proxies ?? []),
     now,
     log,
     tickets: ticketsOn(state, now),

@@ -40,6 +40,7 @@ import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import { metricsOf } from './runtime/metrics.ts'
+import { placesBehind } from './runtime/place.ts'
 import { isLoopback } from './settings/network.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
@@ -161,6 +162,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   // Known before the first request, not a second after it.
   await standing.measureDisk()
   const refusals = refusalBudget()
+  const placeOf = placesBehind(settings.listeners.gate.proxies)
   const adapter = dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>
   const ownCalls = ownCallsOf({
     holders,
@@ -181,6 +183,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     changes,
     ready: () => standing.takes,
     refusals,
+    placeOf,
     clock,
     env,
     log,
@@ -205,6 +208,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     metrics,
     watch: decisions,
     log,
+    placeOf,
     now: clock.now,
     newId: randomUUID,
     draining: () => draining,

@@ -30,6 +30,7 @@ import { portalOf } from './portal/portal.ts'
 import type { InForce } from './reload.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
+import type { PlaceOf } from './runtime/place.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import { derive } from './storage/keys.ts'
@@ -51,6 +52,7 @@ export interface PeopleParts {
   readonly changes: Changes
   readonly ready: () => boolean
   readonly refusals: RefusalBudget
+  readonly placeOf: PlaceOf
   readonly clock: Clock
   readonly env: Environment
   readonly log: Logger
@@ -64,6 +66,7 @@ export async function peopleOf({
   changes,
   ready,
   refusals,
+  placeOf,
   clock,
   env,
   log,
@@ -83,6 +86,7 @@ export async function peopleOf({
     onToken: changes.token,
     tokenTtlSeconds: () => force.accepted.settings.tokens.ttlSeconds,
     tokensPerCredential: () => force.accepted.settings.tokens.perCredentialCap,
+    placeOf,
     now: clock.now,
     newId: randomUUID,
     log,
@@ -95,10 +99,11 @@ export async function peopleOf({
     tokens: () => force.accepted.settings.tokens,
     journeySeconds: () => settings.journeyMinutes * 60,
     ended: changes.token,
-    stranger(address, reason) {
+    stranger(place, reason) {
       refusals.stranger(reason)
-      return refusals.tooMany(address)
+      return refusals.tooMany(place)
     },
+    placeOf,
     ready,
     now: clock.now,
     log,

@@ -2,7 +2,6 @@
  * Wrong secrets, counted by address. A secret of 32 characters is not guessed anyway; this keeps the trying from costing
  * anything, and tells whoever reads the log.
  */
-import { placeOf } from '../runtime/place.ts'
 
 const MOST_WRONG = 10
 const WINDOW_MS = 15 * 60_000
@@ -19,19 +18,18 @@ export function attemptsOf(): Attempts {
   const byPlace = new Map<string, { wrong: number; since: number }>()
   return {
     waitOf(address, now) {
-      const seen = byPlace.get(placeOf(address))
+      const seen = byPlace.get(address)
       if (!seen || seen.wrong < MOST_WRONG || now - seen.since >= WINDOW_MS) return 0
       return Math.ceil((seen.since + WINDOW_MS - now) / 1000)
     },
     wrong(address, now) {
-      const place = placeOf(address)
-      const seen = byPlace.get(place)
-      byPlace.delete(place)
+      const seen = byPlace.get(address)
+      byPlace.delete(address)
       const goesOn = seen !== undefined && now - seen.since < WINDOW_MS
       // Last in the map: what is forgotten for want of room is what was quiet longest.
-      byPlace.set(place, goesOn ? { wrong: seen.wrong + 1, since: seen.since } : { wrong: 1, since: now })
+      byPlace.set(address, goesOn ? { wrong: seen.wrong + 1, since: seen.since } : { wrong: 1, since: now })
       if (byPlace.size > MOST_ADDRESSES) byPlace.delete(byPlace.keys().next().value ?? '')
     },
-    right: (address) => void byPlace.delete(placeOf(address)),
+    right: (address) => void byPlace.delete(address),
   }
 }

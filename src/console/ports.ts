@@ -17,6 +17,7 @@ import type { ActResult, PermissionSummary } from '../permissions/registry.ts'
 import type { Found } from '../permissions/tickets.ts'
 import type { TokenSummary } from '../permissions/tokens.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { PlaceOf } from '../runtime/place.ts'
 
 export const ROLES = ['operator', 'auditor'] as const
 /** An operator does all; an auditor reads, evidence included, and changes nothing. */
@@ -299,6 +300,8 @@ export interface ConsoleParts {
   /** Folder of packs that wait to be fetched; nothing else lies there. */
   readonly packs: string
   readonly instance: string
+  /** Whom limits count. */
+  readonly placeOf: PlaceOf
   readonly now: () => Millis
   readonly log: Logger
   readonly tickets: ConsoleTickets

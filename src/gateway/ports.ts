@@ -11,6 +11,7 @@ import type { Identity, IssuedToken } from '../permissions/tokens.ts'
 import type { DenialStyle, HeldShare, ProviderAdapter, SharesAsked } from '../providers/adapter.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import type { PlaceOf } from '../runtime/place.ts'
 import type { DecisionWatch } from './decision-watch.ts'
 import type { Holder } from './holder.ts'
 import type { Quota } from './quota.ts'
@@ -95,6 +96,8 @@ export interface Gate {
   readonly metrics: Metrics
   readonly watch: DecisionWatch
   readonly log: Logger
+  /** Whom limits count. */
+  readonly placeOf: PlaceOf
   readonly now: () => Millis
   readonly newId: () => string
   readonly draining: () => boolean

@@ -3,7 +3,6 @@
  * `access.summary` entry a minute: they have no disk to fill. An identified client has a number of entries a minute.
  */
 import type { ClientId } from '../domain/permission.ts'
-import { placeOf } from '../runtime/place.ts'
 
 export interface RefusalBudget {
   /** Whether this refusal of an identified client gets its own entry; if not it has been counted. */
@@ -37,8 +36,7 @@ export function refusalBudget(): RefusalBudget {
       return true
     },
     stranger: count,
-    tooMany(given) {
-      const address = placeOf(given)
+    tooMany(address) {
       const used = (addresses.get(address) ?? 0) + 1
       // A table that attackers fill with addresses of their own is emptied, not grown.
       if (addresses.size >= MOST_ADDRESSES) addresses = new Map()

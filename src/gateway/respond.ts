@@ -48,7 +48,7 @@ export function refuseStranger(
 ): void {
   gate.refusals.stranger(reason)
   gate.metrics.strangers.inc({ reason })
-  const flood = gate.refusals.tooMany(message.socket.remoteAddress ?? '')
+  const flood = gate.refusals.tooMany(gate.placeOf(message))
   // A page whose token has ended must be able to read that it has.
   const cors = reason === 'malformed' ? [] : originHeaders(gate.live(), message.headers.origin ?? null)
   const reply = gate.route.adapter.refuse(form, 'native', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })

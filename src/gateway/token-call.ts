@@ -28,7 +28,7 @@ export async function answerTokenCall(
     gate.refusals.stranger(`token_${error}`)
     gate.metrics.strangers.inc({ reason: 'token_call' })
     // Guessing secrets has a price: past its rate an address is told nothing more of them.
-    if (gate.refusals.tooMany(message.socket.remoteAddress ?? '')) {
+    if (gate.refusals.tooMany(gate.placeOf(message))) {
       const body = { error_description: 'Too many requests failed.', error: 'temporarily_unavailable' }
       return write(gate, res, 429, [...NO_STORE, ['Retry-After', '60']], JSON.stringify(body))
     }

@@ -6,6 +6,7 @@ import type { Shares } from '../domain/share.ts'
 import type { Millis } from '../domain/time.ts'
 import type { ActResult } from '../permissions/registry.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { PlaceOf } from '../runtime/place.ts'
 import type { ClientSettings, Settings } from '../settings/shape.ts'
 import type { StateClient } from '../storage/rpc.ts'
 
@@ -33,6 +34,8 @@ export interface PortalParts {
   readonly onToken: (hash: Uint8Array) => Promise<void>
   readonly tokenTtlSeconds: () => number
   readonly tokensPerCredential: () => number
+  /** Whom limits count. */
+  readonly placeOf: PlaceOf
   readonly now: () => Millis
   readonly newId: () => string
   readonly log: Logger

@@ -11,6 +11,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   allowInsecureRequests,
+  AuthorizationResponseError,
   authorizationCodeGrant,
   buildAuthorizationUrlWithPAR,
   calculatePKCECodeChallenge,
@@ -93,7 +94,9 @@ export async function startSampleApplication(options: SampleApplicationOptions):
       const meters = [...new Set(details.flatMap(({ identifier }) => (identifier === undefined ? [] : [identifier.replace(/^prm:/, '')])))]
       remember(id, { token: tokens.access_token, meters })
     } catch (error) {
-      remember(id, { problem: error instanceof Error ? error.message : 'unknown' })
+      // What the gate said (RFC 6749, § 4.1.2.1) where it spoke; else what went wrong on the way.
+      const said = error instanceof AuthorizationResponseError ? error.error : undefined
+      remember(id, { problem: said ?? (error instanceof Error ? error.message : 'unknown') })
     }
   }
   async function read(id: string, meter: string): Promise<void> {
@@ -206,7 +209,7 @@ function home(l: Language, visitor: Visitor): Content {
     ${
       problem !== undefined &&
       html`<div class="error" role="alert">
-        <p>${fr ? 'Aucun accès n’a été obtenu :' : 'No access was obtained:'} ${problem}</p>
+        <p>${fr ? 'Aucun accès n’a été accordé.' : 'No access was granted.'} <code>${problem}</code></p>
       </div>`
     }
     ${

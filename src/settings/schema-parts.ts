@@ -47,6 +47,11 @@ export const address = (what: string) =>
     .default('127.0.0.1')
     .describe(what)
 
+export const proxies = z
+  .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: 'expected an IP address or a network, such as 10.0.0.0/8' }))
+  .default([])
+  .describe('reverse proxies in front, by address or network: limits count the visitor whom they name in X-Forwarded-For')
+
 /** What is wrong with `value` as an origin, or undefined. Plain http is for loopback only. */
 export function originFlaw(value: string): string | undefined {
   const flaw = urlFlaw(value)

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod'
 import { DATA_KINDS, DIRECTIONS, STEPS } from '../domain/vocabulary.ts'
-import { address, count, listenerUrl, path, port, said, secret, text, whole, accountId, clientId } from './schema-parts.ts'
+import { address, count, listenerUrl, path, port, proxies, said, secret, text, whole, accountId, clientId } from './schema-parts.ts'
 
 /** ISO 8601 in years, months, weeks or days, as Enedis takes it; three years at most. */
 const validity = z
@@ -106,6 +106,7 @@ export const adminListenerSchema = z
     address: address('where operators reach API and console'),
     port: port(9443, 'port for operators'),
     url: listenerUrl('address as browsers see it'),
+    proxies,
     tls: z
       .strictObject({ certificate: path('certificate chain, PEM'), key: path('private key, PEM, mode 0600') })
       .describe('the listener ends TLS itself')

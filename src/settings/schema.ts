@@ -8,7 +8,21 @@
  */
 import * as z from 'zod'
 import { COARSER, DATA_KINDS, GDPR_BASES, PROVIDERS, STEPS } from '../domain/vocabulary.ts'
-import { accountId, address, clientId, count, id, originFlaw, path, port, purposeCode, secret, text, whole } from './schema-parts.ts'
+import {
+  accountId,
+  address,
+  clientId,
+  count,
+  id,
+  originFlaw,
+  path,
+  port,
+  proxies,
+  purposeCode,
+  secret,
+  text,
+  whole,
+} from './schema-parts.ts'
 import { adminListenerSchema, askSchema, consoleSchema, oauthSchema, portalSchema } from './schema-people.ts'
 
 /** One value, a list of values, or `*` for all. */
@@ -66,6 +80,7 @@ const listeners = z
           .strictObject({ certificate: path('certificate chain, PEM'), key: path('private key, PEM, mode 0600') })
           .describe('the gate ends TLS itself; without it, something before it must')
           .optional(),
+        proxies,
         idle_seconds: count(75, 75, 3600, 'how long an idle connection is kept; clients reuse theirs for 60 s'),
         limits: z
           .strictObject({

@@ -27,6 +27,7 @@ import type { ProviderAdapter } from '../../src/providers/adapter.ts'
 import { dataConnect } from '../../src/providers/enedis-data-connect/data-connect.ts'
 import { loggerTo } from '../../src/runtime/logger.ts'
 import { metricsOf } from '../../src/runtime/metrics.ts'
+import { placesBehind } from '../../src/runtime/place.ts'
 import { readSettings } from '../../src/settings/settings.ts'
 
 const [, , holderUrl = '', token = '', config = ''] = process.argv
@@ -84,6 +85,7 @@ const meterTokens = new Map<MeterId, Buffer>()
 let entries = 0
 const metrics = metricsOf()
 const gate: Gate = {
+  placeOf: placesBehind([]),
   live: () => live,
   state: {
     origin: 'bench.localhost/journal/2026',

@@ -19,7 +19,7 @@ const WIDTHS = { desktop: 960, phone: 320 } as const
 const TALLEST = { desktop: 2400, phone: 2400 } as const
 const wanted = new Set(process.argv.slice(2))
 
-/** WebP, which playwright's own screenshots are not: a third of the size, and a repository keeps every version for ever. */
+/** As WebP, which playwright's own screenshots are not: small, and a repository keeps every version for ever. */
 async function photograph({ name, language, page }: Sight): Promise<void> {
   const { shots, english } = listed(name)
   if ((language === 'en' && english !== true) || (wanted.size > 0 && !wanted.has(name))) return
@@ -28,7 +28,7 @@ async function photograph({ name, language, page }: Sight): Promise<void> {
     await page.setViewportSize({ width: WIDTHS[shot], height: 600 })
     const tall = await page.evaluate<number>('document.documentElement.scrollHeight')
     const clip = { x: 0, y: 0, width: WIDTHS[shot], height: Math.min(tall, TALLEST[shot]), scale: 1 }
-    const { data } = await chromium.send('Page.captureScreenshot', { format: 'webp', quality: 75, clip, captureBeyondViewport: true })
+    const { data } = await chromium.send('Page.captureScreenshot', { format: 'webp', quality: 50, clip, captureBeyondViewport: true })
     writeFileSync(join(folder, pictureOf(name, shot, language)), Buffer.from(data, 'base64'))
   }
   await chromium.detach()

@@ -25,6 +25,7 @@ import type { PortalParts } from '../../src/portal/ports.ts'
 import type { Portal, Room } from '../../src/portal/portal.ts'
 import { portalOf } from '../../src/portal/portal.ts'
 import { loggerTo } from '../../src/runtime/logger.ts'
+import { placesBehind } from '../../src/runtime/place.ts'
 import { parseSettings } from '../../src/settings/settings.ts'
 import type { OwnedState } from '../../src/state-thread.ts'
 import { ownState } from '../../src/state-thread.ts'
@@ -114,6 +115,7 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
     onToken: () => Promise.resolve(),
     tokenTtlSeconds: () => 3600,
     tokensPerCredential: () => 5,
+    placeOf: placesBehind([]),
     now,
     newId: randomUUID,
     log: loggerTo('warn', 'test', { write: (line: string) => void log.push(line) } as pino.DestinationStream),

@@ -68,16 +68,16 @@ async function identified({ parts, attempts, sessions, cookies, originOf }: Desk
     headers: { 'WWW-Authenticate': 'Bearer realm="ecluse"' },
   })
   if (authorization !== undefined) {
-    const wait = attempts.waitOf(request.ip, parts.now())
+    const wait = attempts.waitOf(parts.placeOf(request.raw), parts.now())
     if (wait > 0) throw new Problem('too_many_attempts', undefined, { headers: { 'Retry-After': String(wait) } })
     const secret = /^Bearer +([^\s]{1,1000})$/i.exec(authorization)?.[1]
     const { bootstrap } = parts.settings
     if (secret === undefined || bootstrap === undefined || !isEqual(secret, bootstrap)) {
-      attempts.wrong(request.ip, parts.now())
+      attempts.wrong(parts.placeOf(request.raw), parts.now())
       parts.log.warn('a wrong secret was sent to the admin API')
       throw unknown
     }
-    attempts.right(request.ip)
+    attempts.right(parts.placeOf(request.raw))
     return { operator: BOOTSTRAP, csrf: undefined }
   }
   const session = await sessions.of(request.cookies[cookies.session])

@@ -83,7 +83,7 @@ async function bySecret(desk: Desk, request: Asked, reply: Reply): Promise<Reply
       undefined,
       signInPage(desk, request, reply, form['to'], { field: 'secret', sentence: say(sentence) }, status),
     )
-  const wait = attempts.waitOf(request.ip, parts.now())
+  const wait = attempts.waitOf(parts.placeOf(request.raw), parts.now())
   if (wait > 0) {
     void reply.header('Retry-After', String(wait))
     const minutes = Math.ceil(wait / 60)
@@ -96,11 +96,11 @@ async function bySecret(desk: Desk, request: Asked, reply: Reply): Promise<Reply
     )
   }
   if (bootstrap === undefined || !isEqual(form['secret'] ?? '', bootstrap)) {
-    attempts.wrong(request.ip, parts.now())
+    attempts.wrong(parts.placeOf(request.raw), parts.now())
     parts.log.warn('a wrong secret was given to the console')
     return again({ fr: 'Ce n’est pas le secret.', en: 'That is not the secret.' }, 401)
   }
-  attempts.right(request.ip)
+  attempts.right(parts.placeOf(request.raw))
   await open(desk, request, reply, BOOTSTRAP)
   return reply.headers({ 'Cache-Control': 'no-store' }).redirect(pathOnly(form['to']), 303)
 }

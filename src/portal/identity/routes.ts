@@ -14,7 +14,6 @@ import type { FranceConnect, Identity } from './franceconnect.ts'
 import { CALLBACK_PATH, SIGNED_OUT_PATH } from './franceconnect.ts'
 import { links } from './links.ts'
 import { FOREIGN_FORM, NOT_PROVEN, SIGN_IN_FIRST, TOO_OFTEN, UNKNOWN_RETURN, UNREACHABLE } from './problems.ts'
-import { placeOf } from '../../runtime/place.ts'
 
 interface UnderWay {
   /** Fingerprint of the visit. */
@@ -46,7 +45,7 @@ function franceConnectRoutes(app: FastifyInstance, rooms: Rooms, franceConnect: 
   app.post('/franceconnect/start', async (request, reply) => {
     const visit = visits.of(request, reply)
     if (!visits.isOurs(visit, request)) return frame.problem(reply, visit, 403, FOREIGN_FORM)
-    if (begun.exceeded(placeOf(request.ip))) return frame.problem(reply, visit, 429, TOO_OFTEN)
+    if (begun.exceeded(parts.placeOf(request.raw))) return frame.problem(reply, visit, 429, TOO_OFTEN)
     const intent = (request.body as Readonly<Record<string, unknown>>)['intent'] === 'link' ? 'link' : 'sign_in'
     if (intent === 'link' && (await visits.person(visit))?.method !== 'data_connect') return frame.problem(reply, visit, 403, SIGN_IN_FIRST)
     const asked = await franceConnect.begin(visit.language).catch((error: unknown) => told(rooms, error))

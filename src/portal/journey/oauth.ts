@@ -93,7 +93,7 @@ export function oauthRoutes(app: FastifyInstance, rooms: Rooms, oauth: OAuthServ
     const visit = visits.of(request, reply)
     const code = singleValues(request.query)?.get('code') ?? singleValues(request.query)?.get('user_code') ?? ''
     if (code === '') return frame.show(reply, visit, codePage(rooms, visit, '', undefined))
-    return answer(reply, visit, code, await oauth.device.view(code, request.ip))
+    return answer(reply, visit, code, await oauth.device.view(code, parts.placeOf(request.raw)))
   })
   app.post('/device', async (request, reply) => {
     const visit = visits.of(request, reply)
@@ -101,8 +101,8 @@ export function oauthRoutes(app: FastifyInstance, rooms: Rooms, oauth: OAuthServ
     if (!parts.ready()) return frame.problem(reply, visit, 503, CLOSED)
     const body = request.body as Readonly<Record<string, unknown>>
     const code = typeof body['code'] === 'string' ? body['code'] : ''
-    if (body['mine'] !== 'yes') return answer(reply, visit, code, await oauth.device.view(code, request.ip))
-    const confirmed = await oauth.device.confirm(code, request.ip)
+    if (body['mine'] !== 'yes') return answer(reply, visit, code, await oauth.device.view(code, parts.placeOf(request.raw)))
+    const confirmed = await oauth.device.confirm(code, parts.placeOf(request.raw))
     if (!('link' in confirmed)) return answer(reply, visit, code, confirmed)
     return begin(reply, visit, confirmed.asked, { is: 'device', link: confirmed.link })
   })

@@ -19,7 +19,6 @@ import { CLOSED, FAILED, KEPT, NOBODY_WAITS, NOT_OURS, STRANGER } from './proble
 import type { Journeys } from './store.ts'
 import { journeysOf } from './store.ts'
 import type { VerifiedMeter } from './verify.ts'
-import { placeOf } from '../../runtime/place.ts'
 
 type Given = Extract<JourneyEnd, { is: 'given' }>
 
@@ -50,7 +49,7 @@ export interface JourneyDesk {
   admits(request: FastifyRequest): boolean
 }
 
-/** Behind a reverse proxy all visitors have one address. */
+/** Behind a reverse proxy that the settings do not name all visitors have one address. */
 const PER_ADDRESS = 300
 const MOST_CLAIMS = 50
 /** What one journey may ask the data holder: twice what a page that reloads by itself comes to. Its quota is everybody's. */
@@ -62,7 +61,7 @@ export function journeyDesk(rooms: Rooms): JourneyDesk {
   const journeys = journeysOf(parts)
   const begun = rateOf(PER_ADDRESS, WINDOW_MS, parts.now)
   return {
-    admits: (request) => !begun.exceeded(placeOf(request.ip)),
+    admits: (request) => !begun.exceeded(parts.placeOf(request.raw)),
     async begin(visit, origin, client, wanted) {
       if (!client.ask || client.disabled) return undefined
       const lines = wanted.lines ?? linesOf(client, parts.clients())

@@ -9,7 +9,6 @@ import { randomBytes } from 'node:crypto'
 import type { DeviceCode, Provider } from 'oidc-provider'
 import { rateOf } from '../limits.ts'
 import type { Asked, Given, OAuthParts } from './ports.ts'
-import { placeOf } from '../../runtime/place.ts'
 
 export type DeviceView =
   | { readonly is: 'found'; readonly userCode: string; readonly asked: Asked }
@@ -53,11 +52,11 @@ export function deviceDesk(parts: Parts): DeviceDesk {
     return code && !code.isExpired && code.accountId === undefined && code.error === undefined ? code : undefined
   }
   async function found(userCode: string, address: string): Promise<{ readonly code: DeviceCode; readonly asked: Asked } | DeviceView> {
-    if (wrong.spent(placeOf(address))) return { is: 'too_many' }
+    if (wrong.spent(address)) return { is: 'too_many' }
     const code = await open(userCode)
     const what = code && asked(code.clientId ?? '', code.params ?? {})
     if (code && what) return { code, asked: what }
-    wrong.exceeded(placeOf(address))
+    wrong.exceeded(address)
     return { is: 'unknown' }
   }
   /** The code of a link, for the one that ends it. */

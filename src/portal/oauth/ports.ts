@@ -8,6 +8,7 @@ import type { PermissionRecord, PermissionSummary } from '../../permissions/regi
 import type { Tickets } from '../../permissions/tickets.ts'
 import type { Identity, Tokens } from '../../permissions/tokens.ts'
 import type { Logger } from '../../runtime/logger.ts'
+import type { PlaceOf } from '../../runtime/place.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
 
 type Async<T> = {
@@ -41,7 +42,9 @@ export interface OAuthParts {
   /** Told of each token that ended, before whoever ended it is answered. */
   readonly ended: (hash: Uint8Array) => Promise<void>
   /** Counts a request of nobody known; true where its address is past its rate and is told nothing more. */
-  readonly stranger: (address: string, reason: string) => boolean
+  readonly stranger: (place: string, reason: string) => boolean
+  /** Whom limits count. */
+  readonly placeOf: PlaceOf
   /** Whether the state can take another request. */
   readonly ready: () => boolean
   readonly now: () => Millis

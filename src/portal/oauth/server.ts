@@ -27,7 +27,6 @@ import { errors } from './library.ts'
 import { rateOf } from '../limits.ts'
 import type { Asked, Given, OAuthParts } from './ports.ts'
 import { JOURNEY, providerWith, ROUTES, SCOPE } from './provider.ts'
-import { placeOf } from '../../runtime/place.ts'
 
 export interface OAuthServer {
   /** Makes the first signing key, where there is none yet. */
@@ -188,12 +187,11 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     if (!(method === 'GET' && known) && !(method === 'OPTIONS' && POST_PATHS.has(path)))
       return sendError(res, { status: 405, error: 'invalid_request', description: 'The method is not allowed here.' })
     if (path !== METADATA && !parts.ready()) return method === 'GET' ? sendPage(message, res, WAIT) : sendError(res, UNAVAILABLE)
-    if (method === 'GET' && path === ROUTES.authorization && begun.exceeded(placeOf(message.socket.remoteAddress ?? '')))
-      return sendPage(message, res, MANY)
+    if (method === 'GET' && path === ROUTES.authorization && begun.exceeded(parts.placeOf(message))) return sendPage(message, res, MANY)
     await (await provider()).answer(requestAs(message, method, message.url ?? '', host), res)
   }
   async function post(message: IncomingMessage, res: ServerResponse, path: string, search: string): Promise<void> {
-    const address = message.socket.remoteAddress ?? ''
+    const address = parts.placeOf(message)
     if (message.headers.expect !== undefined) res.writeContinue()
     const form = await readForm(message)
     if ('why' in form) return sendError(res, { status: form.status, error: 'invalid_request', description: form.why })
@@ -201,7 +199,7 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
     const translated = translate(path, query, form, address, parts.client)
     if ('error' in translated) return sendError(res, translated)
     if (!parts.ready()) return sendError(res, UNAVAILABLE)
-    if (beginsUnproven(translated) && begun.exceeded(placeOf(address))) return sendError(res, TOO_MANY)
+    if (beginsUnproven(translated) && begun.exceeded(address)) return sendError(res, TOO_MANY)
     const device = translated.form.get('device_code')
     if (
       translated.manner.grant === DEVICE_GRANT &&

@@ -165,6 +165,33 @@ test('strangers past their rate are told that alone; they fill neither log nor e
   await own.holder.close()
 })
 
+test('behind a proxy that the settings name each visitor has a rate of its own, and nobody borrows another by a header', async () => {
+  const own = await aGate({
+    folder: `${gate.folder}-proxied`,
+    env: secretsOf(),
+    change(tree) {
+      const listeners = tree['listeners'] as Record<string, Tree>
+      listeners['gate'] = { ...listeners['gate'], proxies: ['127.0.0.1'] }
+    },
+  })
+  const from = async (at: TestGate, said: string) => {
+    const line = await wire(at.port)
+    line.send(ask('x'.repeat(40)).replace('\r\n', `\r\nX-Forwarded-For: ${said}\r\n`))
+    const { status } = await line.next()
+    line.end()
+    return status
+  }
+  for (let i = 0; i < 1300 && (await from(own, `203.0.113.${i % 200}, 198.51.100.7`)) !== 429; i += 1) await Promise.resolve()
+  expect([await from(own, '198.51.100.7'), await from(own, '198.51.100.8')]).toStrictEqual([429, 401])
+  await own.stop()
+  removeFolder(own)
+  await own.holder.close()
+  // The gate of this file names no proxy: what a visitor says of itself changes nothing.
+  let told = 401
+  for (let i = 0; i < 1300 && told === 401; i += 1) told = await from(gate, `203.0.113.${i % 200}`)
+  expect(told).toBe(429)
+})
+
 test('refusals of one client have their number of entries a minute, then they are counted', async () => {
   const line = await wire(gate.port)
   const domoticz = await gate.token('domoticz')

@@ -38,16 +38,8 @@ describe('wrong secrets', () => {
     expect(attempts.waitOf('192.0.2.1', 0)).toBe(0)
   })
 
-  test.each([
-    ['192.0.2.1', '192.0.2.2', false],
-    ['192.0.2.1', '::ffff:192.0.2.1', true],
-    ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', true],
-    ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
-    ['2001:db8::1', '2001:db8:0:0:1::1', true],
-    ['::1', '::2', true],
-    ['::1', '1::1', false],
-  ])('of %s, %s is the same place: %s', (one, other, same) => {
-    expect(tried(10, one).waitOf(other, 0) > 0).toBe(same)
+  test('of one place are not those of another', () => {
+    expect(tried(10, '192.0.2.1').waitOf('192.0.2.2', 0)).toBe(0)
   })
 
   test('memory is bounded, and forgets what was quiet longest', () => {

@@ -288,7 +288,7 @@ describe('any change', () => {
 
   test('each bit of each file is noticed', async () => {
     // Small, but with old partial tiles, kept checkpoints and what is published of the key.
-    const small = aLog(records(4), { sizes: [2], kept: [3] })
+    const small = aLog(records(3), { sizes: [1], kept: [2] })
     const accepted: string[] = []
     for (const [path, bytes] of small) {
       for (let bit = 0; bit < bytes.byteLength * 8; bit += 1) {

@@ -42,6 +42,7 @@ test('settings are complete: defaults, absolute paths, limits of each client', (
     gate: {
       address: '127.0.0.1',
       port: 8080,
+      proxies: [],
       idleSeconds: 75,
       limits: { headerBytes: 16_384, targetBytes: 4096, headersSeconds: 10, requestSeconds: 30, maxConnections: 2000 },
     },

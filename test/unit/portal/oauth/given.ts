@@ -11,6 +11,7 @@ import type { Given, OAuthClient, OAuthParts } from '../../../../src/portal/oaut
 import { oauthServer } from '../../../../src/portal/oauth/server.ts'
 import type { OAuthServer } from '../../../../src/portal/oauth/server.ts'
 import { loggerTo } from '../../../../src/runtime/logger.ts'
+import { placesBehind } from '../../../../src/runtime/place.ts'
 import { aContext, aLine, aTree, draftsOf, imported, METER } from '../../../contract/given.ts'
 import type { Tree } from '../../../contract/given.ts'
 import type { Stores } from '../../../contract/stores.ts'
@@ -146,6 +147,7 @@ export async function aServer(before?: TestServer, issuerSeen?: string): Promise
     ) as T
   const parts: OAuthParts = {
     issuer,
+    placeOf: placesBehind([]),
     state: {
       tickets: guarded(stores.tickets),
       tokens: guarded(stores.tokens),
