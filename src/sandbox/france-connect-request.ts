@@ -4,7 +4,6 @@
  * FranceConnect announces PKCE in its metadata and refuses its parameters: whatever is not in the list ends on a page
  * with `Y030007`, and the browser does not come back. Source: FranceConnect, `authorize-params.dto.ts`.
  */
-import type { JWK } from 'jose'
 import type { Language } from '../web/language.ts'
 import { LANGUAGES } from '../web/language.ts'
 import { FRANCE_SCOPES } from './france-connect-persons.ts'
@@ -14,11 +13,6 @@ export interface FranceConnectClient {
   readonly secret: string
   readonly redirectUris: readonly string[]
   readonly postLogoutUris: readonly string[]
-  /**
-   * Makes the service one of FranceConnect+: higher assurance, and UserInfo encrypted to this public key of its own. (The
-   * original reads the key at an address of the service, and FranceConnect+ is an issuer of its own.)
-   */
-  readonly encryption?: JWK & { readonly alg: 'RSA-OAEP-256' | 'ECDH-ES' }
 }
 
 /** Known to everybody, since nobody real can be signed in as. It has no addresses until somebody declares them. */
@@ -49,8 +43,8 @@ export type ReadFrance =
 
 const REQUIRED = ['client_id', 'redirect_uri', 'response_type', 'scope', 'acr_values', 'state', 'nonce']
 const OPTIONAL = ['prompt', 'claims', 'idp_hint', 'ui_locales']
-const LOW = ['eidas1']
-const HIGHER = ['eidas2', 'eidas3']
+/** FranceConnect; the higher ones are FranceConnect+, another service. */
+const ASSURANCE = 'eidas1'
 const SHORTEST_NONCE = 22
 const NOT_VALID = 'Y030007'
 const UNKNOWN_CLIENT = 'Y04EA6EF'
@@ -73,7 +67,7 @@ export function readFranceRequest(query: URLSearchParams, clientOf: (id: string)
   const client = clientOf(query.get('client_id') ?? '')
   if (!client) return { is: 'page', code: UNKNOWN_CLIENT }
   const acr = query.get('acr_values') ?? ''
-  if (!(client.encryption ? HIGHER : LOW).includes(acr)) return { is: 'page', code: NOT_VALID }
+  if (acr !== ASSURANCE) return { is: 'page', code: NOT_VALID }
   const redirectUri = query.get('redirect_uri') ?? ''
   // Compared as they are written: a prefix or another spelling of the same address is another address.
   if (!client.redirectUris.includes(redirectUri)) return { is: 'page', code: UNKNOWN_REDIRECT }

@@ -3,17 +3,7 @@
  * Keys that were replaced are published no longer; an ID token that they signed still ends a session.
  */
 import type { CryptoKey, JWTPayload } from 'jose'
-import {
-  CompactEncrypt,
-  createLocalJWKSet,
-  exportJWK,
-  exportSPKI,
-  generateKeyPair,
-  importJWK,
-  jwtVerify,
-  SignJWT,
-  UnsecuredJWT,
-} from 'jose'
+import { createLocalJWKSet, exportJWK, exportSPKI, generateKeyPair, jwtVerify, SignJWT, UnsecuredJWT } from 'jose'
 import type { JWK } from 'jose'
 
 /** How a token may be signed otherwise than it should. `unsigned` keeps the header and loses the signature. */
@@ -86,10 +76,4 @@ export async function signer(issuer: () => string): Promise<Signer> {
       key = await makeKey()
     },
   }
-}
-
-/** A signed token, in an envelope that only the service opens. */
-export async function encrypted(token: string, to: JWK & { readonly alg: string }): Promise<string> {
-  const header = { alg: to.alg, enc: 'A256GCM', cty: 'JWT', ...(to.kid !== undefined && { kid: to.kid }) }
-  return new CompactEncrypt(new TextEncoder().encode(token)).setProtectedHeader(header).encrypt(await importJWK(to, to.alg))
 }

@@ -17,8 +17,6 @@ export const FRANCE_WRONGS = [
   /** In what UserInfo says. */
   'userinfo_other_sub',
   'userinfo_json',
-  /** Signed, and not encrypted to a service of FranceConnect+. */
-  'userinfo_plain',
   /** Instead of an answer. */
   'token_error',
   'userinfo_error',

@@ -15,7 +15,7 @@ import { claimsOf, FRANCE_CLAIMS, FRANCE_SCOPES, francePerson, subOf } from './f
 import type { FranceConnectClient, FranceRequest } from './france-connect-request.ts'
 import { OUR_CODES, readFranceRequest } from './france-connect-request.ts'
 import type { Signer } from './france-connect-signing.ts'
-import { encrypted, signer } from './france-connect-signing.ts'
+import { signer } from './france-connect-signing.ts'
 import type { FranceWrong } from './france-connect-wrong.ts'
 import { franceMischief } from './france-connect-wrong.ts'
 import { readForm } from './receive.ts'
@@ -216,8 +216,7 @@ async function userInfo({ desk, issuer, now, signs, wrong }: Provider, message: 
   const iat = Math.floor(now() / 1000)
   const claims = { ...told, iss: issuer(), aud: client.clientId, iat, exp: iat + TOKEN_SECONDS }
   const text = await signs.sign(claims, client.secret, wrong.nextSignature('userinfo'))
-  const sealed = client.encryption && !wrong.next('userinfo_plain') ? await encrypted(text, client.encryption) : text
-  return sendText(res, 200, sealed, { ...NOT_KEPT, 'Content-Type': 'application/jwt' })
+  return sendText(res, 200, text, { ...NOT_KEPT, 'Content-Type': 'application/jwt' })
 }
 
 async function endSession({ desk, signs }: Provider, message: IncomingMessage, visit: Visit, res: ServerResponse): Promise<void> {

@@ -1,5 +1,5 @@
 /** The simulated FranceConnect, as a browser and a service meet it; and through openid-client, as the gate does. */
-import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair } from 'jose'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import * as oidc from 'openid-client'
 import { describe, expect, test } from 'vitest'
 import { FRANCE_WRONGS } from '../../../src/sandbox/france-connect-wrong.ts'
@@ -328,15 +328,14 @@ describe('who they are', () => {
 })
 
 /** The whole sign-in as the gate does it: signatures checked, algorithms pinned. */
-async function throughLibrary(visitor: Client & Visitor, acr = 'eidas1', opens?: oidc.DecryptionKey): Promise<readonly [unknown, unknown]> {
+async function throughLibrary(visitor: Client & Visitor): Promise<readonly [unknown, unknown]> {
   const metadata = { client_secret: SERVICE.secret, id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'ES256' }
   const issuer = new URL(visitor.sandbox.franceConnect.issuer)
   const options = { execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks] }
   const config = await oidc.discovery(issuer, SERVICE.clientId, metadata, oidc.ClientSecretPost(SERVICE.secret), options)
-  if (opens) oidc.enableDecryptingResponses(config, ['A256GCM'], opens)
   const state = oidc.randomState()
   const nonce = oidc.randomNonce()
-  const asked = oidc.buildAuthorizationUrl(config, { redirect_uri: REDIRECT, scope: NAMES, acr_values: acr, state, nonce })
+  const asked = oidc.buildAuthorizationUrl(config, { redirect_uri: REDIRECT, scope: NAMES, acr_values: 'eidas1', state, nonce })
   const { to } = await visitor.send(asked.pathname + asked.search, as('camille'))
   const tokens = await oidc.authorizationCodeGrant(config, to!, { expectedState: state, expectedNonce: nonce, idTokenExpected: true })
   const claims = tokens.claims()
@@ -362,7 +361,7 @@ describe('through openid-client', () => {
   })
 
   // What the library does not look at is for its caller to look at.
-  const unseen = new Set(['id_token_wrong_acr', 'userinfo_plain'])
+  const unseen = new Set(['id_token_wrong_acr'])
   test.each(FRANCE_WRONGS.filter((wrong) => !unseen.has(wrong)))('%s is noticed, once', async (wrong) => {
     const visitor = await live()
     visitor.sandbox.franceConnect.misbehave(wrong)
@@ -374,34 +373,6 @@ describe('through openid-client', () => {
     const visitor = await live()
     visitor.sandbox.franceConnect.misbehave('id_token_wrong_acr')
     expect((await throughLibrary(visitor))[0]).toBe('eidas0')
-  })
-})
-
-describe.each(['RSA-OAEP-256', 'ECDH-ES'] as const)('a service of FranceConnect+, %s', (alg) => {
-  async function plus() {
-    const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-    const encryption = { ...(await exportJWK(publicKey)), alg, kid: 'of-the-service' }
-    return { privateKey, visitor: await aVisitor({ franceConnect: { ...SERVICE, encryption }, now: Date.now }) }
-  }
-
-  test('has a higher assurance, and UserInfo that only it can open', async () => {
-    const { privateKey, visitor } = await plus()
-    expect((await visitor.see(authorize())).status).toBe(400)
-    const { id_token: idToken, access_token: accessToken } = await signIn(visitor, 'camille', { acr_values: 'eidas2' })
-    expect(decodeJwt(idToken)['acr']).toBe('eidas2')
-    const { text } = await userInfo(visitor, accessToken)
-    expect(decodeProtectedHeader(text)).toMatchObject({ alg, enc: 'A256GCM', cty: 'JWT', kid: 'of-the-service' })
-    expect(await throughLibrary(visitor, 'eidas2', { key: privateKey, alg, kid: 'of-the-service' })).toMatchObject([
-      'eidas2',
-      { family_name: 'EXEMPLE' },
-    ])
-  })
-
-  test('can be sent its UserInfo open, signed only', async () => {
-    const { visitor } = await plus()
-    visitor.sandbox.franceConnect.misbehave('userinfo_plain')
-    const { access_token: accessToken } = await signIn(visitor, 'camille', { acr_values: 'eidas3' })
-    expect(decodeProtectedHeader((await userInfo(visitor, accessToken)).text).alg).toBe('ES256')
   })
 })
 
