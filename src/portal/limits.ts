@@ -11,6 +11,17 @@ interface Rate {
 }
 
 const MOST_KEYS = 20_000
+const BEGUN = { ofOne: 300, ofAll: 20_000, windowMs: 600_000 }
+
+/**
+ * What somebody who has proven nothing may begin at the cost of a row: so much from one place, and so much from all of them
+ * together, because whoever has many addresses must not fill the disk.
+ */
+export function begunOf(now: () => number): Pick<Rate, 'exceeded'> {
+  const one = rateOf(BEGUN.ofOne, BEGUN.windowMs, now)
+  const all = rateOf(BEGUN.ofAll, BEGUN.windowMs, now)
+  return { exceeded: (place) => one.exceeded(place) || all.exceeded('') }
+}
 
 /** At most `most` tries of one key in `windowMs`, counted from the first. */
 export function rateOf(most: number, windowMs: number, now: () => number): Rate {

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { PermissionId } from '../../domain/permission.ts'
 import { html } from '../../web/html.ts'
 import type { Said } from '../../web/language.ts'
-import { rateOf } from '../limits.ts'
+import { begunOf } from '../limits.ts'
 import type { Room, Rooms } from '../portal.ts'
 import type { Visit } from '../visit.ts'
 import type { FranceConnect, Identity } from './franceconnect.ts'
@@ -26,8 +26,6 @@ const KIND = 'franceconnect'
 /** How long a person may stay at the provider. */
 const WAY_SECONDS = 900
 /** Behind a proxy all come from one address. */
-const PER_ADDRESS = 300
-const WINDOW_MS = 600_000
 const SIGNED_OUT: Said = { fr: 'Vous êtes déconnecté', en: 'You are signed out' }
 
 /** @param franceConnect undefined where it is not configured: then there is nothing but the links */
@@ -40,7 +38,7 @@ export function identityRoom(franceConnect: FranceConnect | undefined): Room {
 
 function franceConnectRoutes(app: FastifyInstance, rooms: Rooms, franceConnect: FranceConnect): void {
   const { parts, visits, frame } = rooms
-  const begun = rateOf(PER_ADDRESS, WINDOW_MS, parts.now)
+  const begun = begunOf(parts.now)
 
   app.post('/franceconnect/start', async (request, reply) => {
     const visit = visits.of(request, reply)

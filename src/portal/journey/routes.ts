@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientId, PermissionId } from '../../domain/permission.ts'
 import { parisDay } from '../../domain/time.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
-import { rateOf } from '../limits.ts'
+import { begunOf, rateOf } from '../limits.ts'
 import type { Rooms } from '../portal.ts'
 import type { Visit } from '../visit.ts'
 import { readCallback } from './callback.ts'
@@ -49,17 +49,14 @@ export interface JourneyDesk {
   admits(request: FastifyRequest): boolean
 }
 
-/** Behind a reverse proxy that the settings do not name all visitors have one address. */
-const PER_ADDRESS = 300
 const MOST_CLAIMS = 50
 /** What one journey may ask the data holder: twice what a page that reloads by itself comes to. Its quota is everybody's. */
 const MOST_QUESTIONS = 40
-const WINDOW_MS = 600_000
 
 export function journeyDesk(rooms: Rooms): JourneyDesk {
   const { parts, visits } = rooms
   const journeys = journeysOf(parts)
-  const begun = rateOf(PER_ADDRESS, WINDOW_MS, parts.now)
+  const begun = begunOf(parts.now)
   return {
     admits: (request) => !begun.exceeded(parts.placeOf(request.raw)),
     async begin(visit, origin, client, wanted) {

@@ -24,7 +24,7 @@ import type { Bundle } from './grants.ts'
 import { grantsOn } from './grants.ts'
 import { keyRing } from './keys.ts'
 import { errors } from './library.ts'
-import { rateOf } from '../limits.ts'
+import { begunOf, rateOf } from '../limits.ts'
 import type { Asked, Given, OAuthParts } from './ports.ts'
 import { JOURNEY, providerWith, ROUTES, SCOPE } from './provider.ts'
 
@@ -69,9 +69,6 @@ const POST_PATHS = new Set<string>([
 const RESUME = new RegExp(`^${ROUTES.authorization}/[A-Za-z0-9_-]{20,64}$`)
 /** Of one device code in a minute, as its server of old counts; RFC 8628 § 3.5. */
 const POLLS_PER_MINUTE = 12
-/** What an address may begin that proves nothing and costs a row: as many as it may begin consent journeys. */
-const BEGUN_PER_ADDRESS = 300
-const BEGUN_MS = 600_000
 const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
 
 export function oauthServer(parts: OAuthParts): OAuthServer {
@@ -82,7 +79,7 @@ export function oauthServer(parts: OAuthParts): OAuthServer {
   const grants = grantsOn(parts)
   const keysOf = keySets()
   const polls = rateOf(POLLS_PER_MINUTE, 60_000, now)
-  const begun = rateOf(BEGUN_PER_ADDRESS, BEGUN_MS, now)
+  const begun = begunOf(now)
   const manners = new WeakMap<IncomingMessage, Manner>()
   const ours = (ctx: KoaContextWithOIDC): Manner | undefined => manners.get(ctx.req)
 

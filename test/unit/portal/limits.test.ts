@@ -1,6 +1,6 @@
 /** How often something may be tried. */
 import { expect, test } from 'vitest'
-import { rateOf } from '../../../src/portal/limits.ts'
+import { begunOf, rateOf } from '../../../src/portal/limits.ts'
 
 test('counts each key apart, from its first try, for its window', () => {
   let now = 1000
@@ -27,4 +27,15 @@ test('a table that is filled with made-up keys is emptied, not grown', () => {
   expect(rate.spent('mine')).toBe(true)
   for (let i = 0; i < 20_000; i += 1) rate.exceeded(`made up ${i}`)
   expect(rate.spent('mine')).toBe(false)
+})
+
+test('what costs a row is bounded for one place, and for all places together', () => {
+  let now = 0
+  const begun = begunOf(() => now)
+  for (let i = 0; i < 300; i += 1) expect(begun.exceeded('mine')).toBe(false)
+  expect(begun.exceeded('mine')).toBe(true)
+  for (let i = 300; i < 20_000; i += 1) expect(begun.exceeded(`made up ${i}`)).toBe(false)
+  expect(begun.exceeded('yours')).toBe(true)
+  now = 600_000
+  expect(begun.exceeded('yours')).toBe(false)
 })
