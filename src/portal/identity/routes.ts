@@ -25,7 +25,6 @@ interface UnderWay {
 const KIND = 'franceconnect'
 /** How long a person may stay at the provider. */
 const WAY_SECONDS = 900
-/** Behind a proxy all come from one address. */
 const SIGNED_OUT: Said = { fr: 'Vous êtes déconnecté', en: 'You are signed out' }
 
 /** @param franceConnect undefined where it is not configured: then there is nothing but the links */
