@@ -27,7 +27,6 @@ import type { Json } from './domain/canonical.ts'
 import { parseMeter } from './domain/meter.ts'
 import type { Millis } from './domain/time.ts'
 import type { DecisionWatch } from './gateway/decision-watch.ts'
-import type { Quota } from './gateway/quota.ts'
 import type { CommandContext } from './ops/commands.ts'
 import type { Readiness } from './ops/health.ts'
 import type { Admitted } from './permissions/admit.ts'
@@ -51,7 +50,7 @@ export interface ConsoleWiring {
   readonly log: Logger
   readonly ready: LogName
   readonly readiness: () => Readiness
-  readonly quota: Pick<Quota, 'left'>
+  readonly quotas: () => readonly QuotaGauge[]
   readonly watch: Pick<DecisionWatch, 'latest' | 'differences' | 'tallies'>
   readonly link?: ((permission: string, by: Operator) => Promise<Link>) | undefined
   readonly receipt?: ((permission: string) => Promise<Json | null>) | undefined
@@ -100,7 +99,7 @@ function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): Console
     tokens: tokensOn(wiring),
     evidence: evidenceOn(context, instance.state, wiring.ready),
     overview: () => ({ ...readiness(), entries: state.gauges.entries, policy: accepted().policyHash }),
-    quotas: () => gaugesOf(accepted().settings, wiring.quota),
+    quotas: wiring.quotas,
     accesses: accessesOn(state, now),
     decisions: watch,
     shadow() {
@@ -189,15 +188,4 @@ function tokensOn({ context }: ConsoleWiring): ConsoleTokens {
     issue: (by, order) => callAs(context, by)<IssuedForOperator>('token issue', order),
     revoke: async (by, id) => void (await callAs(context, by)('token revoke', { token: id })),
   }
-}
-
-/** Each account, whether or not anything was called through it since the start. */
-function gaugesOf({ providers }: Settings, quota: Pick<Quota, 'left'>): readonly QuotaGauge[] {
-  const left = quota.left()
-  return providers['enedis-data-connect'].accounts.flatMap(({ id, quota: { perHour } }) => {
-    const used = left.filter(({ account }) => account === id)
-    return used.length === 0
-      ? [{ account: id, api: '', left: perHour, perHour }]
-      : used.map(({ api, calls }) => ({ account: id, api, left: calls, perHour }))
-  })
 }

@@ -114,6 +114,11 @@ export async function startDemo({ port, logTo, onFatal }: DemoOptions): Promise<
   document.setIn(['portal', 'consent', 'url'], sandbox.url)
   document.setIn(['portal', 'franceconnect', 'issuer'], `${sandbox.url}/franceconnect/api/v2`)
   document.setIn(['clients', 0, 'oauth', 'redirect_uris', 0], `http://127.0.0.1:${ports.application}/callback`)
+  // What would happen if nothing were narrowed any more: told in the console, and decides nothing.
+  const onTrial = document.clone()
+  onTrial.setIn(['rules', 0, 'on_overrun'], 'refuse')
+  await writeFile(join(folder, 'next.yaml'), onTrial.toString(), { mode: 0o600 })
+  document.setIn(['shadow_policy'], './next.yaml')
   await writeFile(file, document.toString(), { mode: 0o600 })
   const accepted = await readSettings(file, env)
   if (!accepted.ok) throw new Error(`the settings of the demo have mistakes:\n${formatMistakes(SETTINGS, accepted.mistakes)}`)

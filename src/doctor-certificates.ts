@@ -1,24 +1,44 @@
 /** Certificates that an instance shows or trusts: they parse, fit their key, and are in force for a while yet. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
+import { dataHoldersOf } from './holders.ts'
 import type { Finding } from './ops/finding.ts'
 import { codeOf, fail, ok, warn } from './ops/finding.ts'
 import type { Settings } from './settings/shape.ts'
 
 const SOON_MS = 14 * 86_400_000
 
-export function certificates({ listeners, providers, redis }: Settings): Finding[] {
+export function certificates(settings: Settings): Finding[] {
+  const { listeners, redis } = settings
   const { tls } = listeners.gate
-  const { ca } = providers['enedis-data-connect']
   return [
-    ...(tls ? ofListener(tls.certificate, tls.key) : []),
-    ...(ca === undefined ? [] : [inForce('authority of Enedis', ca)]),
+    ...(tls ? ofListener(tls) : []),
+    ...dataHoldersOf(settings).flatMap(([id, { ca }]) => (ca === undefined ? [] : [inForce(`authority of ${id}`, ca)])),
+    ...dataHoldersOf(settings).flatMap(([id, { accounts }]) =>
+      accounts.flatMap((account) =>
+        'tls' in account && account.tls ? pair(`certificate of account ${account.id} at ${id}`, account.tls) : [],
+      ),
+    ),
     ...(redis?.tls ? [inForce('authority of Redis', redis.tls.ca)] : []),
   ]
 }
 
-function ofListener(certificate: string, key: string): Finding[] {
-  const found = [inForce('certificate of the listener', certificate)]
+interface Pair {
+  readonly certificate: string
+  readonly key: string
+}
+
+function ofListener(tls: Pair): Finding[] {
+  const found = pair('certificate of the listener', tls)
+  if (found.some(({ standing }) => standing === 'fail')) return found
+  if (new X509Certificate(readFileSync(tls.certificate)).subjectAltName === undefined)
+    found.push(warn('certificates', `${tls.certificate} names no host (no subjectAltName)`, 'clients refuse it: have it made anew'))
+  return found
+}
+
+/** A certificate and the key that it is for. */
+function pair(what: string, { certificate, key }: Pair): Finding[] {
+  const found = [inForce(what, certificate)]
   if (found[0]?.standing === 'fail') return found
   try {
     const own = new X509Certificate(readFileSync(certificate))
@@ -31,8 +51,6 @@ function ofListener(certificate: string, key: string): Finding[] {
         ),
       )
     }
-    if (own.subjectAltName === undefined)
-      found.push(warn('certificates', `${certificate} names no host (no subjectAltName)`, 'clients refuse it: have it made anew'))
   } catch (error) {
     found.push(
       fail(

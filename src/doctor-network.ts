@@ -9,7 +9,11 @@ import { connect as connectTls } from 'node:tls'
 import { Redis } from 'ioredis'
 import { certificateFinding } from './doctor-certificates.ts'
 import { CONTROL_MS } from './doctor-machine.ts'
-import { holderAt } from './gateway/holder.ts'
+import type { AccountId } from './domain/permission.ts'
+import type { ProviderId } from './domain/vocabulary.ts'
+import { applicationToken } from './gateway/application-token.ts'
+import type { Called } from './holders.ts'
+import { dataHoldersOf, tokenCallOf } from './holders.ts'
 import { callControl } from './ops/control.ts'
 import { errorFields, loggerTo } from './runtime/logger.ts'
 import type { ErrorFields } from './runtime/logger.ts'
@@ -19,8 +23,6 @@ import { secretOf } from './settings/secret.ts'
 import type { Finding } from './ops/finding.ts'
 import { codeOf, fail, ok, warn } from './ops/finding.ts'
 import type { Settings } from './settings/shape.ts'
-
-const TOKEN_PATH = '/oauth2/v3/token'
 
 export async function ports({ listeners, instance }: Settings): Promise<Finding[]> {
   const running = await callControl(instance.state, 'status', {}, CONTROL_MS).catch(() => undefined)
@@ -54,11 +56,15 @@ function canListen(address: string, port: number): Promise<string | undefined> {
   })
 }
 
-export async function dataHolder({ providers }: Settings, env: Environment): Promise<Finding[]> {
-  const dc = providers['enedis-data-connect']
+export async function dataHolders(settings: Settings, env: Environment): Promise<Finding[]> {
+  const found: Finding[] = []
+  for (const [id, called] of dataHoldersOf(settings)) found.push(...(await dataHolder(id, called, env)))
+  return found
+}
+
+async function dataHolder(check: ProviderId, dc: Called, env: Environment): Promise<Finding[]> {
   const url = new URL(dc.url)
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  const check = 'enedis-data-connect'
   const addresses = await lookup(host, { all: true }).catch((error: unknown) => codeOf(error))
   if (typeof addresses === 'string')
     return [fail(check, `the name ${host} cannot be resolved (${addresses})`, 'see the DNS of this machine')]
@@ -74,20 +80,27 @@ export async function dataHolder({ providers }: Settings, env: Environment): Pro
   }
   const found = [ok(check, `${host} is resolved`)]
   if (url.protocol === 'https:') {
-    const shown = await tlsOf(host, Number(url.port || 443), reachable[0]?.address ?? host, dc.ca, dc.timeouts.connectSeconds * 1000)
+    const shown = await tlsOf(check, host, Number(url.port || 443), reachable[0]?.address ?? host, dc.ca, dc.timeouts.connectSeconds * 1000)
     found.push(shown)
     if (shown.standing === 'fail') return found
   }
   for (const account of dc.accounts) {
+    if (!('clientId' in account)) continue
     const secret = await secretOf(account.clientSecret, env).catch(() => undefined)
     // That it is missing is told among the secrets.
-    if (secret !== undefined) found.push(await tokenOf({ ...account, secret }, dc))
+    if (secret !== undefined) found.push(await tokenOf(check, { ...account, secret }, dc))
   }
   return found
 }
 
-function tlsOf(host: string, port: number, address: string, ca: string | undefined, timeoutMs: number): Promise<Finding> {
-  const check = 'enedis-data-connect'
+function tlsOf(
+  check: ProviderId,
+  host: string,
+  port: number,
+  address: string,
+  ca: string | undefined,
+  timeoutMs: number,
+): Promise<Finding> {
   return new Promise((resolve) => {
     const socket = connectTls({
       host: address,
@@ -116,7 +129,7 @@ function tlsOf(host: string, port: number, address: string, ca: string | undefin
           fail(
             check,
             `${host} shows a certificate that is not trusted (${code})`,
-            'something stands between, or providers.enedis-data-connect.ca is another authority',
+            `something stands between, or providers.${check}.ca is another authority`,
           ),
         )
       }
@@ -129,9 +142,11 @@ function tlsOf(host: string, port: number, address: string, ca: string | undefin
   })
 }
 
-type DataConnect = Settings['providers']['enedis-data-connect']
-async function tokenOf(account: DataConnect['accounts'][number] & { readonly secret: string }, dc: DataConnect): Promise<Finding> {
-  const check = 'enedis-data-connect'
+async function tokenOf(
+  check: ProviderId,
+  account: { readonly id: AccountId; readonly clientId: string; readonly secret: string },
+  dc: Called,
+): Promise<Finding> {
   let why: ErrorFields | undefined
   const silent = loggerTo('silent', 'doctor', { write: () => undefined })
   const log = {
@@ -142,11 +157,10 @@ async function tokenOf(account: DataConnect['accounts'][number] & { readonly sec
     },
   }
   const refusesAddress = dc.allowPrivate ? undefined : isPrivate
-  const holder = holderAt(account, { ...dc, ca: dc.ca, refusesAddress }, TOKEN_PATH, () => performance.now(), log)
+  const token = applicationToken(account, { ...dc, ca: dc.ca, refusesAddress }, tokenCallOf(dc), () => performance.now(), log)
   try {
     const started = performance.now()
-    const token = await holder.token()
-    if (token !== undefined)
+    if ((await token.authorization()) !== undefined)
       return ok(check, `account ${account.id} gets an application token (${Math.round(performance.now() - started)} ms)`)
     const told = [why?.cause?.code ?? why?.code ?? why?.name, why?.status].filter((one) => one !== undefined).join(', ')
     const credentials = why?.status !== undefined && why.status < 500
@@ -154,11 +168,11 @@ async function tokenOf(account: DataConnect['accounts'][number] & { readonly sec
       check,
       `account ${account.id} gets no application token (${told === '' ? 'no answer' : told})`,
       credentials
-        ? 'see client_id and client_secret of the account, and the state of the application at Enedis'
-        : 'try again; see whether Enedis tells of an outage',
+        ? 'see client_id and client_secret of the account, and the state of the application at the data holder'
+        : 'try again; see whether the data holder tells of an outage',
     )
   } finally {
-    await holder.close()
+    await token.close()
   }
 }
 

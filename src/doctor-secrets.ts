@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { signerOf, vkeyOf } from './evidence/log/note.ts'
+import { dataHoldersOf } from './holders.ts'
 import { PLACEHOLDER_CLIENT_ID, PLACEHOLDER_SECRET } from './init.ts'
 import { keyBytes } from './instance.ts'
 import type { Environment } from './settings/secret.ts'
@@ -26,11 +27,17 @@ export async function secrets(settings: Settings, env: Environment): Promise<Fin
       return undefined
     }
   }
-  for (const { id, clientId, clientSecret } of settings.providers['enedis-data-connect'].accounts) {
+  for (const account of dataHoldersOf(settings).flatMap(([, { accounts }]) => accounts)) {
+    if (!('clientId' in account)) {
+      const what = `password of account ${account.id}`
+      if (account.basic && (await read(what, account.basic.password)) !== undefined) found.push(ok('secrets', `${what} is there`))
+      continue
+    }
+    const { id, clientId, clientSecret } = account
     const what = `client_secret of account ${id}`
     const secret = await read(what, clientSecret)
     const isPlaceholder = secret?.trim() === PLACEHOLDER_SECRET || clientId === PLACEHOLDER_CLIENT_ID
-    const todo = 'write client_id into the settings and client_secret into its file, as your application at Enedis has them'
+    const todo = 'write client_id into the settings and client_secret into its file, as your application at the data holder has them'
     if (isPlaceholder) found.push(fail('secrets', `account ${id} has the placeholders that ecluse init made`, todo))
     else if (secret !== undefined) found.push(ok('secrets', `${what} is there`))
   }

@@ -6,7 +6,7 @@
 import { certificates } from './doctor-certificates.ts'
 import { clock, disk, stateFolder } from './doctor-machine.ts'
 import { people } from './doctor-people.ts'
-import { dataHolder, ports, redisServer } from './doctor-network.ts'
+import { dataHolders, ports, redisServer } from './doctor-network.ts'
 import { secrets } from './doctor-secrets.ts'
 import type { Finding } from './ops/finding.ts'
 import { codeOf, fail, ok, warn } from './ops/finding.ts'
@@ -39,7 +39,7 @@ export async function examine(file: string, env: Environment, { onCheck, onFindi
     ['secrets', () => secrets(settings, env)],
     ['certificates', () => certificates(settings)],
     ['ports', () => ports(settings)],
-    ['data holder', () => dataHolder(settings, env)],
+    ['data holders', () => dataHolders(settings, env)],
     ['redis', () => redisServer(settings, env)],
     ['people', () => people(settings, env)],
   ]

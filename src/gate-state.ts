@@ -4,6 +4,7 @@
  */
 import type { MeterId } from './domain/meter.ts'
 import type { AccountId, ClientId } from './domain/permission.ts'
+import type { Millis } from './domain/time.ts'
 import type { GateState } from './gateway/ports.ts'
 import type { UnderWay } from './gateway/under-way.ts'
 import { underWayKey } from './gateway/under-way.ts'
@@ -99,6 +100,20 @@ export function gateState(
         cap: live.tokensPerCredential,
         now,
       }),
+    async tokenFor({ client, credential, value, live, now }) {
+      const purpose = live.clients.get(client)?.purpose
+      if (purpose === undefined) return undefined
+      return state.call<{ hash: Uint8Array; expiresAt: Millis }>('recordToken', {
+        value,
+        client,
+        purpose,
+        permissions: null,
+        credential,
+        ttlSeconds: live.tokenTtlSeconds,
+        cap: live.tokensPerCredential,
+        now,
+      })
+    },
     async holderRefused({ permission, meter, account, code, now }) {
       onDoubt(meter, account)
       for (const [id, at] of called) if (at < now - HOUR) called.delete(id)

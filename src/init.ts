@@ -83,8 +83,11 @@ async function starterSettings(name: string, sandbox: string | undefined): Promi
   return LATER.reduce(commentedOut, edited)
 }
 
-/** People and operators come once the gate runs: these sections need addresses and secrets that nobody has on the first day. */
-const LATER = ['admin', 'portal', 'console'] as const
+/**
+ * People, operators and other data holders come once the gate runs: these sections need addresses, contracts and secrets
+ * that nobody has on the first day.
+ */
+const LATER = ['admin', 'enedis-sge', 'grdf-adict', 'portal', 'console'] as const
 
 /** The section of this key, and all that stands under it, as a comment at its own depth. */
 function commentedOut(text: string, key: string): string {

@@ -12,13 +12,12 @@ import { startConsole } from './console-parts.ts'
 import { changesTo, gateState } from './gate-state.ts'
 import { decisionWatch } from './gateway/decision-watch.ts'
 import { listen } from './gateway/listener.ts'
+import { openDoor } from './gateway/open/door.ts'
 import { ownCallsOf } from './gateway/own-calls.ts'
 import { handle } from './gateway/pipeline.ts'
 import type { Gate } from './gateway/ports.ts'
-import { quotaOf } from './gateway/quota.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
-import { closeAll, holdersOf } from './holders.ts'
 import type { InstanceKeys } from './instance.ts'
 import { instanceKeys, originOf } from './instance.ts'
 import type { CommandContext } from './ops/commands.ts'
@@ -30,8 +29,6 @@ import { redisCache } from './permissions/redis.ts'
 import type { ActResult } from './permissions/registry.ts'
 import type { Identity } from './permissions/tokens.ts'
 import { peopleOf } from './people.ts'
-import type { ProviderAdapter } from './providers/adapter.ts'
-import { dataConnect } from './providers/enedis-data-connect/data-connect.ts'
 import type { Accepted } from './reload.ts'
 import { reconcilerOf } from './reconcile.ts'
 import { inForce } from './reload.ts'
@@ -41,7 +38,9 @@ import type { Logger } from './runtime/logger.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import { metricsOf } from './runtime/metrics.ts'
 import { placesBehind } from './runtime/place.ts'
+import { routesOf } from './routes.ts'
 import { isLoopback } from './settings/network.ts'
+import { asConnected } from './settings/open-routes.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
@@ -74,7 +73,6 @@ export interface StartOptions {
 }
 
 const CACHED = 20_000
-const QUOTA_WAIT_MS = 20_000
 /** After the grace: for those that were cut to close, and for their outcomes to be on record. */
 const CUT_MS = 2000
 const RECORD_MS = 5000
@@ -138,21 +136,16 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   await force.begin()
 
   const dc = settings.providers['enedis-data-connect']
-  const holders = await holdersOf(dc, env, log)
-  opened.defer(() => closeAll(holders))
-  const quota = quotaOf(
-    (account) => dc.accounts.find((a) => a.id === account)?.quota ?? { perSecond: 1, perHour: 1 },
-    () => performance.timeOrigin + performance.now(),
-    QUOTA_WAIT_MS,
-  )
-  quota.recall(state.ready.recentCalls)
+  const routes = await routesOf(settings, env, log)
+  opened.defer(() => routes.close())
+  for (const { id, quota } of routes.all) quota.recall(state.ready.recentCalls.filter(({ provider }) => provider === id))
+  const { enedis } = routes
   const standing = standingOf({
     settings,
     state: state.client,
     clock,
     shared,
-    holders: [...holders.values()],
-    quota,
+    routes: routes.all,
     underway,
     metrics,
     log,
@@ -163,14 +156,13 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   await standing.measureDisk()
   const refusals = refusalBudget()
   const placeOf = placesBehind(settings.listeners.gate.proxies)
-  const adapter = dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>
   const ownCalls = ownCallsOf({
-    holders,
-    quota,
+    holders: enedis.holders,
+    quota: enedis.quota,
     intent: (args) => state.client.call('ownIntent', args),
     outcome: (args) => state.client.call('ownOutcome', args),
     ready: () => standing.takes,
-    holderError: adapter.holderError,
+    holderError: enedis.adapter.holderError,
     now: clock.now,
     newId: randomUUID,
     log,
@@ -198,11 +190,28 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     now: clock.now,
     log,
   })
+  const open =
+    settings.openRoutes &&
+    openDoor(
+      settings.openRoutes.map(asConnected),
+      {
+        refusals,
+        metrics,
+        underWay: underway,
+        placeOf,
+        now: clock.now,
+        log,
+        draining: () => draining,
+        maxTarget: settings.listeners.gate.limits.targetBytes,
+      },
+    )
+  opened.defer(() => open?.close())
   const gate: Gate = {
     live: () => force.live,
     state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, reconciler.doubt, log),
-    route: { id: 'enedis-data-connect', adapter, holders, quota },
+    routeOf: routes.of,
     people,
+    open,
     refusals,
     underWay: underway,
     metrics,
@@ -221,7 +230,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     operator: `uid:${process.getuid?.() ?? 'unknown'}`,
     document: () => force.accepted.document,
     clients: () => new Map(force.accepted.settings.clients.map((c) => [c.id, c.purpose])),
-    accounts: () => dc.accounts.map((a) => `enedis-data-connect/${a.id}`),
+    accounts: () => routes.all.flatMap(({ id, holders }) => [...holders.keys()].map((account) => `${id}/${account}`)),
     simulated: () => isLoopback(new URL(dc.url).hostname),
     tokenTtlSeconds: () => force.accepted.settings.tokens.ttlSeconds,
     onActs: changes.acts,
@@ -257,7 +266,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     log,
     ready: state.ready,
     readiness: standing.readiness,
-    quota,
+    quotas: routes.quotas,
     watch: decisions,
     link:
       people &&
@@ -281,6 +290,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       refusals.stranger('unparsed')
       metrics.strangers.inc({ reason: 'unparsed' })
     },
+    open && { wanted: (message) => open.upgrades(message), take: (message, socket, head) => open.upgrade(message, socket, head) },
   )
   function reload(): Promise<readonly string[]> {
     return draining ? Promise.resolve([]) : force.reload()
@@ -322,6 +332,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     watch?.close()
     // A load balancer reads /readyz; the listener answers until it has had the time to.
     if (drainMs > 0) await sleep(drainMs)
+    open?.drain()
     const cut = setTimeout(() => underway.cutAll(), graceMs)
     await listener.stop(graceMs + CUT_MS)
     clearTimeout(cut)
@@ -333,7 +344,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     await desk?.stop()
     await control.close()
     await shared?.close()
-    await closeAll(holders)
+    await routes.close()
+    open?.close()
     if (state.client.down === undefined) await state.stop()
     await health.close()
     log.info('the gate has stopped')

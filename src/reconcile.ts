@@ -131,7 +131,8 @@ export function reconcilerOf(parts: {
       return running
     },
     doubt(meter, account) {
-      const prm = parsePrm(bareMeter(meter))
+      // The number of a gas point may look like that of an electricity one.
+      const prm = meter.startsWith('prm:') ? parsePrm(bareMeter(meter)) : undefined
       if (!prm) return
       if (doubted.size < MOST_DOUBTS && !doubted.has(prm)) doubted.set(prm, { account, since: now() })
     },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import type { Millis } from './domain/time.ts'
 import type { Holder } from './gateway/holder.ts'
-import type { Quota } from './gateway/quota.ts'
+import type { ProviderRoute } from './gateway/ports.ts'
 import type { UnderWay } from './gateway/under-way.ts'
 import type { Readiness, Standing } from './ops/health.ts'
 import type { RedisCache } from './permissions/redis.ts'
@@ -19,8 +19,7 @@ export interface Observed {
   readonly state: StateClient
   readonly clock: Clock
   readonly shared: RedisCache | undefined
-  readonly holders: readonly Holder[]
-  readonly quota: Quota
+  readonly routes: readonly ProviderRoute[]
   readonly underway: UnderWay
   readonly metrics: Metrics
   readonly log: Logger
@@ -40,7 +39,7 @@ export interface GateStanding {
 const MONTH = 30 * 86_400_000
 
 export function standingOf(observed: Observed): GateStanding {
-  const { settings, state, clock, shared, holders, quota, underway, metrics, log } = observed
+  const { settings, state, clock, shared, routes, underway, metrics, log } = observed
   let diskLow = false
   let droppedBefore = 0
 
@@ -62,7 +61,7 @@ export function standingOf(observed: Observed): GateStanding {
       config: observed.stale() ? 'stale' : 'ok',
       listener: observed.draining() ? 'down' : 'ok',
       // Not the gate's own: requests are taken, and told that the data holder does not answer.
-      'enedis-data-connect': worstOf(holders),
+      ...Object.fromEntries(routes.map(({ id, holders }) => [id, worstOf([...holders.values()])])),
     }
     return { ready: why === undefined && !observed.draining(), checks }
   }
@@ -78,7 +77,7 @@ export function standingOf(observed: Observed): GateStanding {
       metrics.logDropped.inc(log.dropped - droppedBefore)
       droppedBefore = log.dropped
       metrics.configStale.set(observed.stale() ? 1 : 0)
-      for (const { account, api, calls } of quota.left()) metrics.quotaLeft.set({ account, api }, calls)
+      for (const { account, api, calls } of routes.flatMap(({ quota }) => quota.left())) metrics.quotaLeft.set({ account, api }, calls)
       const { tls } = settings.listeners.gate
       if (tls) metrics.certificateExpiry.set(endOf(tls.certificate))
       if (state.down !== undefined) return

@@ -16,6 +16,7 @@ import type { AccessRequest, Caller } from '../src/domain/request.ts'
 import type { MeterId } from '../src/domain/meter.ts'
 import type { Millis, Period } from '../src/domain/time.ts'
 import { day, millis } from '../src/domain/time.ts'
+import type { Under } from '../src/providers/adapter.ts'
 
 export const METER = 'prm:10000000000001' as MeterId
 export const CLIENT = 'viriya' as ClientId
@@ -140,4 +141,9 @@ export function aPolicy(over: Partial<Policy> = {}): Policy {
 
 export function asked(over: Partial<Asked> = {}): Asked {
   return { request: aRequest(), caller: aCaller(), permissions: [aPermission()], policy: aPolicy(), now: NOW, ...over }
+}
+
+/** On whose account, and under which permission, a call is made. */
+export function anUnder(over: Partial<Under> = {}): Under {
+  return { account: 'main' as AccountId, permission: aPermission(), ...over }
 }

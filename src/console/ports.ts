@@ -231,7 +231,8 @@ export interface QuotaGauge {
   readonly account: string
   readonly api: string
   readonly left: number
-  readonly perHour: number
+  readonly most: number
+  readonly windowSeconds: number
 }
 export interface Overview {
   readonly ready: boolean

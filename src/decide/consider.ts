@@ -179,7 +179,8 @@ function readingOf(asked: Asked, rule: Rule, purpose: Purpose, wanted: Period | 
   if (!isDated(request.kind)) return { how: 'direct', called, finest: line.finest, averageUp: false }
   const coarser = COARSER[Math.min(COARSER.indexOf(line.coarser), COARSER.indexOf(rule.coarser))]
   if (request.step === 'recorded') {
-    if (minutesOf(finest) === undefined) return { stage: 'step', why: 'step_too_fine' }
+    // What is published for billing comes in days, months or half-years, as each meter is read.
+    if (request.kind !== 'published_reading' && minutesOf(finest) === undefined) return { stage: 'step', why: 'step_too_fine' }
     return { how: 'direct', called, finest, averageUp: coarser === 'derive' }
   }
   if (!isAtLeast(request.step, finest)) return { stage: 'step', why: 'step_too_fine' }

@@ -107,7 +107,7 @@ interface Days {
 }
 
 function dated(asked: Asked, open: readonly OpenLine[], days: Days, lines: readonly LineVerdict[], rule: Rule): Decision {
-  const parts = datedParts(asked, open, days.wanted)
+  const parts = datedParts(asked, open, days.wanted, rule)
   const covered = coveredRuns(parts)
   const whole = holds(covered, days.period)
   if (!whole && (rule.onOverrun === 'refuse' || asked.caller.refusesNarrowing)) {
@@ -140,7 +140,7 @@ function holds(runs: readonly Period[], wanted: Period): boolean {
  * Lines in order of preference take what no better line took: the finest first (it drops least of the answer), then the
  * one that needs no other. The order is fixed: equal requests leave equal evidence.
  */
-function datedParts({ request, policy }: Asked, open: readonly OpenLine[], wanted: Period): Part[] {
+function datedParts({ request, policy }: Asked, open: readonly OpenLine[], wanted: Period, rule: Rule): Part[] {
   const ordered = open.toSorted(
     (a, b) =>
       STEPS.indexOf(a.finest) - STEPS.indexOf(b.finest) ||
@@ -154,7 +154,7 @@ function datedParts({ request, policy }: Asked, open: readonly OpenLine[], wante
     left = left.flatMap((l) => subtract(l, taken))
     for (const run of taken) {
       for (const piece of callPeriods(policy, request.provider, line.called, run, request.step))
-        parts.push({ ...partOf(line, [request.kind]), period: piece })
+        parts.push({ ...partOf(line, [request.kind]), period: piece, ...(rule.keepsStraddling && { keepsStraddling: true }) })
     }
   }
   return parts.toSorted((a, b) => (a.period.from < b.period.from ? -1 : 1))

@@ -20,6 +20,8 @@ export interface Part {
   /** Readings of a finer step are dropped from the answer, or averaged up where `averageUp`. */
   readonly finest: Step
   readonly averageUp: boolean
+  /** A reading about more days than these stays as a whole, where it shares one with them. */
+  readonly keepsStraddling?: true
   /** Kinds whose fields may stay in the answer, where one answer carries several. */
   readonly keepKinds: readonly DataKind[]
 }

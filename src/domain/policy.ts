@@ -14,6 +14,8 @@ export interface Rule {
   /** What happens when more is asked for than is granted. */
   readonly onOverrun: 'refuse' | 'narrow'
   readonly coarser: Coarser
+  /** A reading about more days than are granted stays as a whole, where one of them is. Absent: it is dropped. */
+  readonly keepsStraddling?: true
   /** Longest period of one request, in days. */
   readonly longestDays: number | null
   /** How many days before today may be asked for. */

@@ -35,16 +35,16 @@ interface Ended {
 }
 
 /** A socket that died unused, or an application token that the holder no longer takes: once, before any byte came. */
-export function mayRetry(run: Run, result: Forwarded, token: string, holder: Holder): boolean {
+export function mayRetry(run: Run, result: Forwarded, reader: PartReader, authorization: string | null, holder: Holder): boolean {
   if (result.is === 'broken') return result.retryable
-  if (result.is !== 'error' || errorOf(run, result).says.means !== 'token_refused') return false
-  return holder.dropToken(token)
+  return saidBy(run, result, reader)?.says.means === 'token_refused' && holder.drop(authorization)
 }
 
 export async function conclude(run: Run, ended: Ended): Promise<Done> {
   const { part, last, result, reader } = ended
   if (result.is === 'broken') return broken(result.why)
-  if (result.is === 'error') return holderSaid(run, ended, result)
+  const said = saidBy(run, result, reader)
+  if (said) return holderSaid(run, ended, result.is === 'error' ? result.status : 200, said)
   if (reader.counts.readings === 0 && part.period !== null) {
     run.onlyTooFine &&= reader.allTooFine
     if (last && run.onlyTooFine) return { is: 'refuse', reason: 'step_too_fine' }
@@ -74,10 +74,9 @@ function broken(why: Extract<Forwarded, { is: 'broken' }>['why']): Done {
   }
 }
 
-async function holderSaid(run: Run, { part, account, last }: Ended, result: Extract<Forwarded, { is: 'error' }>): Promise<Done> {
+async function holderSaid(run: Run, { part, account, last }: Ended, status: number, error: HolderError): Promise<Done> {
   const { gate, exchange, access } = run
   run.onlyTooFine = false
-  const error = errorOf(run, result)
   switch (error.says.means) {
     case 'no_data':
       return emptyPart(run, part, last)
@@ -90,7 +89,7 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
       return { is: 'refuse', reason: 'holder_refused', retryAfterSeconds: 3600 }
     case 'quota': {
       const seconds = error.says.retryAfterSeconds ?? QUOTA_SECONDS
-      gate.route.quota.hold(account, access.api, seconds)
+      exchange.route.quota.hold(account, access.api, seconds)
       return { is: 'refuse', reason: 'quota_holder', retryAfterSeconds: seconds }
     }
     case 'token_refused':
@@ -100,7 +99,7 @@ async function holderSaid(run: Run, { part, account, last }: Ended, result: Extr
     case 'bad_request':
       break
   }
-  const reply = gate.route.adapter.passError(exchange.form, exchange.client.denialStyle, result.status, error)
+  const reply = exchange.route.adapter.passError(exchange.form, exchange.client.denialStyle, status, error)
   return { is: 'reply', reply, reason: error.says.means }
 }
 
@@ -131,7 +130,8 @@ export function outcomeOf(
   const { result, reader, before, started, done, last } = ended
   const { counts } = reader
   const ms = performance.now() - started
-  const name = resultOf(run, result, counts.readings)
+  const said = saidBy(run, result, reader)
+  const name = resultOf(result, said, counts.readings)
   const fields = outcomeFields({
     result: name,
     status: statusOf(run, done, last),
@@ -139,7 +139,7 @@ export function outcomeOf(
     holderBytes: result.holderBytes,
     counts,
     ms: Math.round(ms),
-    code: result.is === 'error' ? errorOf(run, result).code : null,
+    code: (said ?? reader.said)?.code ?? null,
     digest: last && done?.is === 'data' ? stream.digest() : null,
   })
   return { name, fields, done, over: done !== undefined && (last || (done.is !== 'data' && done.is !== 'empty')), ms }
@@ -172,34 +172,36 @@ export function faultOutcome(
 
 export async function recordOutcome(run: Run, intent: number, { name, fields, over, ms }: Outcome): Promise<void> {
   const { gate, exchange } = run
-  gate.metrics.calls.inc({ provider: gate.route.id, result: name })
-  gate.metrics.holderSeconds.observe({ provider: gate.route.id }, ms / 1000)
+  gate.metrics.calls.inc({ provider: exchange.route.id, result: name })
+  gate.metrics.holderSeconds.observe({ provider: exchange.route.id }, ms / 1000)
   const { n } = await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered', over })
   exchange.ownEntries.add(`${gate.state.origin}/${n}`)
   run.witness.recorded()
 }
 
-function errorOf({ gate }: Run, result: Extract<Forwarded, { is: 'error' }>): HolderError {
-  return gate.route.adapter.holderError(result.status, result.body, result.retryAfter, gate.now())
+/** What the holder said in place of readings: by its status, or in the body of what looks like a good answer. */
+function saidBy({ gate, exchange }: Run, result: Forwarded, reader: PartReader): HolderError | undefined {
+  if (result.is === 'error') return exchange.route.adapter.holderError(result.status, result.body, result.retryAfter, gate.now())
+  return result.is === 'complete' && reader.counts.readings === 0 ? reader.said : undefined
 }
 
-function resultOf(run: Run, result: Forwarded, readings: number): OutcomeResult {
-  if (result.is === 'complete') return readings > 0 ? 'delivered' : 'no_data'
-  if (result.is === 'error') {
-    const { means } = errorOf(run, result).says
+function resultOf(result: Forwarded, said: HolderError | undefined, readings: number): OutcomeResult {
+  if (said) {
+    const { means } = said.says
     if (means === 'no_data' || means === 'before_activation') return 'no_data'
     return means === 'refused' || means === 'period_refused' || means === 'bad_request' ? 'dso_refused' : 'upstream_error'
   }
-  return result.why === 'lost' ? 'upstream_error' : result.why
+  if (result.is === 'complete') return readings > 0 ? 'delivered' : 'no_data'
+  return result.is === 'broken' && result.why !== 'lost' ? result.why : 'upstream_error'
 }
 
 /** The status that the client sees because of this call; null where it sees none of its own, or a cut. */
-function statusOf({ gate, exchange, stream }: Run, done: Done | undefined, last: boolean): number | null {
+function statusOf({ exchange, stream }: Run, done: Done | undefined, last: boolean): number | null {
   if (done === undefined) return null
   if (done.is === 'data') return 200
   if (stream.started || done.is === 'cut' || done.is === 'ended') return null
   if (done.is === 'reply') return done.reply.status
-  const { adapter } = gate.route
+  const { adapter } = exchange.route
   const style = exchange.client.denialStyle
   if (done.is === 'refuse') return adapter.refuse(exchange.form, style, { reason: done.reason }).status
   return last ? adapter.noData(exchange.form, style).status : null

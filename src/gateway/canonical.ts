@@ -23,7 +23,6 @@ export interface Canonical {
   /** Whether there is an `Authorization` at all, readable or not. */
   readonly authorized: boolean
   readonly origin: string | null
-  readonly contentType: string | null
   readonly contentLength: number
   readonly wantsContinue: boolean
   readonly preflight: boolean
@@ -72,16 +71,25 @@ export function canonicalOf(request: RawRequest, maxTarget: number): Canonical |
   const credentials = authorization === undefined ? null : /^([A-Za-z]+) +([A-Za-z0-9._~+/=-]{1,4096})$/.exec(authorization)
   const scheme = credentials?.[1]?.toLowerCase()
   return {
-    wire: { method: request.method, path: target.path, query: target.query },
+    wire: {
+      method: request.method,
+      path: target.path,
+      query: target.query,
+      ...oneOf('contentType', headers.get('content-type')),
+      ...oneOf('soapAction', headers.get('soapaction')),
+    },
     bearer: scheme === 'bearer' ? (credentials?.[2] ?? null) : null,
     basic: scheme === 'basic' ? (credentials?.[2] ?? null) : null,
     authorized: authorization !== undefined,
     origin: headers.get('origin') ?? null,
-    contentType: headers.get('content-type') ?? null,
     contentLength,
     wantsContinue: expect !== undefined,
     preflight: request.method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
   }
+}
+
+function oneOf<Name extends string>(name: Name, value: string | undefined): Partial<Record<Name, string>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<Name, string>)
 }
 
 function headersOf(raw: readonly string[]): Map<string, string> | Flaw {

@@ -62,7 +62,7 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     return 'answered'
   }
   const { seen, decision } = basis
-  const reserved = reserve(gate, exchange, access, basis)
+  const reserved = reserve(exchange, access, basis)
   if ('refusal' in reserved) return refuseWith(gate, exchange, access, seen, 'quota', reserved.refusal, decision)
   const headers: (readonly [string, string])[] = []
   const stream = clientStream(exchange.res, headers, gate.draining)
@@ -70,7 +70,7 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     gate,
     exchange,
     access,
-    answer: gate.route.adapter.answer(exchange.form, access, decision.parts),
+    answer: exchange.route.adapter.answer(exchange.form, access, decision.parts),
     stream,
     witness: witness(
       exchange.res,
@@ -98,7 +98,6 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
 }
 
 function reserve(
-  gate: Gate,
   exchange: Exchange,
   access: AccessRequest,
   { seen, decision }: Basis,
@@ -107,7 +106,7 @@ function reserve(
   | { readonly refusal: { readonly reason: Reason; readonly retryAfterSeconds?: number } } {
   const calls = new Map<AccountId, number>()
   for (const part of decision.parts) {
-    const account = accountOf(gate, seen.permissions, part)
+    const account = accountOf(exchange, seen.permissions, part)
     if (account === undefined) return { refusal: { reason: 'source_binding_missing' } }
     calls.set(account, (calls.get(account) ?? 0) + 1)
   }
@@ -115,7 +114,7 @@ function reserve(
   const rule = callsPerHour === null ? null : { id: decision.rule, callsPerHour }
   const reservations = new Map<AccountId, Reserved>()
   for (const [account, count] of calls) {
-    const reservation = gate.route.quota.reserve({ client: exchange.client.id, account, api: access.api, calls: count, rule })
+    const reservation = exchange.route.quota.reserve({ client: exchange.client.id, account, api: access.api, calls: count, rule })
     if (!reservation.ok) {
       for (const other of reservations.values()) other.release()
       const reason = reservation.whose === 'rule' ? 'quota_gate' : 'quota_holder'
@@ -126,9 +125,9 @@ function reserve(
   return { reservations }
 }
 
-export function accountOf(gate: Gate, permissions: readonly PermissionView[], part: Part): AccountId | undefined {
+export function accountOf({ route }: Exchange, permissions: readonly PermissionView[], part: Part): AccountId | undefined {
   const bindings = permissions.find((p) => p.id === part.permission)?.bindings ?? []
-  return bindings.find((b) => b.provider === gate.route.id && b.ready && gate.route.holders.has(b.account))?.account
+  return bindings.find((b) => b.provider === route.id && b.ready && route.holders.has(b.account))?.account
 }
 
 async function serveParts(run: Run, headers: (readonly [string, string])[]): Promise<'answered' | 'stale'> {
@@ -164,7 +163,7 @@ async function serveParts(run: Run, headers: (readonly [string, string])[]): Pro
     } else await refuseRecorded(run, done.reason, done.retryAfterSeconds)
     return 'answered'
   }
-  send(gate, exchange, gate.route.adapter.noData(exchange.form, exchange.client.denialStyle), null, run.firstEntry)
+  send(gate, exchange, exchange.route.adapter.noData(exchange.form, exchange.client.denialStyle), null, run.firstEntry)
   return granted()
 }
 
@@ -187,8 +186,8 @@ async function decideRestAgain(run: Run): Promise<Done | undefined> {
 async function onePart(run: Run, headers: (readonly [string, string])[], index: number): Promise<Done | 'stale'> {
   const { gate, exchange, basis } = run
   const part = basis.decision.parts[index]
-  const account = part && accountOf(gate, basis.seen.permissions, part)
-  const holder = account === undefined ? undefined : gate.route.holders.get(account)
+  const account = part && accountOf(exchange, basis.seen.permissions, part)
+  const holder = account === undefined ? undefined : exchange.route.holders.get(account)
   const permission = basis.seen.permissions.find((p) => p.id === part?.permission)
   if (!part || !holder || !permission || account === undefined) return { is: 'refuse', reason: 'source_binding_missing' }
 
@@ -223,8 +222,8 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
   const { index, account, holder, signal } = calling
   const last = index === run.basis.decision.parts.length - 1
   for (let attempt = 0; ; attempt += 1) {
-    const token = await holder.token()
-    if (token === undefined) return { is: 'refuse', reason: 'holder_down', retryAfterSeconds: 10 }
+    const authorization = await holder.authorization()
+    if (authorization === undefined) return { is: 'refuse', reason: 'holder_down', retryAfterSeconds: 10 }
     if (!(await run.reservations.get(account)?.take(signal))) return notCalled(signal, attempt)
     // What is on record goes out at once: it never waits for a connection.
     if (!(await holder.slots.take(signal))) return notCalled(signal, attempt)
@@ -241,7 +240,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
         headers.push(...grantHeaders(exchange, run.firstEntry, decision.result === 'narrow' ? coveredRuns(decision.parts) : []))
         headers.push(['Content-Type', run.answer.contentType])
       }
-      const done = await madeCall(run, calling, { intent: intent.n, token, again: attempt === 0 })
+      const done = await madeCall(run, calling, { intent: intent.n, authorization, again: attempt === 0 })
       if (done === undefined) continue
       if (done.is === 'data' && last) stream.finish()
       return done
@@ -254,10 +253,10 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
 /** Makes the call that is on record and records how it ended. Undefined where it is made once more. */
 async function madeCall(
   run: Run,
-  { part, index, account, holder, signal }: Calling,
-  { intent, token, again }: { readonly intent: number; readonly token: string; readonly again: boolean },
+  { part, index, account, holder, permission, signal }: Calling,
+  { intent, authorization, again }: { readonly intent: number; readonly authorization: string | null; readonly again: boolean },
 ): Promise<Done | undefined> {
-  const { gate, exchange, access, stream } = run
+  const { exchange, access, stream } = run
   const last = index === run.basis.decision.parts.length - 1
   const before = stream.bytes
   const started = performance.now()
@@ -266,10 +265,10 @@ async function madeCall(
   let outcome: Outcome
   try {
     reader = run.answer.part(index)
-    const call = gate.route.adapter.rewrite(exchange.form, access, part)
-    const result = await forward(holder, call, token, reader, stream, signal)
+    const call = exchange.route.adapter.rewrite(exchange.form, access, part, { account, permission })
+    const result = await forward(holder, call, authorization, reader, stream, signal)
     holderBytes = result.holderBytes
-    const retried = again && stream.bytes === before && mayRetry(run, result, token, holder)
+    const retried = again && stream.bytes === before && mayRetry(run, result, reader, authorization, holder)
     const done = retried ? undefined : await conclude(run, { part, account, last, result, reader })
     outcome = outcomeOf(run, { result, reader, before, started, done, last })
   } catch (error) {
@@ -293,9 +292,10 @@ function recordIntent(run: Run, { part, index, account, permission }: Calling): 
   const line = permission.scope.lines.find((l) => l.id === part.line)
   const context = { req: exchange.req, request: access, caller: exchange.caller, account, now, policy: exchange.live.policyHash }
   const fields = intentFields(context, decision, { part, index, total: decision.parts.length, call: exchange.calls + 1 }, seen.permissions)
-  const call = gate.route.adapter.rewrite(exchange.form, access, part)
+  const { target, body } = exchange.route.adapter.rewrite(exchange.form, access, part, { account, permission })
+  const query = body ? `POST ${target} ${body.says}` : target
   return gate.state.intent({
-    fields: { clear: fields.clear, sealed: { ...fields.sealed, credential: exchange.identity.credential, query: call.target } },
+    fields: { clear: fields.clear, sealed: { ...fields.sealed, credential: exchange.identity.credential, query } },
     now: gate.now(),
     tokenHash: exchange.tokenHash,
     client: exchange.client.id,
@@ -323,5 +323,5 @@ async function refuseRecorded(run: Run, reason: Reason, retryAfterSeconds?: numb
   const refusal = { reason, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
   if (run.firstEntry === null) return refuse(gate, exchange, run.access, 'holder', refusal)
   gate.metrics.decisions.inc({ result: 'deny', reason })
-  send(gate, exchange, gate.route.adapter.refuse(exchange.form, exchange.client.denialStyle, refusal), reason, run.firstEntry)
+  send(gate, exchange, exchange.route.adapter.refuse(exchange.form, exchange.client.denialStyle, refusal), reason, run.firstEntry)
 }

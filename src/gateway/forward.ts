@@ -56,7 +56,7 @@ const FRAMING = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS
 export function forward(
   holder: Holder,
   call: OutgoingCall,
-  token: string,
+  authorization: string | null,
   reader: PartReader,
   sink: Sink,
   signal: AbortSignal,
@@ -159,7 +159,7 @@ export function forward(
           is: 'broken',
           why: framing ? 'unreadable' : 'lost',
           holderBytes,
-          retryable: status === 0 && holderBytes === 0 && !framing,
+          retryable: status === 0 && holderBytes === 0 && !framing && call.method === 'GET',
         })
       },
     }
@@ -167,22 +167,19 @@ export function forward(
       {
         path: call.target,
         method: call.method,
-        headers: [
-          'accept',
-          call.accept,
-          'accept-encoding',
-          'identity',
-          'authorization',
-          `Bearer ${token}`,
-          'user-agent',
-          'ecluse',
-          'traceparent',
-          traceparent(),
-        ],
+        headers: headersOf(call, authorization),
+        body: call.body?.text ?? null,
       },
       handler,
     )
   })
+}
+
+function headersOf({ accept, body }: OutgoingCall, authorization: string | null): string[] {
+  const headers = ['accept', accept, 'accept-encoding', 'identity', 'user-agent', 'ecluse', 'traceparent', traceparent()]
+  if (authorization !== null) headers.push('authorization', authorization)
+  if (body) headers.push('content-type', body.contentType, 'soapaction', body.soapAction)
+  return headers
 }
 
 function oneOf(header: IncomingHttpHeaders[string]): string | null {

@@ -9,11 +9,12 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import { createServer } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 export interface ListenerSettings {
   readonly address: string
   readonly port: number
-  readonly tls?: { readonly certificate: string; readonly key: string } | undefined
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clientCertificates?: boolean } | undefined
   readonly idleSeconds: number
   readonly limits: {
     readonly headerBytes: number
@@ -41,6 +42,11 @@ interface Line {
   /** What came after the requests in line could not be parsed: they are answered, then the connection ends. */
   broken: boolean
 }
+/** Which requests may change the protocol, and who goes on with their sockets. Any other wish to change is not heard. */
+export interface Upgrades {
+  wanted(message: IncomingMessage): boolean
+  take(message: IncomingMessage, socket: Duplex, head: Buffer): void
+}
 /** No client known sends ahead at all; what waits here costs memory. */
 const MOST_AHEAD = 8
 
@@ -48,6 +54,7 @@ export function listen(
   settings: ListenerSettings,
   onRequest: (message: IncomingMessage, res: ServerResponse) => void,
   onUnparsed: () => void,
+  upgrades?: Upgrades,
 ): Promise<Listener> {
   const options: ServerOptions = {
     maxHeaderSize: settings.limits.headerBytes,
@@ -58,6 +65,7 @@ export function listen(
     insecureHTTPParser: false,
     // `canonical.ts` refuses a request without Host, and counts it.
     requireHostHeader: false,
+    shouldUpgradeCallback: (message) => upgrades?.wanted(message) ?? false,
     noDelay: true,
   }
   const { tls } = settings
@@ -65,6 +73,9 @@ export function listen(
     ? createTlsServer({
         ...options,
         ...certificate(tls),
+        // Shown by those who have one; whose it is, and whether it counts, is looked at where callers are identified.
+        requestCert: settings.tls?.clientCertificates === true,
+        rejectUnauthorized: false,
         minVersion: 'TLSv1.2',
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: settings.limits.headersSeconds * 1000,
@@ -109,6 +120,12 @@ export function listen(
   // No automatic «100 Continue»: the request goes the same way as without it.
   server.on('checkContinue', take)
   server.on('checkExpectation', take)
+  server.on('upgrade', (message: IncomingMessage, socket: Socket, head: Buffer) => {
+    // What is owed on this connection would be written into the other protocol.
+    if (upgrades && !lines.get(socket)?.busy) return upgrades.take(message, socket, head)
+    onUnparsed()
+    socket.destroy()
+  })
   server.on('connect', (_message: IncomingMessage, socket: Socket) => {
     onUnparsed()
     // From here on node:http looks after this socket no more.

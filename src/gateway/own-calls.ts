@@ -65,8 +65,8 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
 
   async function onePage(account: AccountId, holder: Holder, body: string, why: OwnIntent['why'], signal: AbortSignal): Promise<Answered> {
     for (let attempt = 0; ; attempt += 1) {
-      const token = await holder.token()
-      if (token === undefined || !parts.ready()) return { is: 'broken', result: 'not_sent', bytes: 0 }
+      const authorization = await holder.authorization()
+      if (authorization === undefined || !parts.ready()) return { is: 'broken', result: 'not_sent', bytes: 0 }
       const { n } = await parts.intent({
         req: parts.newId(),
         dso: `enedis-data-connect/${account}`,
@@ -76,7 +76,7 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
         now: parts.now(),
       })
       const started = performance.now()
-      const answered = await post(holder, token, body, signal)
+      const answered = await post(holder, authorization, body, signal)
       const error =
         answered.is === 'answer' && answered.status !== 200
           ? parts.holderError(answered.status, answered.body, answered.retryAfter, parts.now())
@@ -93,7 +93,7 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
         now: parts.now(),
       })
       if (error?.says.means === 'quota') quota.hold(account, SERVICES_API, error.says.retryAfterSeconds ?? 10)
-      if (error?.says.means === 'token_refused' && attempt === 0 && holder.dropToken(token)) continue
+      if (error?.says.means === 'token_refused' && attempt === 0 && holder.drop(authorization)) continue
       return answered
     }
   }
@@ -167,7 +167,7 @@ function resultOf(answered: Answered, read: ReturnType<typeof readServices> | un
   return saysUnknownMeter(answered.status, answered.body) ? 'no_data' : 'upstream_error'
 }
 
-async function post(holder: Holder, token: string, body: string, signal: AbortSignal): Promise<Answered> {
+async function post(holder: Holder, authorization: string | null, body: string, signal: AbortSignal): Promise<Answered> {
   let bytes = 0
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(holder.settings.timeouts.totalSeconds * 1000)])
@@ -178,7 +178,7 @@ async function post(holder: Holder, token: string, body: string, signal: AbortSi
         accept: 'application/json',
         'accept-encoding': 'identity',
         'content-type': 'application/json',
-        authorization: `Bearer ${token}`,
+        ...(authorization !== null && { authorization }),
         'user-agent': 'ecluse',
       },
       body,

@@ -6,7 +6,6 @@
  * What is cached makes this fast; the transactions behind `intent` and `refused` make it lawful: whatever was decided
  * on something that has changed comes back `stale` and is decided once more from the registry.
  */
-import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decide } from '../decide/decide.ts'
 import type { Decision } from '../domain/decision.ts'
@@ -19,9 +18,12 @@ import { refusedFields } from '../domain/record.ts'
 import type { Stage } from '../domain/record.ts'
 import type { Identity } from '../permissions/tokens.ts'
 import type { Refusal } from '../providers/adapter.ts'
+import type { Canonical } from './canonical.ts'
 import { canonicalOf } from './canonical.ts'
-import type { ClientPolicy, Gate, Live, Seen } from './ports.ts'
+import { proofOf, withoutToken } from './identify.ts'
+import type { ClientPolicy, Gate, Live, ProviderRoute, Seen } from './ports.ts'
 import { deliver } from './deliver.ts'
+import { readBody } from './read-body.ts'
 import { answerSharesCall } from './shares-call.ts'
 import { corsHeaders, preflight, refuseStranger, send, tell } from './respond.ts'
 import { answerTokenCall } from './token-call.ts'
@@ -36,7 +38,9 @@ export interface Exchange {
   readonly caller: Caller
   readonly identity: Identity
   readonly tokenHash: Buffer
-  readonly form: unknown
+  readonly route: ProviderRoute
+  /** The dialect of its answers, refusals included. */
+  form: unknown
   readonly cors: readonly (readonly [string, string])[]
   readonly signal: AbortSignal
   /** Calls to the holder on record for this request; a decision made once more goes on counting. */
@@ -55,28 +59,34 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     { method: message.method ?? '', target: message.url ?? '', httpVersion: message.httpVersion, rawHeaders: message.rawHeaders },
     gate.maxTarget,
   )
-  if ('status' in canonical) return refuseStranger(gate, message, res, canonical.status, 'malformed', null)
+  const { path, token } = withoutToken((message.url ?? '').split('?', 1)[0] ?? '')
+  const route = gate.routeOf(path)
+  const { adapter } = route
+  const strange = (status: number, reason: Reason, form: unknown): void => refuseStranger(gate, message, res, status, reason, form, adapter)
+  if ('status' in canonical) return strange(canonical.status, 'malformed', null)
   if (gate.people?.serves(canonical.wire.path)) return gate.people.handle(message, res)
+  if (gate.open?.serves(canonical.wire.path)) return gate.open.handle(canonical, message, res)
   if (canonical.preflight) return preflight(gate, live, canonical, res)
-  const { adapter } = gate.route
   const now = gate.now()
-  const classified = adapter.classify(canonical.wire, parisDay(now))
+  const classified = adapter.classify({ ...canonical.wire, path }, parisDay(now))
   if (classified.is === 'token') return answerTokenCall(gate, live, canonical, message, res)
   if (classified.is === 'told') return tell(gate, res, classified.reply)
 
-  const form = classified.form
-  const hash = canonical.bearer === null ? undefined : await hashOf(gate, canonical.bearer)
-  if (hash === null) return refuseStranger(gate, message, res, 503, 'evidence_unavailable', form)
-  if (hash === undefined) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
+  const { form } = classified
+  const proof = await proofOf(gate, live, canonical, token, message)
+  if (proof === 'unknown') return strange(503, 'evidence_unavailable', form)
+  if (proof === 'stranger') return strange(401, 'token_invalid', form)
+  const { hash } = proof
   const identity = await gate.state.identify(hash, false).catch((error: unknown) => {
     gate.log.error({ err: error }, 'a token could not be looked up')
     return null
   })
-  if (identity === null) return refuseStranger(gate, message, res, 503, 'evidence_unavailable', form)
-  if (!identity) return refuseStranger(gate, message, res, 401, 'token_invalid', form)
-  if (identity.expiresAt <= now) return refuseStranger(gate, message, res, 401, 'token_expired', form)
+  if (identity === null) return strange(503, 'evidence_unavailable', form)
+  if (!identity) return strange(401, 'token_invalid', form)
+  if (identity.expiresAt <= now) return strange(401, 'token_expired', form)
   const client = live.clients.get(identity.client)
-  if (!client || identity.disabled) return refuseStranger(gate, message, res, 401, 'client_disabled', form)
+  if (!client || identity.disabled) return strange(401, 'client_disabled', form)
+  if (!client.identifiesBy.includes(proof.way)) return strange(401, 'token_invalid', form)
   // Gone while it was looked up: from here on only the end of the connection frees what is taken for it.
   if (res.closed) return
 
@@ -95,6 +105,7 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
     caller: { client: client.id, purpose: identity.purpose, set: identity.set, refusesNarrowing: client.refusesNarrowing },
     identity,
     tokenHash: hash,
+    route,
     form,
     cors: corsHeaders(client, canonical.origin),
     signal: abort.signal,
@@ -104,21 +115,26 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   }
   if (identity.purpose !== client.purpose) return refuse(gate, exchange, null, 'token', { reason: 'purpose_mismatch' })
   if (tooMany(gate, exchange)) return refuse(gate, exchange, null, 'quota', { reason: 'quota_gate', retryAfterSeconds: 1 })
-  if (classified.is === 'shares') return answerSharesCall(gate, exchange, canonical, message)
-  if (classified.is === 'refused') {
-    return refuse(gate, exchange, null, 'route', {
-      reason: classified.reason,
-      ...(classified.flaw !== undefined && { flaw: classified.flaw }),
-    })
+  const named = classified.is === 'body' ? classified.read(await bodyOf(canonical, message, res, classified.most)) : classified
+  exchange.form = named.form
+  if (named.is === 'shares') return answerSharesCall(gate, exchange, named.asked)
+  if (named.is === 'refused') {
+    return refuse(gate, exchange, null, 'route', { reason: named.reason, ...(named.flaw !== undefined && { flaw: named.flaw }) })
   }
-  const { access } = classified
-  if (!adapter.canAnswer(form)) return refuse(gate, exchange, access, 'route', { reason: 'not_translatable' })
+  const { access } = named
+  if (!adapter.canAnswer(named.form)) return refuse(gate, exchange, access, 'route', { reason: 'not_translatable' })
   try {
     await decideAndServe(gate, exchange, access)
   } catch (error) {
     gate.log.error({ err: error }, 'a request could not be decided')
     unavailable(gate, exchange)
   }
+}
+
+function bodyOf(canonical: Canonical, message: IncomingMessage, res: ServerResponse, most: number): Promise<Uint8Array | undefined> {
+  if (canonical.contentLength > most) return Promise.resolve(undefined)
+  if (canonical.wantsContinue) res.writeContinue()
+  return readBody(message, most)
 }
 
 /** Decides, and once more from the registry whenever what was decided on has changed meanwhile. */
@@ -162,7 +178,7 @@ async function stillIdentified(gate: Gate, exchange: Exchange): Promise<boolean>
   if (reason === undefined) return true
   gate.refusals.stranger(reason)
   gate.metrics.strangers.inc({ reason })
-  send(gate, exchange, gate.route.adapter.refuse(exchange.form, exchange.client.denialStyle, { reason }), reason, null)
+  send(gate, exchange, exchange.route.adapter.refuse(exchange.form, exchange.client.denialStyle, { reason }), reason, null)
   return false
 }
 
@@ -201,7 +217,7 @@ export async function refuseWith(
     unavailable(gate, exchange)
     return 'answered'
   }
-  const reply = gate.route.adapter.refuse(exchange.form, client.denialStyle, refusal)
+  const reply = exchange.route.adapter.refuse(exchange.form, client.denialStyle, refusal)
   const record = gate.refusals.own(client.id, client.limits.refusalsPerMinute, refusal.reason)
   const context = {
     req: exchange.req,
@@ -235,20 +251,11 @@ export async function refuseWith(
 /** Evidence cannot be written: nobody is called, and the answer has no entry to name. */
 export function unavailable(gate: Gate, exchange: Exchange): void {
   gate.metrics.decisions.inc({ result: 'deny', reason: 'evidence_unavailable' })
-  const reply = gate.route.adapter.refuse(exchange.form, exchange.client.denialStyle, {
+  const reply = exchange.route.adapter.refuse(exchange.form, exchange.client.denialStyle, {
     reason: 'evidence_unavailable',
     retryAfterSeconds: 5,
   })
   send(gate, exchange, reply, 'evidence_unavailable', null)
-}
-
-/** Undefined for what proves nothing; null where that cannot be known now. */
-function hashOf(gate: Gate, bearer: string): Promise<Buffer | undefined | null> | Buffer {
-  if (!gate.people) return createHash('sha256').update(bearer).digest()
-  return gate.people.hashOf(bearer).catch((error: unknown) => {
-    gate.log.error({ err: error }, 'a token could not be verified')
-    return null
-  })
 }
 
 const inFlight = new WeakMap<Gate, Map<string, { now: number; second: number; inSecond: number }>>()

@@ -14,6 +14,8 @@ import type { Metrics } from '../runtime/metrics.ts'
 import type { PlaceOf } from '../runtime/place.ts'
 import type { DecisionWatch } from './decision-watch.ts'
 import type { Holder } from './holder.ts'
+import type { Way } from './identify.ts'
+import type { OpenDoor } from './open/door.ts'
 import type { Quota } from './quota.ts'
 import type { RefusalBudget } from './refusals.ts'
 import type { UnderWay } from './under-way.ts'
@@ -22,6 +24,10 @@ export interface ClientPolicy {
   readonly id: ClientId
   readonly purpose: PurposeCode
   readonly denialStyle: DenialStyle
+  /** By what it may prove who it is. */
+  readonly identifiesBy: readonly Way[]
+  /** SHA-256 of its TLS client certificates, hexadecimal. */
+  readonly certificates: readonly string[]
   readonly refusesNarrowing: boolean
   readonly corsOrigins: readonly string[]
   readonly limits: { readonly concurrency: number; readonly refusalsPerMinute: number; readonly requestsPerSecond?: number | undefined }
@@ -57,6 +63,14 @@ export interface GateState {
     readonly live: Live
     readonly now: Millis
   }): Promise<IssuedToken | undefined>
+  /** A token that the gate holds for a client which proved itself otherwise. */
+  tokenFor(args: {
+    readonly client: ClientId
+    readonly credential: string
+    readonly value: string
+    readonly live: Live
+    readonly now: Millis
+  }): Promise<{ readonly hash: Uint8Array; readonly expiresAt: Millis } | undefined>
   holderRefused(args: {
     readonly permission: string
     readonly meter: MeterId
@@ -88,9 +102,12 @@ export interface PeoplesDoor {
 export interface Gate {
   readonly live: () => Live
   readonly state: GateState
-  readonly route: ProviderRoute
+  /** Whose request this is, by its path; of a path that no data holder has, the one whose refusals a stranger reads. */
+  readonly routeOf: (path: string) => ProviderRoute
   /** Absent where the settings have no section `portal`. */
   readonly people: PeoplesDoor | undefined
+  /** Absent where the settings have no `open_routes`. */
+  readonly open?: OpenDoor | undefined
   readonly refusals: RefusalBudget
   readonly underWay: UnderWay
   readonly metrics: Metrics

@@ -1,6 +1,6 @@
 /**
- * Budgets of calls: what the data holder allows in a second and in an hour, for each account and API, shared fairly;
- * and what the policy's rule allows one client in an hour. A request reserves all its calls of the hour before anything
+ * Budgets of calls: what the data holder allows in a second and in an hour or a day, for each account and API, shared
+ * fairly; and what the policy's rule allows one client in an hour. A request reserves all its calls before anything
  * is answered; each call then waits for a slot of the second, and waiting clients take turns, so that one who asks for a
  * thousand does not keep another waiting who asks for one.
  *
@@ -11,7 +11,9 @@ import type { AccountId, ClientId } from '../domain/permission.ts'
 
 export interface QuotaLimits {
   readonly perSecond: number
-  readonly perHour: number
+  /** In any `windowMs`: an hour at Enedis, a day at GRDF. */
+  readonly most: number
+  readonly windowMs: number
 }
 
 /** What one request will call. */
@@ -45,7 +47,7 @@ export interface PastCall {
 
 export interface Quota {
   reserve(wish: Wish): Reservation
-  /** Calls of the last hour, told from evidence at start. */
+  /** Calls of the last hour, or day, told from evidence at start. */
   recall(calls: readonly PastCall[]): void
   left(): readonly { readonly account: string; readonly api: string; readonly calls: number }[]
   /** What the holder itself says: no call before so many seconds have passed. */
@@ -56,8 +58,9 @@ const HOUR = 3_600_000
 /** One second and a little: the holder's clock and the way there are not ours. */
 const SECOND = 1_050
 
-/** Calls of the last hour, the oldest first, and those that are promised. */
-interface Hour {
+/** Calls of the last hour or day, the oldest first, and those that are promised. */
+interface Span {
+  readonly windowMs: number
   readonly made: number[]
   reserved: number
 }
@@ -65,7 +68,7 @@ interface Waiter {
   readonly go: (granted: boolean) => void
   readonly signal: AbortSignal
 }
-interface Bucket extends Hour {
+interface Bucket extends Span {
   readonly second: number[]
   readonly queues: Map<ClientId, Waiter[]>
   timer: NodeJS.Timeout | undefined
@@ -74,9 +77,10 @@ interface Bucket extends Hour {
 
 export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => number, maxWaitMs: number): Quota {
   const buckets = new Map<string, Bucket>()
-  const rules = new Map<string, Hour>()
+  const rules = new Map<string, Span>()
   function bucketOf(account: string, api: string): Bucket {
     return known(buckets, `${account}\n${api}`, () => ({
+      windowMs: limits(account as AccountId).windowMs,
       made: [],
       reserved: 0,
       second: [],
@@ -85,8 +89,8 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
       heldUntil: 0,
     }))
   }
-  function ruleOf(rule: string, client: string): Hour {
-    return known(rules, `${client}\n${rule}`, () => ({ made: [], reserved: 0 }))
+  function ruleOf(rule: string, client: string): Span {
+    return known(rules, `${client}\n${rule}`, () => ({ windowMs: HOUR, made: [], reserved: 0 }))
   }
   function forget(list: number[], age: number): void {
     const limit = now() - age
@@ -94,14 +98,14 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
     while ((list[gone] ?? Infinity) <= limit) gone += 1
     if (gone > 0) list.splice(0, gone)
   }
-  function freeIn(hour: Hour, most: number): number {
-    forget(hour.made, HOUR)
-    return most - hour.made.length - hour.reserved
+  function freeIn(span: Span, most: number): number {
+    forget(span.made, span.windowMs)
+    return most - span.made.length - span.reserved
   }
   /** Seconds until `calls` fit, if nothing else is called meanwhile. */
-  function waitFor(hour: Hour, most: number, calls: number): number {
-    const frees = hour.made[Math.max(0, calls - freeIn(hour, most) - 1)] ?? now()
-    return Math.max(1, Math.ceil((frees + HOUR - now()) / 1000))
+  function waitFor(span: Span, most: number, calls: number): number {
+    const frees = span.made[Math.max(0, calls - freeIn(span, most) - 1)] ?? now()
+    return Math.max(1, Math.ceil((frees + span.windowMs - now()) / 1000))
   }
 
   /** Gives slots to waiting clients in turn, as long as the second has some. */
@@ -153,30 +157,29 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
       if (own && freeIn(own, rule.callsPerHour) < calls)
         return { ok: false, whose: 'rule', retryAfterSeconds: waitFor(own, rule.callsPerHour, calls) }
       if (now() < bucket.heldUntil) return { ok: false, whose: 'holder', retryAfterSeconds: Math.ceil((bucket.heldUntil - now()) / 1000) }
-      if (freeIn(bucket, limit.perHour) < calls)
-        return { ok: false, whose: 'holder', retryAfterSeconds: waitFor(bucket, limit.perHour, calls) }
+      if (freeIn(bucket, limit.most) < calls) return { ok: false, whose: 'holder', retryAfterSeconds: waitFor(bucket, limit.most, calls) }
       const waiting = bucket.queues.get(client)?.length ?? 0
       const expected = ((waiting * Math.max(1, bucket.queues.size)) / limit.perSecond) * SECOND
       if (expected > maxWaitMs) return { ok: false, whose: 'holder', retryAfterSeconds: Math.max(1, Math.ceil(expected / 1000)) }
 
-      const hours = own ? [bucket, own] : [bucket]
+      const spans = own ? [bucket, own] : [bucket]
       let left = calls
-      for (const hour of hours) hour.reserved += calls
+      for (const span of spans) span.reserved += calls
       return {
         ok: true,
         release() {
-          for (const hour of hours) hour.reserved -= left
+          for (const span of spans) span.reserved -= left
           left = 0
         },
         async take(signal) {
           if (signal.aborted) return false
           // A retry was not reserved: it needs a call that is free now.
           const reserved = left > 0
-          if (!reserved && (freeIn(bucket, limit.perHour) < 1 || (own && rule && freeIn(own, rule.callsPerHour) < 1))) return false
+          if (!reserved && (freeIn(bucket, limit.most) < 1 || (own && rule && freeIn(own, rule.callsPerHour) < 1))) return false
           if (!(await turnOf(bucket, client, limit.perSecond, signal))) return false
-          for (const hour of hours) {
-            if (reserved) hour.reserved -= 1
-            hour.made.push(now())
+          for (const span of spans) {
+            if (reserved) span.reserved -= 1
+            span.made.push(now())
           }
           if (reserved) left -= 1
           return true
@@ -196,7 +199,7 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
     left() {
       return [...buckets].map(([key, bucket]) => {
         const [account = '', api = ''] = key.split('\n')
-        return { account, api, calls: freeIn(bucket, limits(account as AccountId).perHour) }
+        return { account, api, calls: freeIn(bucket, limits(account as AccountId).most) }
       })
     },
   }

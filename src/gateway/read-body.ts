@@ -3,13 +3,13 @@ import type { IncomingMessage } from 'node:http'
 
 const BODY_MS = 5000
 
-/** One character a byte. Undefined where it is too long, or did not come. */
-export function readBody(message: IncomingMessage, most: number): Promise<string | undefined> {
+/** Undefined where it is too long, or did not come. */
+export function readBody(message: IncomingMessage, most: number): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
     const timer = setTimeout(() => resolve(undefined), BODY_MS)
-    const done = (value: string | undefined): void => {
+    const done = (value: Buffer | undefined): void => {
       clearTimeout(timer)
       resolve(value)
     }
@@ -18,7 +18,7 @@ export function readBody(message: IncomingMessage, most: number): Promise<string
       if (size > most) done(undefined)
       else chunks.push(chunk)
     })
-    message.once('end', () => done(Buffer.concat(chunks).toString('latin1')))
+    message.once('end', () => done(Buffer.concat(chunks)))
     message.once('close', () => done(undefined))
   })
 }

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reason } from '../domain/errors.ts'
 import { REASONS } from '../domain/errors.ts'
 import type { Period } from '../domain/time.ts'
-import type { HolderSays, Reply } from '../providers/adapter.ts'
+import type { HolderSays, ProviderAdapter, Reply } from '../providers/adapter.ts'
 import type { Canonical } from './canonical.ts'
 import type { Exchange } from './pipeline.ts'
 import type { ClientPolicy, Gate, Live } from './ports.ts'
@@ -45,13 +45,14 @@ export function refuseStranger(
   status: number,
   reason: Reason,
   form: unknown,
+  adapter: ProviderAdapter<unknown>,
 ): void {
   gate.refusals.stranger(reason)
   gate.metrics.strangers.inc({ reason })
   const flood = gate.refusals.tooMany(gate.placeOf(message))
   // A page whose token has ended must be able to read that it has.
   const cors = reason === 'malformed' ? [] : originHeaders(gate.live(), message.headers.origin ?? null)
-  const reply = gate.route.adapter.refuse(form, 'native', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })
+  const reply = adapter.refuse(form, 'native', flood ? { reason: 'quota_gate', retryAfterSeconds: 60 } : { reason })
   // What could not be parsed may be followed by what was hidden behind it: the connection ends here.
   const close: (readonly [string, string])[] = reason === 'malformed' || flood ? [['Connection', 'close']] : []
   const shown = reason === 'malformed' && !flood ? status : reply.status
@@ -99,7 +100,7 @@ export function preflight(gate: Gate, live: Live, canonical: Canonical, res: Ser
   res.end()
 }
 
-export function write(gate: Gate, res: ServerResponse, status: number, headers: Headers, body: string): void {
+export function write(gate: Pick<Gate, 'draining'>, res: ServerResponse, status: number, headers: Headers, body: string): void {
   if (res.headersSent || res.destroyed) return
   const bytes = Buffer.from(body)
   const all = [...headers, ['Content-Length', String(bytes.byteLength)] as const]

@@ -37,14 +37,15 @@ export async function answerTokenCall(
   }
   if (canonical.wire.query.size > 0)
     return fail(400, 'invalid_request', 'Credentials belong in the header or in the body, never in the address.')
-  if (!/^application\/x-www-form-urlencoded( *;.*)?$/i.test(canonical.contentType ?? '')) {
+  if (!/^application\/x-www-form-urlencoded( *;.*)?$/i.test(canonical.wire.contentType ?? '')) {
     return fail(415, 'invalid_request', 'The content type must be application/x-www-form-urlencoded.')
   }
   if (canonical.contentLength > MAX_BODY) return fail(400, 'invalid_request', 'The body is too long.')
   if (canonical.wantsContinue) res.writeContinue()
   const body = await readBody(message, MAX_BODY)
   if (body === undefined) return fail(408, 'invalid_request', 'The body did not come.')
-  const form = parseForm(body)
+  // One character a byte: what is not ASCII stands percent-encoded in a form.
+  const form = parseForm(body.toString('latin1'))
   if (!form) return fail(400, 'invalid_request', 'The body is not a form, or a parameter stands in it twice.')
   if (form.get('grant_type') !== 'client_credentials')
     return fail(400, 'unsupported_grant_type', 'The grant type must be client_credentials.')

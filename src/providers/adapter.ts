@@ -6,7 +6,7 @@
 import type { Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import type { MeterId } from '../domain/meter.ts'
-import type { ScopeLine } from '../domain/permission.ts'
+import type { AccountId, PermissionView, ScopeLine } from '../domain/permission.ts'
 import type { AccessRequest } from '../domain/request.ts'
 import type { Day, Millis } from '../domain/time.ts'
 
@@ -15,17 +15,31 @@ export interface WireRequest {
   readonly method: string
   readonly path: string
   readonly query: ReadonlyMap<string, string>
+  readonly contentType?: string
+  readonly soapAction?: string
 }
 
-export type Classified<Form> =
+/** What is asked for, once all of the request is read. */
+export type Named<Form> =
   | { readonly is: 'access'; readonly access: AccessRequest; readonly form: Form }
+  /** What the caller may read, by the registry: answered by the gate itself, without a call to the data holder. */
+  | { readonly is: 'shares'; readonly asked: SharesAsked; readonly form: Form }
+  | { readonly is: 'refused'; readonly reason: Reason; readonly form: Form | null; readonly flaw?: string }
+
+export type Classified<Form> =
+  | Named<Form>
   /** `POST` of client credentials, answered by the gate itself. */
   | { readonly is: 'token' }
   /** A question about the interface itself, which the adapter answers to anybody: there is no meter in it. */
   | { readonly is: 'told'; readonly reply: Reply }
-  /** What the caller may read, by the registry: answered by the gate itself, without a call to the data holder. */
-  | { readonly is: 'shares'; readonly form: Form }
-  | { readonly is: 'refused'; readonly reason: Reason; readonly form: Form | null; readonly flaw?: string }
+  /** The body names it, of at most so many bytes: it is read once the caller is identified. */
+  | {
+      readonly is: 'body'
+      readonly form: Form
+      readonly most: number
+      /** Undefined where the body did not come, or is longer. */
+      readonly read: (body: Uint8Array | undefined) => Named<Form>
+    }
 
 /**
  * Chosen by the operator for each client: which status and code a refusal has in the client's own dialect. `native`: as
@@ -49,10 +63,23 @@ export interface Reply {
 
 /** What goes to the data holder; credentials and framing are added by the forward step. */
 export interface OutgoingCall {
-  readonly method: 'GET'
+  readonly method: 'GET' | 'POST'
   /** Path and query, built from the canonical request only. */
   readonly target: string
   readonly accept: string
+  readonly body?: {
+    readonly text: string
+    readonly contentType: string
+    readonly soapAction: string
+    /** What in it decides on what is answered, without names or secrets: sealed in the evidence beside the target. */
+    readonly says: string
+  }
+}
+
+/** On whose account, and under which permission, a call is made. */
+export interface Under {
+  readonly account: AccountId
+  readonly permission: PermissionView
 }
 
 /** What a data holder's non-200 answer means. `code` is the holder's own where it looks like one: at most 64 of `[A-Za-z0-9_-]`. */
@@ -108,6 +135,8 @@ export interface PartReader {
   readonly counts: Counts
   /** Why all readings were dropped, if they were: the answer is then refused as `step_too_fine`. */
   readonly allTooFine: boolean
+  /** What the holder said in the body of an answer with status 200; in place of readings it is what the client is told. */
+  readonly said?: HolderError | undefined
 }
 
 export type Fed =
@@ -129,8 +158,10 @@ export interface Answer {
 
 export interface ProviderAdapter<Form> {
   readonly id: AccessRequest['provider']
+  /** Whether a path is of this interface, open or not. */
+  serves(path: string): boolean
   classify(request: WireRequest, today: Day): Classified<Form>
-  rewrite(form: Form, access: AccessRequest, part: Part): OutgoingCall
+  rewrite(form: Form, access: AccessRequest, part: Part, under: Under): OutgoingCall
   /** Not translatable between the client's dialect and the holder's: refused before anything is decided. */
   canAnswer(form: Form): boolean
   answer(form: Form, access: AccessRequest, parts: readonly Part[]): Answer
@@ -138,10 +169,8 @@ export interface ProviderAdapter<Form> {
   /** The holder's own refusal in the client's dialect and style; free text of the holder never crosses. */
   passError(form: Form, style: DenialStyle, status: number, error: HolderError): Reply
   refuse(form: Form | null, style: DenialStyle, refusal: Refusal): Reply
-  /** Of which shares a client asks; undefined where the body is no such question. */
-  readShares(body: string): SharesAsked | undefined
-  /** The client's own permissions, as the data holder would list its shares. */
-  showShares(asked: SharesAsked, held: readonly HeldShare[]): Reply
+  /** The client's own permissions, as the data holder would list its shares. Absent where it has no such list. */
+  showShares?(asked: SharesAsked, held: readonly HeldShare[]): Reply
   /** For a 200 of the holder's in which no reading was that may leave: `close` gave nothing. */
   noData(form: Form, style: DenialStyle): Reply
 }

@@ -29,6 +29,11 @@ export interface LogFields {
   readonly outcome?: string
   readonly url?: string
   readonly ops?: string
+  /** An open route of the settings, and what passed on it. */
+  readonly open?: string
+  readonly status?: number
+  readonly bytes?: number
+  readonly ms?: number
   /** A sentence of our own, or of SQLite. */
   readonly why?: string
   /** What keeps a settings file from being taken: places and sentences, in which no value of the file is echoed. */
@@ -73,6 +78,10 @@ const FIELDS: Readonly<Record<keyof LogFields, (value: unknown) => unknown>> = {
   outcome: text,
   url: text,
   ops: text,
+  open: text,
+  status: number,
+  bytes: number,
+  ms: number,
   why: text,
   mistakes: (value) =>
     list(value, (item) => {

@@ -39,6 +39,24 @@ export function metricsOf() {
       buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120],
       registers,
     }),
+    openRequests: new Counter({
+      name: 'ecluse_open_requests_total',
+      help: 'Requests on routes of open data by how they ended',
+      labelNames: ['route', 'result'] as const,
+      registers,
+    }),
+    openBytes: new Counter({
+      name: 'ecluse_open_bytes_total',
+      help: 'Bytes of open data that were passed on',
+      labelNames: ['route'] as const,
+      registers,
+    }),
+    openSockets: new Gauge({
+      name: 'ecluse_open_sockets',
+      help: 'WebSockets open on routes of open data',
+      labelNames: ['route'] as const,
+      registers,
+    }),
     quotaLeft: new Gauge({ name: 'ecluse_quota_left', help: 'Calls left in the hour', labelNames: ['account', 'api'] as const, registers }),
     journalQueue: new Gauge({ name: 'ecluse_journal_queue', help: 'Calls that wait for the journal', registers }),
     commitSeconds: new Histogram({

@@ -2,7 +2,8 @@
  * Simulated Enedis Data Connect on loopback, both generations on one port: the consent pages and the customer's account,
  * the token call, the measures, the contracts, the subscribed services, quotas and refusals, with invented meters
  * (`meters.ts`) and what people share of them (`shares.ts`). It remembers every data call that it
- * saw, so that evidence can be held against it, and misbehaves when it is told to.
+ * saw, so that evidence can be held against it, and misbehaves when it is told to. Beside it, under other paths, stands
+ * the simulated GRDF (`adict.ts`) and the simulated SGE (`sge.ts`).
  *
  * It never stands for the real holder: it listens on 127.0.0.1 only, and what tells it to misbehave is answered only to
  * a caller that names it by a loopback address. Data of a day is there from midnight on, which is earlier than Enedis is.
@@ -13,6 +14,12 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Day, Millis } from '../domain/time.ts'
 import { parisDay } from '../domain/time.ts'
+import type { Adict } from './adict.ts'
+import { adictServer } from './adict.ts'
+import type { AdictQuotas } from './adict-quotas.ts'
+import { GRDF_QUOTAS } from './adict-quotas.ts'
+import type { AdictClient } from './adict-token.ts'
+import { DEFAULT_ADICT_CLIENT } from './adict-token.ts'
 import type { Application, TokenDesk } from './applications.ts'
 import { DEFAULT_APPLICATION, tokenDesk } from './applications.ts'
 import { control } from './control.ts'
@@ -32,9 +39,18 @@ import type { Answer, Route } from './routes.ts'
 import { answerTo, named, routeOf } from './routes.ts'
 import { sendOddly, sendPieces, sendText } from './send.ts'
 import { NO_SERVICES, subscribedServices } from './services.ts'
+import type { Sge, SgeAccount } from './sge.ts'
+import { DEFAULT_SGE_ACCOUNT, sgeServer } from './sge.ts'
 import type { MeasureKind, Share, ShareOrder } from './shares.ts'
 import { sharesOf } from './shares.ts'
 
+export type { Adict, AdictCall, AdictMail } from './adict.ts'
+export type { AdictMisbehaviourInput } from './adict-misbehave.ts'
+export type { AdictQuotas } from './adict-quotas.ts'
+export type { AdictOrder, AdictRight } from './adict-rights.ts'
+export { ADICT_PATH } from './adict-routes.ts'
+export type { AdictClient } from './adict-token.ts'
+export { ADICT_OLD_TOKEN_PATH, ADICT_SCOPE, ADICT_TOKEN_PATH, DEFAULT_ADICT_CLIENT } from './adict-token.ts'
 export type { Application } from './applications.ts'
 export { DEFAULT_APPLICATION } from './applications.ts'
 export type { FranceConnect } from './france-connect.ts'
@@ -42,6 +58,12 @@ export type { FranceConnectClient } from './france-connect-request.ts'
 export { DEFAULT_SERVICE } from './france-connect-request.ts'
 export type { FranceWrong } from './france-connect-wrong.ts'
 export type { MisbehaviourInput } from './misbehave.ts'
+export type { Sge, SgeAccount } from './sge.ts'
+export { DEFAULT_SGE_ACCOUNT } from './sge.ts'
+export type { SgeCall } from './sge-calls.ts'
+export type { SgeMisbehaviourInput } from './sge-misbehave.ts'
+export type { SgePoint } from './sge-points.ts'
+export type { SgeSubscription } from './sge-subscriptions.ts'
 export type { MeasureKind, Share, ShareOrder } from './shares.ts'
 
 export interface SandboxOptions {
@@ -52,6 +74,11 @@ export interface SandboxOptions {
   readonly credentials?: readonly Application[]
   /** A service that the simulated FranceConnect knows from the start. */
   readonly franceConnect?: FranceConnectClient
+  /** The third parties of the simulated GRDF; the first has rights from the start. */
+  readonly adictCredentials?: readonly AdictClient[]
+  readonly adictQuotas?: AdictQuotas
+  /** Whom the simulated SGE knows. */
+  readonly sgeAccounts?: readonly SgeAccount[]
 }
 
 /** One call to a data path, as it arrived. The last two are known once it was answered. */
@@ -77,6 +104,8 @@ export interface SeenCall {
 export interface Sandbox {
   readonly url: string
   readonly franceConnect: FranceConnect
+  readonly adict: Adict
+  readonly sge: Sge
   calls(): readonly SeenCall[]
   misbehave(wanted: MisbehaviourInput): void
   /** Says where people come back to from the consent page, as an application does on Enedis's portal. */
@@ -129,11 +158,19 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
     france,
   )
+  const adict = adictServer({
+    clients: options.adictCredentials ?? [DEFAULT_ADICT_CLIENT],
+    quotas: options.adictQuotas ?? GRDF_QUOTAS,
+    now,
+  })
+  const sge = sgeServer({ accounts: options.sgeAccounts ?? [DEFAULT_SGE_ACCOUNT], now })
   let seen: SeenCall[] = []
   let count = 0
   let delayed = 0
   const handle: Omit<Sandbox, 'url' | 'close'> = {
     franceConnect: france.handle,
+    adict: adict.handle,
+    sge: sge.handle,
     calls: () => seen,
     misbehave: (wanted) => odd.ask(wanted),
     register(clientId, redirectUri) {
@@ -159,6 +196,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       odd.reset()
       book.reset()
       france.handle.reset()
+      adict.handle.reset()
+      sge.handle.reset()
     },
   }
 
@@ -166,6 +205,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const url = URL.parse(message.url ?? '', 'http://sandbox')
     if (!url) return refuse(res, 'no_resource', 'v5')
     if (url.pathname.startsWith('/_sandbox/')) return control(sandbox, message, url, res)
+    if (adict.takes(url.pathname)) return adict.take(message, url, res)
+    if (sge.takes(url.pathname)) return sge.take(message, url, res)
     if (isPage(url.pathname)) return page(message, url, res)
     if (url.pathname === TOKEN_PATH || url.pathname === REVOKE_PATH) return token(desk, message, url.pathname, res, odd.next('token'))
     const route = routeOf(url.pathname)

@@ -31,7 +31,7 @@ export function addressOf(visit: Visit, prefix: string = visit.prefix): string {
 }
 
 export interface SimulatedPage {
-  readonly holder: 'enedis' | 'franceconnect'
+  readonly holder: 'enedis' | 'franceconnect' | 'grdf'
   readonly title: Said
   readonly body: Content
   /** Origins that a form of the page may lead to. */
@@ -42,6 +42,7 @@ export interface SimulatedPage {
 const NAMES: Readonly<Record<SimulatedPage['holder'], Said>> = {
   enedis: { fr: 'Enedis simulé', en: 'Simulated Enedis' },
   franceconnect: { fr: 'FranceConnect simulé', en: 'Simulated FranceConnect' },
+  grdf: { fr: 'GRDF simulé', en: 'Simulated GRDF' },
 }
 const MARKED: Readonly<Record<SimulatedPage['holder'], Said>> = {
   enedis: {
@@ -52,18 +53,24 @@ const MARKED: Readonly<Record<SimulatedPage['holder'], Said>> = {
     fr: 'Simulation : ceci n’est pas FranceConnect. Les personnes sont inventées, aucune identité réelle n’est transmise.',
     en: 'Simulation: this is not FranceConnect. People are invented, no real identity is passed on.',
   },
+  grdf: {
+    fr: 'Simulation : ceci n’est pas GRDF. Les personnes et les points sont inventés, aucune donnée réelle n’est partagée.',
+    en: 'Simulation: this is not GRDF. People and points are invented, no real data is shared.',
+  },
 }
 const ACCOUNT: Said = { fr: 'Mes partages (simulation)', en: 'My shares (simulation)' }
+const MAILS: Said = { fr: 'Courriels (simulation)', en: 'Mails (simulation)' }
 
 export function sendPage(res: ServerResponse, status: number, visit: Visit, page: SimulatedPage): void {
   const { language, prefix } = visit
+  const [path, name] = page.holder === 'grdf' ? [MAIL_PATH, MAILS] : [ACCOUNT_PATH, ACCOUNT]
   const text = pageOf({
     language,
     title: page.title[language],
     site: {
       name: NAMES[page.holder][language],
-      home: `${prefix}${ACCOUNT_PATH}`,
-      links: [{ href: `${prefix}${ACCOUNT_PATH}`, text: ACCOUNT[language] }],
+      home: `${prefix}${path}`,
+      links: [{ href: `${prefix}${path}`, text: name[language] }],
     },
     body: html`<p class="note">${MARKED[page.holder][language]}</p>
       <h1>${page.title[language]}</h1>
@@ -76,6 +83,7 @@ export function sendPage(res: ServerResponse, status: number, visit: Visit, page
 }
 
 export const ACCOUNT_PATH = '/mon-compte'
+export const MAIL_PATH = '/adict/mail'
 
 export function redirect(res: ServerResponse, to: string, parameters: Readonly<Record<string, string | undefined>> = {}): void {
   const target = new URL(to)

@@ -5,6 +5,8 @@
 import { DATA_KINDS, isAtLeast, PROVIDERS, type DataKind } from '../domain/vocabulary.ts'
 import { didYouMean, type Path } from './mistakes.ts'
 import { isLoopback, isPrivate } from './network.ts'
+import type { OpenRoute } from './open-routes.ts'
+import { openRoutes } from './open-routes.ts'
 import { listOf } from './policy-document.ts'
 import type { Written } from './shape.ts'
 
@@ -25,6 +27,7 @@ export interface Parts {
   readonly redis?: Written['redis']
   readonly portal?: Written['portal']
   readonly console?: Written['console']
+  readonly open?: readonly (OpenRoute | undefined)[]
   readonly clients: readonly (Client | undefined)[]
   readonly purposes: readonly (Purpose | undefined)[]
   readonly rules: readonly (Rule | undefined)[]
@@ -43,10 +46,11 @@ export function contradictions(parts: Parts): Finding[] {
     ...parts.rules.flatMap((r, i) => (r ? unknownPurposes(r, ['rules', i, 'purpose'], parts.codes) : [])),
     ...neverSpeaking(parts),
     ...ports(parts),
-    ...dataConnect(parts),
+    ...dataHolders(parts),
     ...sharedKeys(parts),
     ...redisKeys(parts),
     ...people(parts),
+    ...openRoutes(parts),
     ...parts.clients.flatMap((c, i) => (c ? asking(c, ['clients', i], parts) : [])),
   ]
 }
@@ -64,6 +68,12 @@ export function doubts(parts: Parts): Finding[] {
   }
   if (parts.rules.length === 0) found.push({ path: ['rules'], message: 'no rule: every request is refused' })
   for (const [i, client] of parts.clients.entries()) {
+    if (client?.identifies_by.includes('certificate') && parts.listeners && parts.listeners.gate.tls?.client_certificates !== true) {
+      found.push({
+        path: ['clients', i, 'identifies_by'],
+        message: "the gate asks nobody for a certificate: set 'client_certificates: true' in listeners.gate.tls",
+      })
+    }
     if (!client || parts.rules.length === 0) continue
     if (!parts.rules.some((rule) => rule && covers(rule.purpose, client.purpose))) {
       found.push({
@@ -196,16 +206,23 @@ function ports({ listeners }: Parts): Finding[] {
   return found
 }
 
-function dataConnect({ providers }: Parts): Finding[] {
-  const holder = providers?.['enedis-data-connect']
-  if (!holder) return []
-  const path: Path = ['providers', 'enedis-data-connect']
+function dataHolders({ providers }: Parts): Finding[] {
+  if (!providers) return []
+  return Object.entries(providers).flatMap(([id, holder]) => (holder ? dataHolder(id, holder) : []))
+}
+
+type HolderSettings = NonNullable<NonNullable<Parts['providers']>[keyof NonNullable<Parts['providers']>]>
+function dataHolder(id: string, holder: HolderSettings): Finding[] {
+  const path: Path = ['providers', id]
   const found = [
-    ...repeated('accounts', holder.accounts, 'id', (a) => a.id, path),
+    ...repeated('accounts', holder.accounts as readonly { readonly id: string }[], 'id', (a) => a.id, path),
     ...repeated('limits', holder.limits, 'kind', (l) => l.kind, path),
   ]
   if (!holder.allow_private && isPrivate(new URL(holder.url).hostname)) {
     found.push({ path: [...path, 'url'], message: "a private address: set 'allow_private: true' if this is a simulator" })
+  }
+  if (!holder.allow_private && 'token_url' in holder && isPrivate(new URL(holder.token_url).hostname)) {
+    found.push({ path: [...path, 'token_url'], message: "a private address: set 'allow_private: true' if this is a simulator" })
   }
   return found
 }

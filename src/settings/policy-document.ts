@@ -55,9 +55,10 @@ export function compilePolicy(settings: Settings): Policy {
   return {
     rules: settings.rules.flatMap(expand),
     purposes: settings.purposes.toSorted((a, b) => (a.code < b.code ? -1 : 1)),
-    limits: settings.providers['enedis-data-connect'].limits
-      .map((limit) => ({ provider: 'enedis-data-connect' as const, ...limit }))
-      .toSorted((a, b) => (a.kind < b.kind ? -1 : 1)),
+    limits: PROVIDERS.flatMap((provider) => {
+      const limits = settings.providers[provider]?.limits ?? []
+      return limits.map((limit) => ({ provider, ...limit })).toSorted((a, b) => (a.kind < b.kind ? -1 : 1))
+    }),
   }
 }
 
@@ -76,6 +77,7 @@ function expand(rule: Settings['rules'][number]): Rule[] {
         provider,
         onOverrun: rule.onOverrun ?? (kind !== '*' && MEASURES.includes(kind) ? 'narrow' : 'refuse'),
         coarser: rule.coarser,
+        ...(rule.straddling === 'keep' && { keepsStraddling: true as const }),
         longestDays: rule.longestDays ?? null,
         oldestDays: rule.oldestDays ?? null,
         callsPerHour: rule.callsPerHour ?? null,
@@ -102,6 +104,7 @@ const documentSchema = z.strictObject({
         provider: z.union([any, z.enum(PROVIDERS)]),
         onOverrun: z.enum(['refuse', 'narrow']),
         coarser: z.enum(COARSER),
+        keepsStraddling: z.literal(true).exactOptional(),
         longestDays: whole.nullable(),
         oldestDays: whole.nullable(),
         callsPerHour: whole.nullable(),

@@ -8,12 +8,14 @@
  */
 import * as z from 'zod'
 import { COARSER, DATA_KINDS, GDPR_BASES, PROVIDERS, STEPS } from '../domain/vocabulary.ts'
+import { openRouteSchema } from './open-routes.ts'
 import {
   accountId,
   address,
   clientId,
   count,
   id,
+  listenerUrl,
   originFlaw,
   path,
   port,
@@ -77,7 +79,14 @@ const listeners = z
         address: address('where clients reach the gate'),
         port: port(8080, 'port for clients'),
         tls: z
-          .strictObject({ certificate: path('certificate chain, PEM'), key: path('private key, PEM, mode 0600') })
+          .strictObject({
+            certificate: path('certificate chain, PEM'),
+            key: path('private key, PEM, mode 0600'),
+            client_certificates: z
+              .boolean()
+              .default(false)
+              .describe('ask callers for a certificate: for clients that identify by one; others may have none'),
+          })
           .describe('the gate ends TLS itself; without it, something before it must')
           .optional(),
         proxies,
@@ -118,52 +127,135 @@ const holderLimit = z.strictObject({
     .strictObject({ months: whole(0, 600).describe('whole months'), days: whole(0, 366).default(0).describe('and days') })
     .describe('how far back the data holder keeps data'),
 })
+const ADICT_LIMITS = [
+  { kind: 'daily_energy' as const, call_days: 1096, history: { months: 36, days: 0 } },
+  { kind: 'published_reading' as const, call_days: 1827, history: { months: 60, days: 0 } },
+]
 const DATA_CONNECT_LIMITS = [
   { kind: 'load_curve' as const, call_days: 7, history: { months: 24, days: 15 } },
   { kind: 'daily_energy' as const, call_days: 365, history: { months: 36, days: 15 } },
   { kind: 'max_power' as const, call_days: 365, history: { months: 36, days: 15 } },
 ]
 
+/** How a data holder is called, whichever it is. */
+const calling = {
+  url: holderUrl,
+  ca: path('certificate authority of the data holder, PEM, instead of the public ones').optional(),
+  allow_private: z.boolean().default(false).describe('allow a private or loopback address: simulators only'),
+  timeouts: z
+    .strictObject({
+      connect_seconds: count(5, 1, 60, 'to connect, TLS included'),
+      headers_seconds: count(30, 1, 300, 'from the request to the first byte'),
+      body_seconds: count(30, 1, 300, 'between two pieces of an answer'),
+      total_seconds: count(300, 1, 3600, 'for the whole call'),
+      slow_client_seconds: count(60, 1, 600, 'how long a client may read nothing before it is cut'),
+    })
+    .describe('when to give a call up')
+    .prefault({}),
+  max_answer_bytes: count(33_554_432, 65_536, 1_073_741_824, 'largest answer; beyond it the call is cut'),
+}
+function accounts<Q extends z.ZodType>(quota: Q) {
+  return z
+    .array(
+      z.strictObject({
+        id: accountId.describe('name of the account; permissions are bound to it'),
+        client_id: text().describe('identifier of the application at the data holder; not a secret'),
+        client_secret: secret,
+        quota,
+      }),
+    )
+    .min(1)
+    .describe("the operator's applications at the data holder")
+}
+const SHARED = 'what the data holder allows this account; clients share it fairly'
+
 const dataConnect = z
   .strictObject({
     generation: z.enum(['2026', 'v5']).default('2026').describe('which generation is spoken to Enedis; clients may speak either'),
-    url: holderUrl,
-    ca: path('certificate authority of the data holder, PEM, instead of the public ones').optional(),
-    allow_private: z.boolean().default(false).describe('allow a private or loopback address: simulators only'),
-    timeouts: z
-      .strictObject({
-        connect_seconds: count(5, 1, 60, 'to connect, TLS included'),
-        headers_seconds: count(30, 1, 300, 'from the request to the first byte'),
-        body_seconds: count(30, 1, 300, 'between two pieces of an answer'),
-        total_seconds: count(300, 1, 3600, 'for the whole call'),
-        slow_client_seconds: count(60, 1, 600, 'how long a client may read nothing before it is cut'),
-      })
-      .describe('when to give a call up')
-      .prefault({}),
-    max_answer_bytes: count(33_554_432, 65_536, 1_073_741_824, 'largest answer; beyond it the call is cut'),
+    ...calling,
     connections: count(32, 1, 1024, 'to the data holder at once, for each account'),
-    accounts: z
-      .array(
-        z.strictObject({
-          id: accountId.describe('name of the account; permissions are bound to it'),
-          client_id: text().describe('identifier of the application at the data holder; not a secret'),
-          client_secret: secret,
-          quota: z
-            .strictObject({
-              per_second: count(5, 1, 10_000, 'calls in a second'),
-              per_hour: count(1000, 1, 10_000_000, 'calls in an hour; 2026 counts per API'),
-            })
-            .describe('what the data holder allows this account; clients share it fairly')
-            .prefault({}),
-        }),
-      )
-      .min(1)
-      .describe("the operator's applications at the data holder"),
+    accounts: accounts(
+      z
+        .strictObject({
+          per_second: count(5, 1, 10_000, 'calls in a second'),
+          per_hour: count(1000, 1, 10_000_000, 'calls in an hour; 2026 counts per API'),
+        })
+        .describe(SHARED)
+        .prefault({}),
+    ),
     limits: z.array(holderLimit).default(DATA_CONNECT_LIMITS).describe('what the data holder answers to, for each kind'),
   })
   .describe('Enedis Data Connect')
 
-const providers = z.strictObject({ 'enedis-data-connect': dataConnect }).describe('the data holders')
+const adict = z
+  .strictObject({
+    ...calling,
+    token_url: listenerUrl('where its identity provider gives tokens; which of the two is told by GRDF'),
+    upper_bound: z
+      .enum(['excluded', 'included'])
+      .default('excluded')
+      .describe('whether GRDF takes date_fin as the day after the last one, or as the last one'),
+    connections: count(2, 1, 64, 'to the data holder at once, for each account'),
+    accounts: accounts(
+      z
+        .strictObject({
+          per_second: count(1, 1, 10_000, 'calls in a second'),
+          per_day: count(6000, 1, 10_000_000, 'calls in a day, all services together'),
+        })
+        .describe(SHARED)
+        .prefault({}),
+    ),
+    limits: z.array(holderLimit).default(ADICT_LIMITS).describe('what the data holder answers to, for each kind'),
+  })
+  .describe('GRDF ADICT v2: gas')
+
+const SGE_LIMITS = [
+  { kind: 'load_curve' as const, call_days: 7, history: { months: 24, days: 0 } },
+  { kind: 'daily_energy' as const, call_days: 1096, history: { months: 36, days: 0 } },
+  { kind: 'max_power' as const, call_days: 1096, history: { months: 36, days: 0 } },
+  { kind: 'index' as const, call_days: 1096, history: { months: 36, days: 0 } },
+  { kind: 'published_reading' as const, call_days: 1127, history: { months: 36, days: 0 } },
+]
+const sgeAccount = z.strictObject({
+  id: accountId.describe('name of the account; permissions are bound to it'),
+  login: z.email().max(100).describe("the operator's login at SGE; written into every call in place of the caller's"),
+  contract: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,15}$/, 'expected the identifier of a contract: 1 to 15 letters and digits')
+    .describe('identifier of the contract; written into every call in place of the caller’s'),
+  tls: z
+    .strictObject({ certificate: path('certificate chain, PEM'), key: path('private key, PEM, mode 0600') })
+    .describe('client certificate that Enedis has installed; replaced files are used from the next connection on')
+    .optional(),
+  basic: z
+    .strictObject({ user: text().describe('user'), password: secret })
+    .describe('user and password beside the certificate, where Enedis asks for them')
+    .optional(),
+  quota: z
+    .strictObject({
+      per_second: count(1, 1, 10_000, 'calls in a second: measured in homologation, that of production is not published'),
+      per_hour: count(3600, 1, 10_000_000, 'calls in an hour'),
+    })
+    .describe(SHARED)
+    .prefault({}),
+})
+const sge = z
+  .strictObject({
+    ...calling,
+    connections: count(4, 1, 256, 'to the data holder at once, for each account'),
+    legacy: z.boolean().default(false).describe('serve services too that Enedis has withdrawn: ConsultationMesuresDetaillees v2.0'),
+    quantities: z
+      .enum(['active', 'all'])
+      .default('active')
+      .describe('what a permission for measures opens: active energy and power, or reactive ones and voltage as well'),
+    accounts: z.array(sgeAccount).min(1).describe("the operator's contracts at the data holder"),
+    limits: z.array(holderLimit).default(SGE_LIMITS).describe('what the data holder answers to, for each kind'),
+  })
+  .describe('Enedis SGE Tiers: every segment, by SOAP')
+
+const providers = z
+  .strictObject({ 'enedis-data-connect': dataConnect, 'enedis-sge': sge.optional(), 'grdf-adict': adict.optional() })
+  .describe('the data holders')
 
 const perClient = {
   concurrency: whole(1, 10_000).describe('requests of one client at once'),
@@ -190,6 +282,17 @@ export const clientSchema = z.strictObject({
       'shape of refusals. native: as the server in whose place the gate stands, which is told by the path; enedis: 403; domoticz: 404 for clients that erase their token on a 403; conso: 401 for a meter not of the token, and texts that end an import',
     ),
   refuses_narrowing: z.boolean().default(false).describe('prefers a refusal to a part of what it asked for'),
+  identifies_by: z
+    .array(z.enum(['bearer', 'basic', 'path', 'certificate']))
+    .min(1)
+    .default(['bearer'])
+    .describe(
+      'how it proves who it is. bearer: a consent token in the header; basic: identifier and secret in the header; path: a consent token before the path, /with-token/TOKEN/…; certificate: a TLS client certificate, where the gate ends TLS itself',
+    ),
+  certificates: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of a certificate: 64 hexadecimal digits in small letters'))
+    .default([])
+    .describe('SHA-256 fingerprints of its TLS client certificates'),
   disabled: z.boolean().default(false).describe('refused at once, its permissions kept'),
   cors_origins: z.array(corsOrigin).default([]).describe('web pages that may call with this client'),
   oauth: oauthSchema.prefault({}),
@@ -226,6 +329,10 @@ export const ruleSchema = z.strictObject({
     .enum(COARSER)
     .default('fetch')
     .describe("a coarser series than granted: none, the holder's own call (fetch), or also a sum made here (derive)"),
+  straddling: z
+    .enum(['drop', 'keep'])
+    .default('drop')
+    .describe('a reading about days of which only some are granted (a billing period at the edge): dropped, or kept whole'),
   longest_days: whole(1, 36_600).describe('longest period of one request').optional(),
   oldest_days: whole(1, 36_600).describe('how many days before today may be asked for').optional(),
   calls_per_hour: whole(1, 10_000_000).describe('calls to the data holder that one client may cause in an hour under this rule').optional(),
@@ -299,6 +406,11 @@ export const settingsSchema = z
     evidence,
     redis: redis.optional(),
     tokens,
+    open_routes: z
+      .array(openRouteSchema)
+      .min(1)
+      .describe('paths that lead to portals of open data, without token and without consent')
+      .optional(),
     portal: portalSchema.optional(),
     console: consoleSchema.optional(),
     shadow_policy: path(

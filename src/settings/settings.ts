@@ -11,6 +11,7 @@ import type { Policy } from '../domain/policy.ts'
 import { contradictions, doubts, type Parts } from './cross-checks.ts'
 import { mistakesOf } from './issues.ts'
 import type { Mistake, Path } from './mistakes.ts'
+import { openRouteSchema } from './open-routes.ts'
 import { policyDocument, policyHash, type PolicyDocument } from './policy-document.ts'
 import { clientSchema, purposeSchema, ruleSchema, settingsSchema } from './schema.ts'
 import { secretsWritten, type Environment } from './secret.ts'
@@ -140,6 +141,7 @@ function partsOf(value: unknown): Parts {
     clients: list(clientSchema, 'clients'),
     purposes: list(purposeSchema, 'purposes'),
     rules: list(ruleSchema, 'rules'),
+    open: list(openRouteSchema, 'open_routes'),
   }
 }
 

@@ -11,11 +11,12 @@ import { text } from 'node:stream/consumers'
 import type { AccountId, ClientId, PermissionId } from '../../src/domain/permission.ts'
 import type { MeterId } from '../../src/domain/meter.ts'
 import type { Millis } from '../../src/domain/time.ts'
+import { applicationToken } from '../../src/gateway/application-token.ts'
 import { holderAt } from '../../src/gateway/holder.ts'
 import { listen } from '../../src/gateway/listener.ts'
 import { decisionWatch } from '../../src/gateway/decision-watch.ts'
 import { handle } from '../../src/gateway/pipeline.ts'
-import type { Gate, Live } from '../../src/gateway/ports.ts'
+import type { Gate, Live, ProviderRoute } from '../../src/gateway/ports.ts'
 import { quotaOf } from '../../src/gateway/quota.ts'
 import { refusalBudget } from '../../src/gateway/refusals.ts'
 import { underWay } from '../../src/gateway/under-way.ts'
@@ -84,6 +85,19 @@ const identities = new Map([[tokenHash(token).toString('base64'), identity]])
 const meterTokens = new Map<MeterId, Buffer>()
 let entries = 0
 const metrics = metricsOf()
+const called = { ...dc, url: holderUrl, ca: undefined }
+const application = { id: account, clientId: 'application', secret: 'bench' }
+const applicationTokens = applicationToken(application, called, { url: `${holderUrl}/oauth2/v3/token` }, () => performance.now(), log)
+const route: ProviderRoute = {
+  id: 'enedis-data-connect',
+  adapter: dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>,
+  holders: new Map([[account, holderAt(account, called, applicationTokens)]]),
+  quota: quotaOf(
+    () => ({ perSecond: 10_000, most: 10_000_000, windowMs: 3_600_000 }),
+    () => Date.now(),
+    20_000,
+  ),
+}
 const gate: Gate = {
   placeOf: placesBehind([]),
   live: () => live,
@@ -101,30 +115,11 @@ const gate: Gate = {
     outcome: () => Promise.resolve({ n: (entries += 1) }),
     refused: () => Promise.resolve({ is: 'confirmed' }),
     exchange: () => Promise.resolve(undefined),
+    tokenFor: () => Promise.resolve(undefined),
     heldShares: () => Promise.resolve([]),
     holderRefused: () => Promise.resolve(),
   },
-  route: {
-    id: 'enedis-data-connect',
-    adapter: dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>,
-    holders: new Map([
-      [
-        account,
-        holderAt(
-          { id: account, clientId: 'application', secret: 'bench' },
-          { ...dc, url: holderUrl, ca: undefined },
-          '/oauth2/v3/token',
-          () => performance.now(),
-          log,
-        ),
-      ],
-    ]),
-    quota: quotaOf(
-      () => ({ perSecond: 10_000, perHour: 10_000_000 }),
-      () => Date.now(),
-      20_000,
-    ),
-  },
+  routeOf: () => route,
   refusals: refusalBudget(),
   underWay: underWay(),
   metrics,

@@ -6,6 +6,7 @@ import { classify } from '../../src/providers/enedis-data-connect/classify.ts'
 import { dataConnect } from '../../src/providers/enedis-data-connect/data-connect.ts'
 import { SERVED_PATHS } from '../../src/providers/enedis-data-connect/dialects.ts'
 import { refuse } from '../../src/providers/enedis-data-connect/refusals.ts'
+import { anUnder } from '../given.ts'
 import type { Random } from './random.ts'
 import { mangled } from './random.ts'
 import type { Target } from './target.ts'
@@ -133,7 +134,7 @@ function oneRequest(random: Random): number {
       averageUp: false,
       keepKinds: [],
     }
-    const out = adapter.rewrite(form, access, whole as never).target
+    const out = adapter.rewrite(form, access, whole as never, anUnder()).target
     // What goes to the holder is made of these characters and is itself canonical.
     if (!/^[A-Za-z0-9_/?&=.-]+$/.test(out)) throw new Finding(`sent to the holder: ${out}`, target)
     if ('status' in canonicalOf({ method: 'GET', target: out, httpVersion: '1.1', rawHeaders: ['Host', 'h'] }, 2048))

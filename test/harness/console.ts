@@ -123,7 +123,7 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     status: () => ({}),
   }
   const quota = quotaOf(
-    () => ({ perSecond: 5, perHour: 1_000_000 }),
+    () => ({ perSecond: 5, most: 1_000_000, windowMs: 3_600_000 }),
     () => performance.now(),
     1000,
   )
@@ -136,7 +136,7 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     log: logger,
     ready: state.ready,
     readiness: () => ({ ready: true, checks: { evidence: 'ok', redis: 'off' } }),
-    quota,
+    quotas: () => quota.left().map(({ account, api, calls }) => ({ account, api, left: calls, most: 1_000_000, windowSeconds: 3600 })),
     watch: {
       latest: (most) => (options.decisions ?? []).slice(0, most) as never,
       differences: (most) => (options.differences ?? []).slice(0, most) as never,

@@ -71,7 +71,10 @@ export function secretsOf(): Record<string, string> {
 export interface PermissionWish {
   readonly id: string
   readonly client?: Client
+  /** The number of an electricity meter, or `pce:` and that of a gas one. */
   readonly meter?: string
+  /** Where it is read, by the account of the same name. Enedis Data Connect, unless said otherwise. */
+  readonly provider?: 'enedis-sge' | 'grdf-adict'
   /** Days of all its dated lines, `until` excluded. */
   readonly from?: string
   readonly until?: string
@@ -93,14 +96,14 @@ export function permissionTree(wish: PermissionWish): Tree {
   ]
   return {
     id: wish.id,
-    meter: `prm:${wish.meter ?? METER}`,
+    meter: wish.meter?.includes(':') === true ? wish.meter : `prm:${wish.meter ?? METER}`,
     holder: wish.holder ?? { kind: 'natural', reference: `holder of ${wish.id}` },
     client,
     ground: { gdpr_basis: 'consent', sector_release: 'express_authorisation' },
     valid_from: wish.validFrom ?? '2026-01-01T00:00:00Z',
     valid_until: wish.validUntil ?? `${Number(today(0).slice(0, 4)) + 1}-01-01T00:00:00Z`,
     lines,
-    bindings: [{ provider: 'enedis-data-connect', account: 'main' }],
+    bindings: [{ provider: wish.provider ?? 'enedis-data-connect', account: wish.provider === undefined ? 'main' : wish.provider }],
   }
 }
 

@@ -206,7 +206,7 @@ export const status = z
     checks: z.record(z.string(), z.enum(['ok', 'stale', 'slow', 'down', 'off'])),
     entries: z.int(),
     policy: z.string(),
-    quotas: z.array(z.object({ account: z.string(), api: z.string(), left: z.int(), perHour: z.int() })),
+    quotas: z.array(z.object({ account: z.string(), api: z.string(), left: z.int(), most: z.int(), windowSeconds: z.int() })),
     accesses: z.array(z.object({ day: z.string(), calls: z.int(), refused: z.int() })),
   })
   .meta({ id: 'Status' })

@@ -38,14 +38,15 @@ function quotas(visit: Visit): Html {
   const { parts, say, language } = visit
   const gauges = parts.quotas()
   return html`<ul>
-    ${gauges.map(({ account, api, left, perHour }, i) => {
-      const used = Math.max(0, perHour - left)
+    ${gauges.map(({ account, api, left, most, windowSeconds }, i) => {
+      const used = Math.max(0, most - left)
+      const daily = windowSeconds > 3600
       const name = api === '' ? account : `${account}, ${api}`
       return html`<li>
         <label for="quota-${i}"
-          >${say({ fr: `${name} : ${numberIn(language, used)} appels sur ${numberIn(language, perHour)} dans l’heure`, en: `${name}: ${numberIn(language, used)} calls of ${numberIn(language, perHour)} in the hour` })}</label
+          >${say({ fr: `${name} : ${numberIn(language, used)} appels sur ${numberIn(language, most)} ${daily ? 'en un jour' : 'dans l’heure'}`, en: `${name}: ${numberIn(language, used)} calls of ${numberIn(language, most)} in the ${daily ? 'day' : 'hour'}` })}</label
         >
-        <meter id="quota-${i}" min="0" max="${perHour}" high="${Math.floor(perHour * 0.9)}" value="${used}">${used}/${perHour}</meter>
+        <meter id="quota-${i}" min="0" max="${most}" high="${Math.floor(most * 0.9)}" value="${used}">${used}/${most}</meter>
       </li>`
     })}
   </ul>`

@@ -15,7 +15,7 @@ import type { Classified, WireRequest } from '../adapter.ts'
 import type { DataConnectForm, Dialect } from './dialects.ts'
 import { DIALECT_IDS, DIALECTS, pathOf, TOKEN_PATH } from './dialects.ts'
 import type { Generation, SeriesId } from './series.ts'
-import { CLIENT_SERVICES_PATHS } from './services.ts'
+import { CLIENT_SERVICES_PATHS, readShares } from './services.ts'
 import { SERIES, SERIES_IDS } from './series.ts'
 
 /** What can be wrong with a request on a known path. */
@@ -44,8 +44,7 @@ export const ALLOWED = 'GET, OPTIONS'
 
 export function classify(request: WireRequest, today: Day, upstream: Generation): Classified<DataConnectForm> {
   if (request.path === TOKEN_PATH && request.method === 'POST') return { is: 'token' }
-  if (CLIENT_SERVICES_PATHS.includes(request.path) && request.method === 'POST')
-    return { is: 'shares', form: { dialect: '2026', series: 'consumption_curve' } }
+  if (CLIENT_SERVICES_PATHS.includes(request.path) && request.method === 'POST') return whichShares(request)
   const route = routeOf(request.path)
   // Conso API has an answer of its own to other methods; Enedis has none.
   if (request.method !== 'GET' && route?.form.dialect === 'conso') return otherMethod(request.method, route.form)
@@ -67,6 +66,22 @@ export function classify(request: WireRequest, today: Day, upstream: Generation)
   const series = peak2026 ? peakSeries(query) : route.form.series
   if (!isSeries(series)) return refuse(series)
   return { is: 'access', access: accessOf(series, meter, period, upstream), form: { dialect, series } }
+}
+
+/** A thousand meters and what stands around them. */
+const MOST_BODY = 32_768
+
+function whichShares({ query }: WireRequest): Classified<DataConnectForm> {
+  const form = { dialect: '2026', series: 'consumption_curve' } as const
+  return {
+    is: 'body',
+    form,
+    most: MOST_BODY,
+    read(body) {
+      const asked = body === undefined || query.size > 0 ? undefined : readShares(new TextDecoder('latin1').decode(body))
+      return asked ? { is: 'shares', asked, form } : { is: 'refused', reason: 'malformed', form, flaw: 'shares' }
+    },
+  }
 }
 
 /** `OPTIONS` is answered to anybody: it names no meter. */

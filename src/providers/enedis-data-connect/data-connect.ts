@@ -13,7 +13,7 @@ import { indexAnswer } from './index-answer.ts'
 import { measureAnswer } from './measure-answer.ts'
 import { noData, passError, refuse } from './refusals.ts'
 import { canAnswer, rewrite } from './rewrite.ts'
-import { readShares, showShares } from './services.ts'
+import { showShares } from './services.ts'
 import type { DataConnectForm } from './dialects.ts'
 import type { Generation, RecordId } from './series.ts'
 import { SERIES } from './series.ts'
@@ -25,6 +25,8 @@ export function dataConnect(options: { readonly upstream: Generation }): Provide
   const { upstream } = options
   return {
     id: 'enedis-data-connect',
+    // Its clients speak six dialects, each on paths of its own: what no other data holder has is asked of this one.
+    serves: () => true,
     classify: (request, today) => classify(request, today, upstream),
     canAnswer: (form) => canAnswer(form, upstream),
     rewrite: (form, access, part) => rewrite(form, access, part, upstream),
@@ -32,7 +34,6 @@ export function dataConnect(options: { readonly upstream: Generation }): Provide
     holderError,
     passError,
     refuse,
-    readShares,
     showShares,
     noData,
   }

@@ -9,6 +9,7 @@
  */
 import type { Millis } from '../../domain/time.ts'
 import type { HolderError, HolderSays } from '../adapter.ts'
+import { retryAfterSeconds, secondsUntil } from '../retry-after.ts'
 
 type Means = HolderSays['means']
 
@@ -86,7 +87,7 @@ export function holderError(status: number, body: string, retryAfter: string | n
   // Without a code of its own: the code of the text, or the status, so that the evidence always tells something.
   const code = asCode(told?.code ?? '') ?? known?.codes[0] ?? `HTTP_${status}`
   if (means !== 'quota') return { says: { means }, code }
-  const seconds = parseRetryAfter(retryAfter, now) ?? parseNextAccess(told?.nextAccess, now)
+  const seconds = retryAfterSeconds(retryAfter, now) ?? parseNextAccess(told?.nextAccess, now)
   return { says: seconds === undefined ? { means } : { means, retryAfterSeconds: seconds }, code }
 }
 
@@ -156,25 +157,8 @@ function asCode(text: string): string | undefined {
   return /^[A-Za-z0-9_-]{1,64}$/.test(text) && !/[0-9]{10}/.test(text) ? text : undefined
 }
 
-const DAY_SECONDS = 86_400
-
-function parseRetryAfter(text: string | null, now: Millis): number | undefined {
-  if (text === null) return undefined
-  if (/^[0-9]{1,9}$/.test(text)) return clamped(Number(text))
-  if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text)) return undefined
-  return until(Date.parse(text), now)
-}
-
 /** `2026-Jul-17 05:00:00+0000 UTC`, as the API gateway (WSO2) writes it. */
 function parseNextAccess(text: string | undefined, now: Millis): number | undefined {
   const match = /^(\d{4})-([A-Z][a-z]{2})-(\d{2}) (\d{2}:\d{2}:\d{2})\+0000 UTC$/.exec(text ?? '')
-  return match ? until(Date.parse(`${match[3]} ${match[2]} ${match[1]} ${match[4]} GMT`), now) : undefined
-}
-
-function until(at: number, now: Millis): number | undefined {
-  return Number.isFinite(at) ? clamped(Math.ceil((at - now) / 1000)) : undefined
-}
-
-function clamped(seconds: number): number {
-  return Math.min(Math.max(seconds, 1), DAY_SECONDS)
+  return match ? secondsUntil(Date.parse(`${match[3]} ${match[2]} ${match[1]} ${match[4]} GMT`), now) : undefined
 }

@@ -4,6 +4,7 @@ import type { Generation, SeriesId } from '../../../src/providers/enedis-data-co
 import { SERIES_IDS } from '../../../src/providers/enedis-data-connect/series.ts'
 import { DIALECT_IDS, pathOf } from '../../../src/providers/enedis-data-connect/dialects.ts'
 import { dataConnect, SERVED_PATHS } from '../../../src/providers/enedis-data-connect/data-connect.ts'
+import { anUnder } from '../../given.ts'
 import { accessOf, aPart, aRequest, days, get, METER, TODAY } from './given.ts'
 
 const MARCH = days('2026-03-02', '2026-03-04')
@@ -83,7 +84,7 @@ describe('what is asked for', () => {
 
   test('person_id is accepted on v5 and goes nowhere', () => {
     const { form, access } = accessOf(v5.classify(get(CURVE, { ...ok, person_id: '1234567890' }), TODAY))
-    expect(v5.rewrite(form, access, aPart(MARCH)).target).not.toContain('person')
+    expect(v5.rewrite(form, access, aPart(MARCH), anUnder()).target).not.toContain('person')
   })
 
   test('credentials are asked for by POST only', () => {
@@ -234,7 +235,7 @@ describe('the call to Enedis', () => {
     const adapter = dataConnect({ upstream })
     const { form, access } = accessOf(adapter.classify(aRequest(series, client, MARCH), TODAY))
     expect(adapter.canAnswer(form)).toBe(true)
-    expect(adapter.rewrite(form, access, aPart(week))).toStrictEqual({ method: 'GET', target, accept: 'application/json' })
+    expect(adapter.rewrite(form, access, aPart(week), anUnder())).toStrictEqual({ method: 'GET', target, accept: 'application/json' })
   })
 
   test.each([
@@ -243,13 +244,13 @@ describe('the call to Enedis', () => {
   ] as const)('%s has no days', (series, generation, target) => {
     const adapter = dataConnect({ upstream: generation })
     const { form, access } = accessOf(adapter.classify(aRequest(series, generation, null), TODAY))
-    expect(adapter.rewrite(form, access, aPart(null)).target).toBe(target)
+    expect(adapter.rewrite(form, access, aPart(null), anUnder()).target).toBe(target)
   })
 
   test('a sum made here calls the curve of the same direction', () => {
     const { form, access } = accessOf(v5.classify(aRequest('daily_production', 'v5', MARCH), TODAY))
     const part = aPart(week, { how: 'derive', kind: 'load_curve' })
-    expect(v5.rewrite(form, access, part).target).toMatch(/^\/metering_data_plc\/v5\/production_load_curve\?/)
+    expect(v5.rewrite(form, access, part, anUnder()).target).toMatch(/^\/metering_data_plc\/v5\/production_load_curve\?/)
   })
 
   test.each([
@@ -276,7 +277,7 @@ describe('the call to Enedis', () => {
 
   test('never a period outside the part, whatever was asked for', () => {
     const { form, access } = accessOf(v5.classify(aRequest('consumption_curve', 'v5', days('2020-01-01', '2026-11-30')), day('2026-11-20')))
-    expect(v5.rewrite(form, access, aPart(week)).target).toBe(`${CURVE}?usage_point_id=${METER}&start=2026-03-02&end=2026-03-03`)
-    expect(() => v5.rewrite(form, access, aPart(null))).toThrow(RangeError)
+    expect(v5.rewrite(form, access, aPart(week), anUnder()).target).toBe(`${CURVE}?usage_point_id=${METER}&start=2026-03-02&end=2026-03-03`)
+    expect(() => v5.rewrite(form, access, aPart(null), anUnder())).toThrow(RangeError)
   })
 })

@@ -5,6 +5,7 @@ import { DIALECT_IDS, DIALECTS, pathOf } from '../../../src/providers/enedis-dat
 import { dataConnect } from '../../../src/providers/enedis-data-connect/data-connect.ts'
 import type { SeriesId } from '../../../src/providers/enedis-data-connect/series.ts'
 import { SERIES_IDS } from '../../../src/providers/enedis-data-connect/series.ts'
+import { anUnder } from '../../given.ts'
 import { accessOf, aPart, aRequest, compact, days, fixture, get, METER, open, readPart, through, TODAY } from './given.ts'
 
 const MARCH = days('2026-03-02', '2026-03-04')
@@ -44,8 +45,8 @@ test.each(DIALECT_IDS)('whatever is asked for in %s is what Enedis would have be
     const asked = accessOf(adapter.classify(aRequest(series, dialect, period), TODAY))
     const enedis = accessOf(adapter.classify(aRequest(series, own, period), TODAY))
     expect(asked).toStrictEqual({ access: enedis.access, form: { dialect, series }, is: 'access' })
-    expect(adapter.rewrite(asked.form, asked.access, aPart(period))).toStrictEqual(
-      adapter.rewrite(enedis.form, enedis.access, aPart(period)),
+    expect(adapter.rewrite(asked.form, asked.access, aPart(period), anUnder())).toStrictEqual(
+      adapter.rewrite(enedis.form, enedis.access, aPart(period), anUnder()),
     )
   }
 })

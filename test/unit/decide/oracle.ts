@@ -70,7 +70,7 @@ function serves({ request, caller, policy, now }: Asked, rule: Rule, p: Permissi
   if (l.direction !== request.direction) return false
   const order = (step: string): number => (STEPS as readonly string[]).indexOf(step)
   const finest = Math.max(order(l.finest), order(purpose.finest))
-  if (request.step === 'recorded') return l.kind === request.kind && finest < order('P1D')
+  if (request.step === 'recorded') return l.kind === request.kind && (finest < order('P1D') || request.kind === 'published_reading')
   if (order(request.step) < finest) return false
   const curve = l.kind === 'load_curve' && request.kind === 'daily_energy' && order(request.step) >= order('P1D')
   if (l.kind !== request.kind && !curve) return false

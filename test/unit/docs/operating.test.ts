@@ -96,7 +96,7 @@ test('what a running gate takes over is what it says, and nothing else', () => {
       clientLimits: { ...settings.clientLimits, concurrency: 1 },
       purposes: settings.purposes.slice(1),
       rules: settings.rules.slice(1),
-      providers: { 'enedis-data-connect': { ...dc, limits: dc.limits.slice(1) } },
+      providers: { ...settings.providers, 'enedis-data-connect': { ...dc, limits: dc.limits.slice(1) } },
     }),
   ).toStrictEqual([])
   expect(without({ tokens: { ...settings.tokens, ttlSeconds: 61 } })).toStrictEqual(['tokens.ttl_seconds'])

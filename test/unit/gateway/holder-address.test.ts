@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { AccountId } from '../../../src/domain/permission.ts'
+import { applicationToken } from '../../../src/gateway/application-token.ts'
 import type { Holder } from '../../../src/gateway/holder.ts'
 import { AddressRefused, holderAt } from '../../../src/gateway/holder.ts'
 import { loggerTo } from '../../../src/runtime/logger.ts'
@@ -35,13 +36,9 @@ function at(host: string, refusesAddress: ((address: string) => boolean) | undef
   const url = `http://${host}:${(server.address() as AddressInfo).port}`
   const account = { id: 'main' as AccountId, clientId: 'application', secret: 'a secret' }
   const log = loggerTo('info', 'test', { write: (line) => void lines.push(line) })
-  return holderAt(
-    account,
-    { url, ca: undefined, connections: 1, timeouts, maxAnswerBytes: 65_536, refusesAddress },
-    '/token',
-    () => performance.now(),
-    log,
-  )
+  const settings = { url, ca: undefined, connections: 1, timeouts, maxAnswerBytes: 65_536, refusesAddress }
+  const token = applicationToken(account, settings, { url: `${new URL(url).origin}/token` }, () => performance.now(), log)
+  return holderAt(account.id, settings, token)
 }
 const call = (one: Holder): Promise<number> =>
   one.pool.request({ path: '/', method: 'GET' }).then(async ({ statusCode, body }) => {
@@ -52,7 +49,7 @@ const call = (one: Holder): Promise<number> =>
 test('a name that leads to this machine is not connected to: no call, no token call, no byte', async () => {
   holder = at('localhost', isPrivate)
   await expect(call(holder)).rejects.toMatchObject({ code: 'ERR_ADDRESS_REFUSED' })
-  expect(await holder.token()).toBeUndefined()
+  expect(await holder.authorization()).toBeUndefined()
   expect(connections).toBe(0)
   expect(lines.join()).toContain('"code":"ERR_ADDRESS_REFUSED"')
   expect(holder.standing).toBe('down')
@@ -62,7 +59,7 @@ test('with allow_private it is', async () => {
   holder = at('localhost', undefined)
   expect(holder.standing).toBe('off')
   expect(await call(holder)).toBe(200)
-  expect(await holder.token()).toBe('t')
+  expect(await holder.authorization()).toBe('Bearer t')
   expect(connections).toBe(2)
   expect(holder.standing).toBe('ok')
 })

@@ -70,8 +70,8 @@ function calling(): OwnCalls {
       },
     },
     settings: { connections: 8, timeouts: { totalSeconds: 5 } },
-    token: () => Promise.resolve('token'),
-    dropToken: () => false,
+    authorization: () => Promise.resolve('Bearer token'),
+    drop: () => false,
   } as unknown as Holder
   return ownCallsOf({
     holders: new Map([[ACCOUNT, holder]]),

@@ -17,7 +17,7 @@ afterEach(() => {
 
 function aQuota(perSecond = 5, perHour = 1000): Quota {
   return quotaOf(
-    () => ({ perSecond, perHour }),
+    () => ({ perSecond, most: perHour, windowMs: 3_600_000 }),
     () => Date.now(),
     20_000,
   )
@@ -44,7 +44,7 @@ test('five calls go at once, the sixth in the next second', async () => {
 
 test('one client asks 1,000 and another 1: the one call goes next, not last', async () => {
   const quota = quotaOf(
-    () => ({ perSecond: 5, perHour: 2000 }),
+    () => ({ perSecond: 5, most: 2000, windowMs: 3_600_000 }),
     () => Date.now(),
     Infinity,
   )

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { certificates } from '../../../src/doctor-certificates.ts'
 import { clock, disk, fsyncFinding } from '../../../src/doctor-machine.ts'
-import { dataHolder, ports, redisServer } from '../../../src/doctor-network.ts'
+import { dataHolders, ports, redisServer } from '../../../src/doctor-network.ts'
 import { examine } from '../../../src/doctor.ts'
 import type { Millis } from '../../../src/domain/time.ts'
 import { initInstance } from '../../../src/init.ts'
@@ -254,7 +254,7 @@ test.each<[string, string, string, string[]]>([
   copyFileSync(tlsFile(key), copy)
   const own = key === 'server.key' ? copy : tlsFile(key)
   chmodSync(copy, 0o600)
-  const tls = { certificate: tlsFile(certificate), key: own }
+  const tls = { certificate: tlsFile(certificate), key: own, clientCertificates: false }
   const found = certificates({ ...settings, listeners: { ...settings.listeners, gate: { ...settings.listeners.gate, tls } } })
   expect(told(found.filter((f) => f.standing !== 'ok' && !f.says.endsWith('can be read by others')))).toStrictEqual(expected)
   chmodSync(copy, 0o644)
@@ -269,7 +269,7 @@ test('an authority of Enedis that ended', async () => {
   const settings = await settingsOf(await instance())
   const dc = settings.providers['enedis-data-connect']
   const found = certificates({ ...settings, providers: { 'enedis-data-connect': { ...dc, ca: tlsFile('expired.pem') } } })
-  expect(told(found)).toStrictEqual([expect.stringMatching(/^fail certificates: authority of Enedis .* ended on 2021-01-01$/)])
+  expect(told(found)).toStrictEqual([expect.stringMatching(/^fail certificates: authority of enedis-data-connect .* ended on 2021-01-01$/)])
 })
 
 test('ports: free ones, one that is taken, one that is nobody’s address', async () => {
@@ -293,7 +293,7 @@ type DataConnect = Settings['providers']['enedis-data-connect']
 async function holderFindings(change: { readonly [K in keyof DataConnect]?: DataConnect[K] | undefined }): Promise<string[]> {
   const settings = await settingsOf(await instance())
   const dc = { ...settings.providers['enedis-data-connect'], ...change } as DataConnect
-  return told(await dataHolder({ ...settings, providers: { 'enedis-data-connect': dc } }, {}))
+  return told(await dataHolders({ ...settings, providers: { 'enedis-data-connect': dc } }, {}))
 }
 
 test('credentials that the data holder refuses', async () => {

@@ -74,6 +74,8 @@ test('settings are complete: defaults, absolute paths, limits of each client', (
     purpose: 'self_view',
     denialStyle: 'native',
     refusesNarrowing: false,
+    identifiesBy: ['bearer'],
+    certificates: [],
     disabled: false,
     corsOrigins: [],
     oauth: { redirectUris: [], public: false, format: 'opaque', rotateRefresh: true, refreshDays: 1461 },

@@ -1,0 +1,119 @@
+/**
+ * The adapter of Enedis SGE Tiers: SOAP services, one path and one operation each. A request is parsed into the model of
+ * its service and written anew; path and operation must agree, and nothing that the caller declares about consent or
+ * about who it is goes further. Pure: no socket, no clock, no store.
+ */
+import { parsePrm } from '../../domain/meter.ts'
+import type { AccountId } from '../../domain/permission.ts'
+import type { Day } from '../../domain/time.ts'
+import type { Classified, Named, ProviderAdapter, Under, WireRequest } from '../adapter.ts'
+import { ABOUT_POINT, SEARCH_POINT } from './about-point.ts'
+import { DETAILED_V2, DETAILED_V3 } from './detailed.ts'
+import { CONTENT_TYPE, pointOf, readEnvelope, requestText } from './envelope.ts'
+import { holderError } from './holder-says.ts'
+import { MEASURES_V11 } from './measures.ts'
+import type { Values } from './model.ts'
+import { valuesOf, written } from './model.ts'
+import { noData, passError, refuse } from './refusals.ts'
+import type { Flaw, Operator, SgeOptions, SgeService } from './service.ts'
+
+export const SERVICES: readonly SgeService[] = [DETAILED_V3, DETAILED_V2, MEASURES_V11, ABOUT_POINT, SEARCH_POINT]
+const BY_PATH: ReadonlyMap<string, SgeService> = new Map(SERVICES.map((service) => [service.path, service]))
+
+/** The quota of an account counts all services together. */
+export const API = 'sge'
+/** The longest request is an order with its options; a point search has an address. */
+const MOST_BODY = 65_536
+
+export interface SgeForm {
+  readonly service: SgeService
+  readonly values: Values
+}
+
+export interface SgeSettings extends SgeOptions {
+  readonly operators: ReadonlyMap<AccountId, Operator>
+}
+
+export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
+  return {
+    id: 'enedis-sge',
+    serves: (path) => BY_PATH.has(path),
+    classify: (request, today) => classify(request, today, settings),
+    canAnswer: () => true,
+    rewrite(form, access, part, under) {
+      const { service } = form
+      const operator = operatorOf(settings, under)
+      const values = service.rewrite(form.values, { access, part, permission: under.permission, operator, options: settings })
+      const header = service.header === null ? null : { version: service.header, login: operator.login }
+      return {
+        method: 'POST',
+        target: service.path,
+        accept: 'text/xml',
+        body: {
+          text: requestText(service.request, written(values, service.model), header),
+          contentType: CONTENT_TYPE,
+          soapAction: `"${service.soapAction}"`,
+          says: service.says(values),
+        },
+      }
+    },
+    answer: ({ service, values }, access, parts) => service.answer(values, access, parts, settings),
+    holderError: (status, body) => holderError(status, body),
+    passError: (_form, _style, _status, error) => passError(error),
+    refuse: (_form, _style, refusal) => refuse(refusal),
+    noData,
+  }
+}
+
+function operatorOf({ operators }: SgeSettings, { account }: Under): Operator {
+  const operator = operators.get(account)
+  if (!operator) throw new RangeError('an account that the settings do not name')
+  return operator
+}
+
+function classify(request: WireRequest, today: Day, settings: SgeSettings): Classified<SgeForm> {
+  const service = BY_PATH.get(request.path)
+  if (!service || request.method !== 'POST' || (service.legacy && !settings.legacy))
+    return { is: 'refused', reason: 'unknown_route', form: null }
+  const form: SgeForm = { service, values: {} }
+  const refused = (flaw: Flaw): Named<SgeForm> => ({ is: 'refused', reason: 'malformed', form, flaw })
+  if (request.query.size > 0) return refused('query')
+  if (!/^(?:text\/xml|application\/soap\+xml)(?: *; *charset="?utf-8"?)?$/i.test(request.contentType ?? '')) return refused('content_type')
+  if (namesAnother(request.soapAction, service)) return refused('soap_action')
+  return { is: 'body', form, most: MOST_BODY, read: (body) => named(service, body, today, settings, refused) }
+}
+
+/** It routes nothing, and is never passed on; one that names another service is a request with two meanings. */
+function namesAnother(soapAction: string | undefined, service: SgeService): boolean {
+  const given = (soapAction ?? '').replace(/^"|"$/g, '')
+  const known = SERVICES.filter(({ soapAction: own, request }) => given !== '' && (own === given || request.ns === given))
+  return known.length > 0 && !known.includes(service)
+}
+
+function named(
+  service: SgeService,
+  body: Uint8Array | undefined,
+  today: Day,
+  settings: SgeSettings,
+  refused: (flaw: Flaw) => Named<SgeForm>,
+): Named<SgeForm> {
+  const envelope = body && readEnvelope(body)
+  if (!envelope) return refused('envelope')
+  const { ns, name } = envelope.body
+  const namespaces = [service.request.ns, ...(service.alsoNamespaces ?? [])]
+  if (name !== service.request.name || !namespaces.includes(ns)) return refused('operation')
+  // A header where the service has none is as unknown as any other.
+  if (service.header === null && envelope.entete) return refused('elements')
+  const values = valuesOf(envelope.body, service.model)
+  if (!values) return refused('elements')
+  const inHeader = pointOf(envelope.entete)
+  const inBody = service.point(values)
+  if (inHeader !== undefined && inBody !== undefined && inHeader !== inBody) return refused('header_point')
+  const meter = parsePrm(inBody ?? inHeader ?? '')
+  if (!meter) return refused('header_point')
+  const form: SgeForm = { service, values }
+  const meant = service.means(values, meter, today, settings)
+  if (meant.is === 'closed') return { is: 'refused', reason: 'kind_not_covered', form }
+  if (meant.is === 'flaw') return { is: 'refused', reason: 'malformed', form, flaw: meant.flaw }
+  return { is: 'access', form, access: { provider: 'enedis-sge', api: API, ...meant.access } }
+}

@@ -1,0 +1,327 @@
+/**
+ * One permission model, two more data holders: gas (GRDF ADICT) and electricity by SOAP (Enedis SGE), each allowed,
+ * narrowed and refused through the whole gate, against the simulators that check what they are sent; and what the gate
+ * says of it in its evidence.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { startSandbox } from '../../src/sandbox/sandbox.ts'
+import type { TestGate } from '../harness/gate.ts'
+import { aGate, bearer } from '../harness/gate.ts'
+import type { Tree } from '../harness/settings.ts'
+import { today } from '../harness/settings.ts'
+import { fixture } from '../unit/enedis-sge/given.ts'
+
+const HOUSE = '99000000000001'
+const METER = '99999000000017'
+const FAST = { perSecond: 100_000, perHour: 1_000_000 }
+const LOGIN = 'operateur.sge@example.org'
+
+let sandbox: Sandbox
+let gate: TestGate
+let token: string
+
+beforeAll(async () => {
+  sandbox = await startSandbox({
+    port: 0,
+    quotas: { v5: FAST, '2026': FAST },
+    credentials: [{ clientId: 'application', secret: 'holder-client-secret-canary' }],
+    adictCredentials: [{ clientId: 'gas-application', secret: 'holder-client-secret-canary', company: 'EXEMPLE' }],
+    adictQuotas: { perSecond: 100_000, perDay: 1_000_000 },
+    sgeAccounts: [{ login: LOGIN, contratId: '1234567', basic: { user: LOGIN, password: 'holder-client-secret-canary' } }],
+  })
+  gate = await aGate({ holderUrl: sandbox.url, change: withBoth })
+  const lines = (entries: readonly (readonly [kind: string, finest: string, from: string | null, direction?: string])[]): Tree[] =>
+    entries.map(([kind, finest, from, direction = 'withdrawal']) => ({
+      kind,
+      direction: from === null ? 'n_a' : direction,
+      finest,
+      purpose: 'self_view',
+      ...(from !== null && { from, until: today(30) }),
+    }))
+  await gate.permit(
+    {
+      id: 'gas',
+      meter: `pce:${HOUSE}`,
+      provider: 'grdf-adict',
+      lines: lines([
+        ['published_reading', 'P1D', today(-200)],
+        ['daily_energy', 'P1D', today(-60)],
+        ['technical_data', 'TOTAL', null],
+      ]),
+    },
+    {
+      id: 'soap',
+      meter: METER,
+      provider: 'enedis-sge',
+      lines: lines([
+        ['load_curve', 'PT30M', today(-20)],
+        ['daily_energy', 'P1D', today(-20)],
+        ['published_reading', 'P1D', today(-300)],
+        ['technical_data', 'TOTAL', null],
+      ]),
+    },
+  )
+  token = await gate.token()
+})
+afterAll(async () => {
+  await gate.stop()
+  await sandbox.close()
+})
+
+function withBoth(tree: Tree): void {
+  const url = sandbox.url
+  const secret = { env: 'TEST_ENEDIS_SECRET' }
+  Object.assign(tree['providers'] as Tree, {
+    'grdf-adict': {
+      url,
+      token_url: `${url}/oauth2/aus5y2ta2uEHjCWIR417/v1/token`,
+      allow_private: true,
+      accounts: [
+        { id: 'grdf-adict', client_id: 'gas-application', client_secret: secret, quota: { per_second: 1000, per_day: 1_000_000 } },
+      ],
+    },
+    'enedis-sge': {
+      url,
+      allow_private: true,
+      accounts: [
+        {
+          id: 'enedis-sge',
+          login: LOGIN,
+          contract: '1234567',
+          basic: { user: LOGIN, password: secret },
+          quota: { per_second: 1000, per_hour: 1_000_000 },
+        },
+      ],
+    },
+  })
+  for (const purpose of tree['purposes'] as Tree[])
+    purpose['kinds'] = [...(purpose['kinds'] as string[]), 'published_reading', 'technical_data']
+  tree['rules'] = [{ id: 'all', purpose: '*', kind: '*', provider: '*' }]
+  ;(tree['clients'] as Tree[])[0]!['identifies_by'] = ['bearer', 'basic', 'path']
+}
+
+const gas = (path: string, query = ''): Promise<Response> => fetch(`${gate.url}/adict/v2/pce/${path}${query}`, bearer(token))
+const linesOf = async (response: Response): Promise<Record<string, Record<string, unknown>>[]> =>
+  (await response.text())
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, Record<string, unknown>>)
+
+describe('gas', () => {
+  test('days that are granted come, line by line', async () => {
+    const answer = await gas(`${HOUSE}/donnees_consos_informatives`, `?date_debut=${today(-20)}&date_fin=${today(-10)}`)
+    expect([answer.status, answer.headers.get('content-type')]).toStrictEqual([200, 'application/x-ndjson'])
+    const lines = await linesOf(answer)
+    expect(lines.map((line) => line['consommation']?.['journee_gaziere'])).toStrictEqual(
+      Array.from({ length: 10 }, (_, i) => today(-20 + i)),
+    )
+    expect(answer.headers.get('ecluse-narrowed')).toBeNull()
+  })
+  test('days of which some are granted are narrowed, and GRDF is asked for no more', async () => {
+    const answer = await gas(`${HOUSE}/donnees_consos_informatives`, `?date_debut=${today(-70)}&date_fin=${today(-55)}`)
+    expect(answer.headers.get('ecluse-narrowed')).toBe(`${today(-60)}/${today(-55)}`)
+    const lines = await linesOf(answer)
+    expect(lines[0]?.['consommation']?.['journee_gaziere']).toBe(today(-60))
+    expect(sandbox.adict.calls().at(-1)).toMatchObject({ from: today(-60), until: today(-55) })
+  })
+  test('billing periods: whole ones inside the grant', async () => {
+    const answer = await gas(`${HOUSE}/donnees_consos_publiees`, `?date_debut=${today(-200)}&date_fin=${today(-1)}`)
+    const lines = await linesOf(answer)
+    expect(lines.length).toBeGreaterThan(3)
+    for (const line of lines) expect(String(line['consommation']?.['date_debut_consommation']).slice(0, 10) >= today(-200)).toBe(true)
+  })
+  test('technical data without the address, which is a kind of its own', async () => {
+    const answer = await gas(`${HOUSE}/donnees_techniques`)
+    expect(answer.status).toBe(200)
+    const text = await answer.text()
+    expect(text).toContain('frequence')
+    expect(text).not.toMatch(/RUE DU PORT|FICTIVILLE|00110/)
+  })
+  test.each([
+    ['another family', `${HOUSE}/donnees_contractuelles`, '', 403, 'kind_not_covered'],
+    [
+      'days before the grant',
+      `${HOUSE}/donnees_consos_informatives`,
+      `?date_debut=${today(-90)}&date_fin=${today(-80)}`,
+      403,
+      'period_outside',
+    ],
+    [
+      'another point',
+      '99000000000002/donnees_consos_informatives',
+      `?date_debut=${today(-20)}&date_fin=${today(-10)}`,
+      403,
+      'no_permission',
+    ],
+    [
+      'an electricity meter',
+      `${METER}/donnees_consos_informatives`,
+      `?date_debut=${today(-20)}&date_fin=${today(-10)}`,
+      403,
+      'no_permission',
+    ],
+    ['a point that is none', '123/donnees_techniques', '', 400, 'malformed'],
+    ['the list of rights', `${HOUSE}/droits_acces`, '', 404, 'unknown_route'],
+  ])('%s is refused in GRDF’s shape', async (_what, path, query, status, reason) => {
+    const before = sandbox.adict.calls().length
+    const answer = await gas(path, query)
+    expect([answer.status, answer.headers.get('ecluse-reason')]).toStrictEqual([status, reason])
+    expect((await linesOf(answer))[0]?.['statut_restitution']?.['code']).toMatch(/^\d{7}$/)
+    expect(sandbox.adict.calls()).toHaveLength(before)
+  })
+  test('a refusal of GRDF’s comes with status 200, and is told as what it is', async () => {
+    sandbox.adict.misbehave({ pce: HOUSE, kind: 'status', status: 503, times: 1 })
+    const down = await gas(`${HOUSE}/donnees_consos_informatives`, `?date_debut=${today(-20)}&date_fin=${today(-10)}`)
+    expect([down.status, down.headers.get('ecluse-reason')]).toStrictEqual([503, 'holder_down'])
+    const right = sandbox.adict.rights().find(({ pce, state }) => pce === HOUSE && state === 'active')!
+    sandbox.adict.revoke(right.id)
+    const refused = await gas(`${HOUSE}/donnees_consos_informatives`, `?date_debut=${today(-20)}&date_fin=${today(-10)}`)
+    expect([refused.status, refused.headers.get('ecluse-reason')]).toStrictEqual([503, 'holder_refused'])
+    const outcome = (await gate.entries()).findLast(({ t }) => t === 'access.outcome')
+    expect(outcome).toMatchObject({ result: 'dso_refused', code: '1000014' })
+    sandbox.adict.order({ pce: HOUSE })
+  })
+})
+
+const envelope = (name: string, ...changes: readonly (readonly [string, string])[]): string =>
+  changes.reduce((text, [from, to]) => text.replaceAll(from, to), fixture(name))
+const soap = (path: string, body: string, headers: Record<string, string> = bearer(token).headers, prefix = ''): Promise<Response> =>
+  fetch(`${gate.url}${prefix}${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'text/xml; charset=utf-8', SOAPAction: '""', ...headers },
+    body,
+  })
+const CMD = '/ConsultationMesuresDetaillees/v3.0'
+const curve = (from: number, until: number): string =>
+  envelope('cmd-v3-request-courbe', ['2026-03-02', today(from)], ['2026-03-09', today(until)], [LOGIN, 'integrateur@ailleurs.example'])
+
+describe('SOAP', () => {
+  test('a curve that is granted: declared to Enedis from the permission, under the operator’s own login', async () => {
+    const answer = await soap(CMD, curve(-10, -5))
+    expect([answer.status, answer.headers.get('content-type')]).toStrictEqual([200, 'text/xml; charset=utf-8'])
+    const text = await answer.text()
+    expect(text.match(/<points>/g)).toHaveLength(5 * 48)
+    expect(text).not.toContain('integrateur')
+    expect(sandbox.sge.calls().at(-1)).toMatchObject({
+      login: LOGIN,
+      pointId: METER,
+      consent: { element: 'cadreAcces', value: 'ACCORD_CLIENT' },
+    })
+    expect(answer.headers.get('audit-entry')).toMatch(/\/\d+$/)
+  })
+  test('two weeks are two calls and one answer', async () => {
+    const before = sandbox.sge.calls().length
+    const text = await (await soap(CMD, curve(-18, -4))).text()
+    expect(sandbox.sge.calls()).toHaveLength(before + 2)
+    expect(text.match(/<points>/g)).toHaveLength(14 * 48)
+    expect(text.match(/<grandeur>/g)).toHaveLength(1)
+  })
+  test('days of which some are granted are narrowed', async () => {
+    const answer = await soap(CMD, curve(-25, -18))
+    expect(answer.headers.get('ecluse-narrowed')).toBe(`${today(-20)}/${today(-18)}`)
+    expect((await answer.text()).match(/<points>/g)).toHaveLength(2 * 48)
+  })
+  test('billing periods, of which the caller can name no days', async () => {
+    const answer = await soap('/ConsultationMesures/v1.1', envelope('cm-v11-request', ['2026-03-02', today(-5)]))
+    expect(answer.status).toBe(200)
+    const text = await answer.text()
+    expect(text.match(/<mesure>/g)!.length).toBeGreaterThan(3)
+    for (const [, from] of text.matchAll(/<dateDebut>([^<]*)</g)) expect(from! >= today(-300)).toBe(true)
+    expect(text).not.toContain(LOGIN)
+  })
+  test('what is known of the point, without what the permission does not open', async () => {
+    const answer = await soap('/ConsultationDonneesTechniquesContractuelles/v1.0', envelope('cdtc-v1-request', ['>true<', '>false<']))
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).not.toMatch(/situationContractuelle|RUE DU MOULIN|parametresTeleAcces|matricule/)
+    const more = await soap('/ConsultationDonneesTechniquesContractuelles/v1.0', envelope('cdtc-v1-request'))
+    expect([more.status, more.headers.get('ecluse-reason')]).toStrictEqual([500, 'kind_not_covered'])
+  })
+  test.each([
+    ['another meter', curve(-10, -5).replace(METER, '99999000000025'), 'no_permission', 'ECL403'],
+    ['days before the grant', curve(-40, -35), 'period_outside', 'ECL403'],
+    ['another kind', curve(-10, -5).replace('COURBE', 'INDEX').replace('>PA<', '>EA<'), 'kind_not_covered', 'ECL403'],
+    ['another direction', curve(-10, -5).replace('SOUTIRAGE', 'INJECTION'), 'direction_not_covered', 'ECL403'],
+    ['what is malformed', curve(-10, -5).replace('<sens>', '<x/><sens>'), 'malformed', 'ECL400'],
+    ['a document type', curve(-10, -5).replace('?>', '?><!DOCTYPE x>'), 'malformed', 'ECL400'],
+  ])('%s is refused by a fault in Enedis’s shape', async (_what, body, reason, code) => {
+    const before = sandbox.sge.calls().length
+    const answer = await soap(CMD, body)
+    expect([answer.status, answer.headers.get('ecluse-reason')]).toStrictEqual([500, reason])
+    expect(await answer.text()).toContain(`<resultat code="${code}">`)
+    expect(sandbox.sge.calls()).toHaveLength(before)
+  })
+  test('a fault of Enedis’s passes with its code, without its login', async () => {
+    sandbox.sge.misbehave({ kind: 'fault', code: 'SGT4L8', times: 1 })
+    const answer = await soap(CMD, curve(-10, -5))
+    const text = await answer.text()
+    expect([answer.status, answer.headers.get('ecluse-reason'), answer.headers.get('ecluse-refused-by')]).toStrictEqual([
+      500,
+      'period_refused',
+      'holder',
+    ])
+    expect(text).toContain('<resultat code="SGT4L8">')
+    expect(text).not.toContain(LOGIN)
+  })
+  test.each(['other_meter', 'doctype', 'entity', 'comment', 'cdata', 'instruction', 'two_answers', 'other_operation'] as const)(
+    'an answer with %s is cut, or told as a fault of the holder’s: no reading of it comes',
+    async (kind) => {
+      sandbox.sge.misbehave({ kind, times: 1 })
+      const text = await soap(CMD, curve(-10, -5))
+        .then(
+          (answer) => answer.text(),
+          () => 'cut',
+        )
+        .catch(() => 'cut')
+      expect(text).not.toMatch(/99999000000025|DOCTYPE|CDATA/)
+      expect(text === 'cut' || text.includes('ECL503')).toBe(true)
+    },
+  )
+  test.each(['names', 'unknown_elements', 'other_days', 'other_family'] as const)(
+    'of an answer with %s nothing comes that was not granted',
+    async (kind) => {
+      sandbox.sge.misbehave({ kind, times: 1 })
+      const text = await (await soap(CMD, curve(-10, -5))).text()
+      for (const [, stamp] of text.matchAll(/<d>([^<]*)</g)) expect(stamp! > today(-10) && stamp! <= `${today(-5)} 00:00:00`).toBe(true)
+      expect(text).not.toMatch(/EXEMPLE|MOULIN|Camille|<unite>Wh/)
+    },
+  )
+})
+
+describe('by what a caller proves who it is', () => {
+  test('HTTP Basic: the gate holds a token for it, one for many calls', async () => {
+    const { secret } = await gate.command<{ secret: string }>('client add', { client: 'viriya' })
+    const basic = (word: string): Record<string, string> => ({ Authorization: `Basic ${Buffer.from(`viriya:${word}`).toString('base64')}` })
+    for (let i = 0; i < 3; i += 1) expect((await soap(CMD, curve(-10, -9), basic(secret))).status).toBe(200)
+    const tokens = await gate.command<readonly { client: string }[]>('token list', { client: 'viriya' })
+    expect(tokens).toHaveLength(2)
+    const wrong = await soap(CMD, curve(-10, -9), basic('wrong'))
+    expect([wrong.status, wrong.headers.get('ecluse-reason'), wrong.headers.get('www-authenticate')]).toStrictEqual([
+      500,
+      'token_invalid',
+      'Basic realm="ecluse", charset="UTF-8"',
+    ])
+  })
+  test('a token before the path, and never beside another credential', async () => {
+    expect((await soap(CMD, curve(-10, -9), {}, `/with-token/${token}`)).status).toBe(200)
+    const both = await soap(CMD, curve(-10, -9), bearer(token).headers, `/with-token/${token}`)
+    expect(both.headers.get('ecluse-reason')).toBe('token_invalid')
+    const wrong = await soap(CMD, curve(-10, -9), {}, `/with-token/${'x'.repeat(43)}`)
+    expect(wrong.headers.get('ecluse-reason')).toBe('token_invalid')
+    expect(gate.log.join('')).not.toContain(token)
+  })
+  test('a client whose settings do not name the way is a stranger by it', async () => {
+    const other = await gate.token('domoticz')
+    expect((await soap(CMD, curve(-10, -9), {}, `/with-token/${other}`)).headers.get('ecluse-reason')).toBe('token_invalid')
+    expect((await soap(CMD, curve(-10, -9), bearer(other).headers)).headers.get('ecluse-reason')).toBe('no_permission')
+  })
+})
+
+test('withdrawn, neither is read again', async () => {
+  await gate.command('permission withdraw', { permission: 'gas', reason: 'test' })
+  await gate.command('permission withdraw', { permission: 'soap', reason: 'test' })
+  const answer = await gas(`${HOUSE}/donnees_consos_informatives`, `?date_debut=${today(-20)}&date_fin=${today(-10)}`)
+  expect([answer.status, (await linesOf(answer))[0]?.['statut_restitution']?.['code']]).toStrictEqual([403, '1000014'])
+  const refused = await soap(CMD, curve(-10, -5))
+  expect([refused.status, refused.headers.get('ecluse-reason')]).toStrictEqual([500, 'withdrawn'])
+})
