@@ -28,8 +28,7 @@ export async function run(given: readonly string[]): Promise<number> {
 
 function text(demo: Demo): string {
   const { gate, ops, sandbox, state, log, requests, credential, otherPorts } = demo
-  const [allowed, narrowed, refused, ...others] = requests
-  const three = [allowed, narrowed, refused].flatMap((request) => (request ? [curl(request)] : []))
+  const shown = requests.slice(0, SHOWN)
   return `Écluse demo: everything on loopback, invented meters, gone when it stops.${otherPorts ? '\nPorts 8080 to 8084 are not all free, so others were picked.' : ''}
 
 In a browser, without a command:
@@ -42,14 +41,14 @@ By command:
 
   gate     ${gate}
   ops      ${ops}/readyz  ${ops}/metrics
-  sandbox  ${sandbox}  (the simulated Enedis; its meters: ${sandbox}/_sandbox/meters)
+  sandbox  ${sandbox}  (the simulated Enedis and GRDF; meters: ${sandbox}/_sandbox/meters, adict-points, sge-points)
   state    ${state}
 
 Try it:
 
-${three.join('\n\n')}
+${shown.map(curl).join('\n\n')}
 
-The headers tell Audit-Entry, and Ecluse-Narrowed or Ecluse-Reason. ${others.length} more requests: ecluse demo --json.
+The headers tell Audit-Entry, and Ecluse-Narrowed or Ecluse-Reason. ${requests.length - shown.length} more requests: ecluse demo --json.
 
 Get a token as a client of Enedis does:
 
@@ -68,6 +67,10 @@ npx ecluse audit open --client ${credential.client} --why demo --state ${state}
 Ctrl-C stops it and removes its state.`
 }
 
-function curl({ name, shows, expect, url, headers }: DemoRequest): string {
-  return `# ${name}, ${expect}: ${shows}\ncurl -i -H 'Authorization: ${headers['Authorization']}' '${url}'`
+/** Data Connect, gas and SOAP: each allowed, narrowed and refused. */
+const SHOWN = 9
+
+function curl({ name, shows, expect, url, headers, body }: DemoRequest): string {
+  const sent = body === null ? '' : ` -H 'Content-Type: ${headers['Content-Type']}' -d '${body}'`
+  return `# ${name}, ${expect}: ${shows}\ncurl -i -H 'Authorization: ${headers['Authorization']}'${sent} '${url}'`
 }

@@ -37,15 +37,21 @@ function memoryGroup(): Group {
 const FIRST_PORT = 18_480
 
 interface Ready {
-  readonly requests: readonly { readonly url: string; readonly headers: Record<string, string>; readonly expect: number }[]
+  readonly requests: readonly {
+    readonly method: string
+    readonly url: string
+    readonly headers: Record<string, string>
+    readonly body: string | null
+    readonly expect: number
+  }[]
 }
 
 async function answersOf(ready: Ready): Promise<{ readonly right: number; readonly wrong: number }> {
   const at = (i: number, path: string): string => `http://127.0.0.1:${FIRST_PORT + i}${path}`
   const pages = [at(0, '/'), at(0, '/me'), at(2, '/mon-compte'), at(3, '/'), at(4, '/sign-in')]
-  const asked = [...ready.requests, ...pages.map((url) => ({ url, headers: {}, expect: 200 }))]
+  const asked = [...ready.requests, ...pages.map((url) => ({ method: 'GET', url, headers: {}, body: null, expect: 200 }))]
   const statuses = await Promise.all(
-    asked.map(({ url, headers }) => fetch(url, { headers }).then((r) => r.arrayBuffer().then(() => r.status))),
+    asked.map(({ method, url, headers, body }) => fetch(url, { method, headers, body }).then((r) => r.arrayBuffer().then(() => r.status))),
   )
   const right = statuses.filter((status, i) => status === asked[i]?.expect).length
   return { right, wrong: asked.length - right }

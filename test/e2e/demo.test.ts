@@ -28,10 +28,10 @@ const Ready = z.strictObject({
   requests: z.array(
     z.strictObject({
       name: z.string(),
-      method: z.literal('GET'),
+      method: z.enum(['GET', 'POST']),
       url: z.url(),
       headers: z.record(z.string(), z.string()),
-      body: z.null(),
+      body: z.string().nullable(),
       expect: z.int(),
     }),
   ),
@@ -83,6 +83,26 @@ async function stops({ child, ended }: Started, signal: NodeJS.Signals): Promise
   expect(await ended).toStrictEqual({ code: 0, signal: null })
   expect(groupLives(child.pid ?? 0)).toBe(false)
   expect(readdirSync(scratch)).toStrictEqual([])
+}
+
+/** What the simulators saw about meters. */
+async function callsOf(sandbox: string, list: string): Promise<readonly { readonly meter?: string | undefined }[]> {
+  const { calls } = z
+    .object({
+      calls: z.array(
+        z.object({
+          meter: z.string().optional(),
+          pce: z.string().optional(),
+          pointId: z.string().optional(),
+          traceparent: z.string().optional(),
+          call: z.string().optional(),
+        }),
+      ),
+    })
+    .parse(await (await fetch(`${sandbox}/_sandbox/${list}`)).json())
+  const data = calls.filter(({ call }) => call !== 'token')
+  expect(data.filter(({ traceparent }) => traceparent === undefined)).toStrictEqual([])
+  return data.map(({ meter, pce, pointId }) => ({ meter: meter ?? pce ?? pointId }))
 }
 
 describe('the requests of the ready line', () => {
@@ -180,10 +200,22 @@ describe('the requests of the ready line', () => {
     expect(answer('contract-2026').text).not.toMatch(/lastname|contact_data|email/)
   })
 
+  test('gas and SOAP beside the others: each allowed, narrowed and refused', () => {
+    for (const [holder, refusal, reading] of [
+      ['gas', 403, '"journee_gaziere"'],
+      ['soap', 500, '<points>'],
+    ] as const) {
+      const told = ['allowed', 'narrowed', 'refused'].map((name) => answer(`${holder}-${name}`))
+      expect(told.map(({ status }) => status)).toStrictEqual([200, 200, refusal])
+      expect(told.map(({ headers }) => headers.get('ecluse-narrowed') !== null)).toStrictEqual([false, true, false])
+      expect(told.map(({ text }) => text.includes(reading))).toStrictEqual([true, true, false])
+      expect(told[2]?.headers.get('ecluse-reason')).toBe('no_permission')
+    }
+    expect(answer('gas-allowed').text.trim().split('\n')).toHaveLength(7)
+  })
+
   test('what is refused is not asked of the data holder, and each call has its intent and its outcome', async () => {
-    const { calls } = z
-      .object({ calls: z.array(z.object({ meter: z.string().optional(), traceparent: z.string() })) })
-      .parse(await (await fetch(`${demo.ready.sandbox}/_sandbox/calls`)).json())
+    const calls = (await Promise.all(['calls', 'adict-calls', 'sge-calls'].map((list) => callsOf(demo.ready.sandbox, list)))).flat()
     for (const name of ['withdrawn', 'suspended', 'not-yet-valid', 'expired', 'days-only']) {
       const meter = asked(name).get('usage_point_id')
       const others = demo.ready.requests.filter((r) => r.name !== name && r.url.includes(meter ?? '') && r.expect === 200)
@@ -254,7 +286,7 @@ describe('ports', () => {
       const said: string[] = []
       while (!said.at(-1)?.startsWith('Ctrl-C')) said.push(await demo.lines())
       expect(said).toContain('Ports 8080 to 8084 are not all free, so others were picked.')
-      expect(said.filter((line) => line.startsWith('curl -i '))).toHaveLength(3)
+      expect(said.filter((line) => line.startsWith('curl -i '))).toHaveLength(9)
       const [allowed = ''] = said.filter((line) => line.startsWith('curl -i '))
       const { stdout } = await execute('sh', ['-c', allowed.replace('curl -i', 'printf %s\\\\n')])
       expect(stdout).toMatch(/^-H\nAuthorization: Bearer \S+\nhttp:\/\/127\.0\.0\.1:\d+\//)
