@@ -131,6 +131,7 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Tree): T
   for (const [id, one] of Object.entries($defs)) schemas[id] = inComponents(one)
   const id = schema.meta()?.id
   if (id === undefined) return inComponents(own) as Tree
-  schemas[id] = inComponents(own)
+  // zod puts a schema with an id among the definitions by itself, and refers to it.
+  if (!Object.hasOwn($defs, id)) schemas[id] = inComponents(own)
   return { $ref: `#/components/schemas/${id}` }
 }

@@ -9,6 +9,13 @@ type Tree = Record<string, unknown>
 const docs = join(import.meta.dirname, '..', '..', '..', 'docs')
 const document = openApi()
 
+test('each schema says what it is, and none refers to itself', () => {
+  const { schemas } = document.components as { readonly schemas: Readonly<Record<string, { readonly $ref?: string }>> }
+  expect(Object.keys(schemas).length).toBeGreaterThan(10)
+  expect(Object.entries(schemas).filter(([id, { $ref }]) => $ref === `#/components/schemas/${id}`)).toStrictEqual([])
+  expect(JSON.stringify(schemas['Permission'])).toContain('serviceSouscritId')
+})
+
 test('docs/openapi.json is made of the routes that are served (docs/api.md says how to make it again)', () => {
   expect(JSON.parse(readFileSync(join(docs, 'openapi.json'), 'utf8'))).toStrictEqual(JSON.parse(JSON.stringify(document)))
 })
