@@ -16,6 +16,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createProxyServer } from 'http-proxy-3'
 import type { ProxyServer } from 'http-proxy-3'
+import type { Slots } from '../slots.ts'
 import { slotsOf } from '../slots.ts'
 import { answeredHeaders } from './headers.ts'
 import type { OpenRoute } from './route.ts'
@@ -66,11 +67,21 @@ interface Watcher {
   answered(answer: IncomingMessage): void
 }
 
+/** What the calls of a route share. */
+interface Way {
+  readonly route: OpenRoute
+  readonly proxy: ProxyServer
+  readonly slots: Slots
+  /** By the request that the package was shown. */
+  readonly watchers: WeakMap<IncomingMessage, Watcher>
+}
+
 export function carrierTo(route: OpenRoute): Carrier {
-  // With it, the package sends everything by fetch: redirects followed, bodies decoded, calls that nobody can end.
+  // The first makes the package send everything by fetch: redirects followed, bodies decoded, calls that nobody can end.
   if (process.env['FORCE_FETCH_PATH'] !== undefined) throw new Error('FORCE_FETCH_PATH changes how open routes are served: unset it')
+  if (/(?:^|[\s,])(?:\*|http-proxy-3)/.test(process.env['DEBUG'] ?? ''))
+    throw new Error('DEBUG would write what is asked on open routes to standard error: unset it')
   const agent = agentTo(route)
-  const slots = slotsOf(route.connections)
   const watchers = new WeakMap<IncomingMessage, Watcher>()
   const proxy = createProxyServer({
     target: new URL(route.url).origin,
@@ -86,71 +97,75 @@ export function carrierTo(route: OpenRoute): Carrier {
   proxy.on('proxyRes', (answer, request) => watchers.get(request)?.answered(answer))
   // Each call has a callback of its own; without a listener here an error ends the process.
   proxy.on('error', () => undefined)
+  const way: Way = { route, proxy, slots: slotsOf(route.connections), watchers }
+  return { proxy, carry: (asked) => carry(way, asked), close: () => agent.destroy() }
+}
 
-  function answerTo({ target, headers, message, res, stop }: Asked): Promise<IncomingMessage> {
-    return new Promise((resolve, reject) => {
-      let outgoing: ClientRequest | undefined
-      let settled = false
-      const timer = setTimeout(() => fail('timeout'), route.timeouts.headersSeconds * 1000)
-      const onStop = (): void => fail(stop.signal.reason as Ended)
-      const settle = (): boolean => {
-        if (settled) return false
-        clearTimeout(timer)
-        stop.signal.removeEventListener('abort', onStop)
-        settled = true
-        return true
-      }
-      const fail = (ended: Ended, stale = false): void => {
-        if (!settle()) return
-        outgoing?.destroy()
-        reject(new Unanswered(ended, stale))
-      }
-      if (stop.signal.aborted) return onStop()
-      stop.signal.addEventListener('abort', onStop, { once: true })
-      const request = requestOf(message, target, headers)
-      watchers.set(request, {
-        began(started) {
-          outgoing = started
-          if (settled) started.destroy()
-        },
-        answered: (answer) => void (settle() ? resolve(answer) : answer.destroy()),
-      })
-      try {
-        proxy.web(request, res, {}, (error: Error & { code?: string }) => {
-          const late = error.code === 'ECONNECT_TIMEOUT' || error.code === 'ETIMEDOUT'
-          fail(late ? 'timeout' : 'down', error.code === 'ECONNRESET' && outgoing?.reusedSocket === true)
-        })
-      } catch {
-        fail('down')
-      }
-    })
-  }
-
-  async function carry(asked: Asked): Promise<Carried> {
-    const { stop } = asked
-    const total = setTimeout(() => stop.abort('timeout'), route.timeouts.totalSeconds * 1000)
-    let taken = false
-    try {
-      taken = await slots.take(stop.signal)
-      if (!taken) throw new Unanswered(stop.signal.reason as Ended)
-      const answer = await answerTo(asked).catch((error: unknown) => {
-        if (error instanceof Unanswered && error.stale && !asked.res.destroyed) return answerTo(asked)
-        throw error
-      })
-      return await passOn(route, answer, asked)
-    } catch (error) {
-      if (error instanceof Unanswered) return { ended: error.ended, status: 0, bytes: 0 }
+async function carry(way: Way, asked: Asked): Promise<Carried> {
+  const { stop, res } = asked
+  const total = setTimeout(() => stop.abort('timeout'), way.route.timeouts.totalSeconds * 1000)
+  let taken = false
+  try {
+    // Not the queue of the agent: what waits there could not be ended.
+    taken = await way.slots.take(stop.signal)
+    if (!taken) throw new Unanswered(stop.signal.reason as Ended)
+    const answer = await answerTo(way, asked).catch((error: unknown) => {
+      if (error instanceof Unanswered && error.stale && !res.destroyed) return answerTo(way, asked)
       throw error
-    } finally {
-      clearTimeout(total)
-      if (taken) slots.free()
+    })
+    return await passOn(way.route, answer, asked)
+  } catch (error) {
+    if (error instanceof Unanswered) return { ended: error.ended, status: 0, bytes: 0 }
+    throw error
+  } finally {
+    clearTimeout(total)
+    if (taken) way.slots.free()
+  }
+}
+
+/** The answer of the portal as soon as its head is there. Rejects with {@link Unanswered}, and the call has then ended. */
+function answerTo({ route, proxy, watchers }: Way, { target, headers, message, res, stop }: Asked): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    let outgoing: ClientRequest | undefined
+    let settled = false
+    const timer = setTimeout(() => fail('timeout'), route.timeouts.headersSeconds * 1000)
+    const onStop = (): void => fail(stop.signal.reason as Ended)
+    const settle = (): boolean => {
+      if (settled) return false
+      clearTimeout(timer)
+      stop.signal.removeEventListener('abort', onStop)
+      settled = true
+      return true
     }
-  }
-  return {
-    proxy,
-    carry,
-    close: () => agent.destroy(),
-  }
+    const fail = (ended: Ended, stale = false): void => {
+      if (!settle()) return
+      outgoing?.destroy()
+      reject(new Unanswered(ended, stale))
+    }
+    if (stop.signal.aborted) return onStop()
+    stop.signal.addEventListener('abort', onStop, { once: true })
+    const request = requestOf(message, target, headers)
+    watchers.set(request, {
+      began(started) {
+        outgoing = started
+        // An answer that is none, such as a 101 that nobody asked for, ends it without an error.
+        started.once('close', () => fail('down'))
+        if (settled) started.destroy()
+      },
+      answered: (answer) => void (settle() ? resolve(answer) : answer.destroy()),
+    })
+    try {
+      proxy.web(request, res, {}, (error: Error & { code?: string }) => {
+        fail(isLate(error) ? 'timeout' : 'down', error.code === 'ECONNRESET' && outgoing?.reusedSocket === true)
+      })
+    } catch {
+      fail('down')
+    }
+  })
+}
+
+export function isLate({ code }: { readonly code?: string }): boolean {
+  return code === 'ECONNECT_TIMEOUT' || code === 'ETIMEDOUT'
 }
 
 /** What the package reads of a request, and nothing that a client wrote. */

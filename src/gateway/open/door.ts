@@ -18,6 +18,7 @@ import { write } from '../respond.ts'
 import type { Carrier, Ended } from './carrier.ts'
 import { carrierTo } from './carrier.ts'
 import { askedHeaders } from './headers.ts'
+import type { Places } from './places.ts'
 import { placesOf } from './places.ts'
 import type { OpenRoute } from './route.ts'
 import { isBelow, targetOf } from './route.ts'
@@ -58,93 +59,26 @@ const ANSWERS: Partial<Readonly<Record<SocketEnded, Refused>>> = {
 }
 const FLOOD: Refused = { status: 429, reason: 'quota_gate', headers: [['Retry-After', '60']] }
 const FULL: Refused = { status: 503, reason: 'quota_gate', headers: [['Retry-After', '10']] }
+const GONE: Refused = { status: 503, reason: 'holder_down', headers: [['Retry-After', '10']] }
 const NO_TARGET: Refused = { status: 400, reason: 'malformed', headers: [['Connection', 'close']] }
+
+/** All routes, and what they share. */
+interface Doors extends OpenParts {
+  readonly doors: readonly Door[]
+  readonly places: Places
+}
 
 export function openDoor(routes: readonly OpenRoute[], parts: OpenParts): OpenDoor {
   const doors = routes.map((route): Door => {
     const carrier = carrierTo(route)
     return { route, carrier, sockets: socketsOn(route, carrier.proxy) }
   })
-  const doorOf = (path: string): Door | undefined => doors.find(({ route }) => isBelow(route, path))
-  const places = placesOf(parts.now)
-
-  /** What is refused before anybody is asked: counted with the strangers, whom the minute's summary tells of. */
-  function stranger(message: IncomingMessage, { route }: Door, canonical: Canonical): Refused | undefined {
-    if (places.exceeded(parts.placeOf(message), route.requestsPerMinute)) return counted(FLOOD)
-    if (canonical.wire.method !== 'GET') return counted({ status: 405, reason: 'unknown_route', headers: [['Allow', 'GET']] })
-    return undefined
-  }
-  function counted(refused: Refused): Refused {
-    parts.refusals.stranger(refused.reason)
-    parts.metrics.strangers.inc({ reason: refused.reason })
-    return refused
-  }
-  function told({ id }: OpenRoute, outcome: SocketEnded | 'upgraded', status: number, bytes: number, since: number): void {
-    parts.metrics.openRequests.inc({ route: id, result: outcome })
-    parts.metrics.openBytes.inc({ route: id }, bytes)
-    parts.log.info({ open: id, outcome, status, bytes, ms: Math.round(performance.now() - since) }, 'open data')
-  }
-
-  async function handle(canonical: Canonical, message: IncomingMessage, res: ServerResponse): Promise<void> {
-    const door = doorOf(canonical.wire.path)
-    if (!door) return refuse(parts, res, counted({ status: 404, reason: 'unknown_route' }))
-    const refused = stranger(message, door, canonical)
-    if (refused) return refuse(parts, res, refused)
-    const { route, carrier } = door
-    const target = targetFor(route, message, canonical, parts.maxTarget)
-    if (target === undefined) return refuse(parts, res, counted(NO_TARGET))
-    const since = performance.now()
-    const stop = new AbortController()
-    const leave = parts.underWay.add([`open:${route.id}`], () => stop.abort('stopped' satisfies Ended))
-    res.once('close', () => {
-      if (!res.writableFinished) stop.abort('left' satisfies Ended)
-    })
-    try {
-      const headers = askedHeaders(new URL(route.url).host, message.headers)
-      const { ended, status, bytes } = await carrier.carry({ target, headers, message, res, stop, closing: parts.draining() })
-      const answer = ANSWERS[ended]
-      const shown = res.headersSent ? status : (answer?.status ?? status)
-      told(route, ended, shown, bytes, since)
-      if (res.headersSent || res.destroyed) return
-      if (answer) refuse(parts, res, answer)
-      else res.destroy()
-    } finally {
-      leave()
-    }
-  }
-
-  function upgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy())
-    const canonical = canonicalOf(
-      { method: message.method ?? '', target: message.url ?? '', httpVersion: message.httpVersion, rawHeaders: message.rawHeaders },
-      parts.maxTarget,
-    )
-    if ('status' in canonical) return refuseSocket(socket, counted({ status: canonical.status, reason: 'malformed' }))
-    const door = doorOf(canonical.wire.path)
-    if (!door?.route.websocket || parts.draining()) return refuseSocket(socket, counted({ status: 503, reason: 'unknown_route' }))
-    const refused = stranger(message, door, canonical) ?? flawOf(message) ?? (door.sockets.open >= door.route.maxSockets ? FULL : undefined)
-    if (refused) return refuseSocket(socket, refused)
-    const target = targetFor(door.route, message, canonical, parts.maxTarget)
-    if (target === undefined) return refuseSocket(socket, counted(NO_TARGET))
-    const { route, sockets } = door
-    const since = performance.now()
-    const subprotocols = proposed(message, route)
-    const key = message.headers['sec-websocket-key'] ?? ''
-    const leave = parts.underWay.add([`open:${route.id}`], () => socket.destroy())
-    sockets.begin({ target, key, subprotocols, message, socket, head }, (ended, bytes, answered) => {
-      leave()
-      parts.metrics.openSockets.set({ route: route.id }, sockets.open)
-      told(route, ended, answered ? 101 : (ANSWERS[ended]?.status ?? 0), bytes, since)
-      if (!answered) refuseSocket(socket, ANSWERS[ended] ?? { status: 503, reason: 'holder_down' })
-    })
-    parts.metrics.openSockets.set({ route: route.id }, sockets.open)
-  }
-
+  const all: Doors = { ...parts, doors, places: placesOf(parts.now) }
   return {
-    serves: (path) => doorOf(path) !== undefined,
-    handle,
-    upgrades: ({ url = '' }) => doorOf(url.split('?', 1)[0] ?? '')?.route.websocket === true,
-    upgrade,
+    serves: (path) => doorOf(all, path) !== undefined,
+    handle: (canonical, message, res) => handle(all, canonical, message, res),
+    upgrades: ({ url = '' }) => doorOf(all, url.split('?', 1)[0] ?? '')?.route.websocket === true,
+    upgrade: (message, socket, head) => upgrade(all, message, socket, head),
     drain() {
       for (const { sockets } of doors) sockets.stop()
     },
@@ -152,6 +86,87 @@ export function openDoor(routes: readonly OpenRoute[], parts: OpenParts): OpenDo
       for (const { carrier } of doors) carrier.close()
     },
   }
+}
+
+function doorOf({ doors }: Doors, path: string): Door | undefined {
+  return doors.find(({ route }) => isBelow(route, path))
+}
+
+async function handle(all: Doors, canonical: Canonical, message: IncomingMessage, res: ServerResponse): Promise<void> {
+  const door = doorOf(all, canonical.wire.path)
+  const refused = door ? stranger(all, message, door, canonical) : { status: 404, reason: 'unknown_route' as const }
+  const target = door && targetFor(door.route, message, canonical, all.maxTarget)
+  if (!door || refused || target === undefined) return refuse(all, res, counted(all, refused ?? NO_TARGET))
+  const { route, carrier } = door
+  const since = performance.now()
+  const stop = new AbortController()
+  const leave = all.underWay.add([`open:${route.id}`], () => stop.abort('stopped' satisfies Ended))
+  res.once('close', () => {
+    if (!res.writableFinished) stop.abort('left' satisfies Ended)
+  })
+  try {
+    const headers = askedHeaders(new URL(route.url).host, message.headers)
+    const { ended, status, bytes } = await carrier.carry({ target, headers, message, res, stop, closing: all.draining() })
+    const answer = ANSWERS[ended]
+    tell(all, route, { ended, status: res.headersSent ? status : (answer?.status ?? status), bytes, since })
+    if (res.headersSent || res.destroyed) return
+    if (answer) refuse(all, res, answer)
+    else res.destroy()
+  } finally {
+    leave()
+  }
+}
+
+function upgrade(all: Doors, message: IncomingMessage, socket: Duplex, head: Buffer): void {
+  socket.on('error', () => socket.destroy())
+  const { method = '', url = '', httpVersion, rawHeaders } = message
+  const canonical = canonicalOf({ method, target: url, httpVersion, rawHeaders }, all.maxTarget)
+  if ('status' in canonical) return refuseSocket(socket, counted(all, { status: canonical.status, reason: 'malformed' }))
+  const door = doorOf(all, canonical.wire.path)
+  const refused = door ? (stranger(all, message, door, canonical) ?? flawOf(message) ?? noRoom(all, door)) : GONE
+  const target = door && targetFor(door.route, message, canonical, all.maxTarget)
+  if (!door || refused || target === undefined) return refuseSocket(socket, counted(all, refused ?? NO_TARGET))
+  const { route, sockets } = door
+  const since = performance.now()
+  const key = message.headers['sec-websocket-key'] ?? ''
+  const leave = all.underWay.add([`open:${route.id}`], () => socket.destroy())
+  sockets.begin({ target, key, subprotocols: proposed(message, route), message, socket, head }, (ended, bytes, answered) => {
+    leave()
+    all.metrics.openSockets.set({ route: route.id }, sockets.open)
+    tell(all, route, { ended, status: answered ? 101 : (ANSWERS[ended]?.status ?? 0), bytes, since })
+    if (!answered) refuseSocket(socket, ANSWERS[ended] ?? GONE)
+  })
+  all.metrics.openSockets.set({ route: route.id }, sockets.open)
+}
+
+/** What is refused whoever asks, before anything of the request is looked at. */
+function stranger({ places, placeOf }: Doors, message: IncomingMessage, { route }: Door, { wire }: Canonical): Refused | undefined {
+  if (places.exceeded(placeOf(message), route.requestsPerMinute)) return FLOOD
+  return wire.method === 'GET' ? undefined : { status: 405, reason: 'unknown_route', headers: [['Allow', 'GET']] }
+}
+
+function noRoom(all: Doors, { route, sockets }: Door): Refused | undefined {
+  if (all.draining() || !route.websocket) return GONE
+  return sockets.open >= route.maxSockets ? FULL : undefined
+}
+
+/** Nobody was asked: counted with the strangers, whom the minute's summary tells of. */
+function counted({ refusals, metrics }: Doors, refused: Refused): Refused {
+  refusals.stranger(refused.reason)
+  metrics.strangers.inc({ reason: refused.reason })
+  return refused
+}
+
+interface Told {
+  readonly ended: SocketEnded
+  readonly status: number
+  readonly bytes: number
+  readonly since: number
+}
+function tell({ metrics, log }: Doors, { id }: OpenRoute, { ended, status, bytes, since }: Told): void {
+  metrics.openRequests.inc({ route: id, result: ended })
+  metrics.openBytes.inc({ route: id }, bytes)
+  log.info({ open: id, outcome: ended, status, bytes, ms: Math.round(performance.now() - since) }, 'open data')
 }
 
 /**

@@ -66,7 +66,7 @@ function escaped(value: string): string {
  */
 export function locationOf(route: OpenRoute, target: string, location: string): string | undefined {
   const base = new URL(route.url)
-  const to = URL.parse(location, new URL(target, base.origin))
+  const to = location === '' ? null : URL.parse(location, new URL(target, base.origin))
   const under = base.pathname === '/' ? '' : base.pathname
   if (!to || to.origin !== base.origin || to.username !== '' || to.password !== '') return undefined
   if (to.pathname !== under && !to.pathname.startsWith(`${under}/`)) return undefined

@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream'
 import { duplexPair, Transform } from 'node:stream'
 import type { ProxyServer } from 'http-proxy-3'
 import type { Ended } from './carrier.ts'
-import { requestOf } from './carrier.ts'
+import { isLate, requestOf } from './carrier.ts'
 import { upgradeHeaders } from './headers.ts'
 import type { OpenRoute } from './route.ts'
 
@@ -64,12 +64,15 @@ export function socketsOn(route: OpenRoute, proxy: ProxyServer): Sockets {
       const [front, back] = duplexPair()
       const counted = { bytes: 0 }
       let outgoing: ClientRequest | undefined
+      let portal: Duplex | undefined
       let answered = false
       let timer = setTimeout(() => end('timeout'), route.timeouts.headersSeconds * 1000)
       const end = (ended: SocketEnded): void => {
         if (!running.delete(end)) return
         clearTimeout(timer)
         outgoing?.destroy()
+        // After the 101 the request has let go of it, and the package would only half-close it.
+        portal?.destroy()
         socket.unpipe()
         for (const side of [front, back]) side.destroy()
         if (answered) hangUp(socket)
@@ -80,7 +83,8 @@ export function socketsOn(route: OpenRoute, proxy: ProxyServer): Sockets {
         new Transform({
           transform(chunk: Buffer, _encoding, done) {
             counted.bytes += chunk.byteLength
-            timer.refresh()
+            // What a client sends before it may does not prolong the handshake.
+            if (answered) timer.refresh()
             done(null, chunk)
           },
         })
@@ -92,10 +96,9 @@ export function socketsOn(route: OpenRoute, proxy: ProxyServer): Sockets {
         outgoing = started
         started.once('response', () => end('refused'))
         started.once('upgrade', (answer, upstream) => {
-          if (!running.has(end) || !agrees(answer, handshake)) {
-            upstream.destroy()
-            return end('refused')
-          }
+          portal = upstream
+          if (!running.has(end)) return void upstream.destroy()
+          if (!agrees(answer, handshake)) return end('refused')
           answer.headers = handshakeOf(answer)
           answered = true
           clearTimeout(timer)
@@ -109,7 +112,7 @@ export function socketsOn(route: OpenRoute, proxy: ProxyServer): Sockets {
       answers.pipe(socket)
       try {
         proxy.ws(request, Object.assign(front, socketLike(front)), head, {}, (error: Error & { code?: string }) =>
-          end(error.code === 'ECONNECT_TIMEOUT' || error.code === 'ETIMEDOUT' ? 'timeout' : answered ? 'broken' : 'down'),
+          end(answered ? 'broken' : isLate(error) ? 'timeout' : 'down'),
         )
       } catch {
         end('down')

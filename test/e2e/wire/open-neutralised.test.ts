@@ -148,17 +148,26 @@ test('11. the path of fetch is never taken: bodies stay as they are coded, redir
   expect(Buffer.from(answered.body, 'latin1')).toStrictEqual(gzip)
   expect([headerOf(answered, 'content-encoding'), headerOf(answered, 'content-length')]).toStrictEqual(['gzip', String(gzip.byteLength)])
   expect(['set-cookie', 'x-powered-by', 'server'].filter((name) => headerOf(answered, name) !== undefined)).toStrictEqual([])
-  process.env['FORCE_FETCH_PATH'] = 'true'
+})
+
+test.each([
+  ['FORCE_FETCH_PATH', 'true'],
+  ['DEBUG', '*'],
+  ['DEBUG', 'x,http-proxy-3:*'],
+])('no route opens while %s=%s would change or tell what passes', (name, value) => {
+  const before = process.env[name]
+  process.env[name] = value
   try {
-    const route = { ...ROUTE, url: open.portal.url }
-    expect(() => openDoor([route], {} as Parameters<typeof openDoor>[1])).toThrow('FORCE_FETCH_PATH')
+    expect(() => openDoor([ROUTE], {} as Parameters<typeof openDoor>[1])).toThrow(name)
   } finally {
-    delete process.env['FORCE_FETCH_PATH']
+    if (before === undefined) delete process.env[name]
+    else process.env[name] = before
   }
 })
 const ROUTE = {
   id: 'x',
   path: '/open/x',
+  url: 'http://127.0.0.1:1',
   ca: undefined,
   connections: 1,
   requestsPerMinute: 1,

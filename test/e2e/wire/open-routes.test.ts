@@ -32,7 +32,11 @@ beforeEach(() => {
   open.gate.log.length = 0
 })
 
-const reasonOf = (answered: WireAnswer): unknown[] => [answered.status, headerOf(answered, 'ecluse-reason'), headerOf(answered, 'content-type')]
+const reasonOf = (answered: WireAnswer): unknown[] => [
+  answered.status,
+  headerOf(answered, 'ecluse-reason'),
+  headerOf(answered, 'content-type'),
+]
 const PROBLEM = 'application/problem+json'
 const raw =
   (text: string): Script =>
@@ -64,7 +68,13 @@ test('it is told in the log without its query, counted, and stands in no entry',
   const requests = await counted(open.gate, 'ecluse_open_requests_total', { route: 'grdf', result: 'passed' })
   await ask(open, get(`/open/grdf${DATASET}?where=canary`, 'Authorization: Bearer canary'))
   await until(() => told(open).length === 1, 2000)
-  expect(told(open)[0]).toMatchObject({ open: 'grdf', outcome: 'passed', status: 200, bytes: RECORDS.length, ms: expect.any(Number) as number })
+  expect(told(open)[0]).toMatchObject({
+    open: 'grdf',
+    outcome: 'passed',
+    status: 200,
+    bytes: RECORDS.length,
+    ms: expect.any(Number) as number,
+  })
   expect(open.gate.log.join('')).not.toContain('canary')
   expect(await counted(open.gate, 'ecluse_open_requests_total', { route: 'grdf', result: 'passed' })).toBe(requests + 1)
   expect(await open.gate.entries()).toHaveLength(before)
@@ -87,7 +97,13 @@ test('a gated path stays gated, and a token is not looked at on an open one', as
 
 test.each(['POST', 'OPTIONS'])('%s is refused', async (method) => {
   const answered = await ask(open, head(`${method} /open/grdf/x HTTP/1.1`, 'Host: gate.test', 'Content-Length: 0'))
-  expect([...reasonOf(answered), headerOf(answered, 'allow'), open.portal.calls.length]).toStrictEqual([405, 'unknown_route', PROBLEM, 'GET', 0])
+  expect([...reasonOf(answered), headerOf(answered, 'allow'), open.portal.calls.length]).toStrictEqual([
+    405,
+    'unknown_route',
+    PROBLEM,
+    'GET',
+    0,
+  ])
 })
 
 test.each(['HEAD', 'PUT', 'DELETE', 'PATCH', 'TRACE'])('%s does not pass the canonical reading', async (method) => {
@@ -130,7 +146,12 @@ test('a redirect within the route is told as a path of the gate', async () => {
 })
 
 test.each<[string, Script, number, string]>([
-  ['an error of the portal', (_r, s) => answer(s, 429, '{"error":"quota"}', { 'Retry-After': '9', 'X-RateLimit-Remaining': '0' }), 429, '{"error":"quota"}'],
+  [
+    'an error of the portal',
+    (_r, s) => answer(s, 429, '{"error":"quota"}', { 'Retry-After': '9', 'X-RateLimit-Remaining': '0' }),
+    429,
+    '{"error":"quota"}',
+  ],
   ['a fault of the portal', (_r, s) => answer(s, 503, 'later'), 503, 'later'],
   ['not modified', raw('HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 9\r\n\r\n'), 304, ''],
   ['no content', raw('HTTP/1.1 204 No Content\r\n\r\n'), 204, ''],
@@ -256,7 +277,8 @@ test('one visitor has so many requests in a minute, whatever the route says of o
   if (statuses.includes(429)) {
     expect(await counted(few.gate, 'ecluse_strangers_total', { reason: 'quota_gate' })).toBeGreaterThan(0)
     const answered = await ask(few, get('/open/grdf/x'))
-    if (answered.status === 429) expect([...reasonOf(answered), headerOf(answered, 'retry-after')]).toStrictEqual([429, 'quota_gate', PROBLEM, '60'])
+    if (answered.status === 429)
+      expect([...reasonOf(answered), headerOf(answered, 'retry-after')]).toStrictEqual([429, 'quota_gate', PROBLEM, '60'])
   }
 })
 
@@ -281,14 +303,24 @@ test('a portal behind TLS is believed by its authority and its name alone', asyn
   await new Promise<void>((resolve) => portal.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void (portal.closeAllConnections(), portal.close()))
   const { port } = portal.address() as AddressInfo
-  const route = (id: string, host: string, ca: string): Tree => ({ id, path: `/open/${id}`, to: `https://${host}:${port}`, ca, allow_private: true })
-  const others = [route('good', '127.0.0.1', ours.file), route('wrong-ca', '127.0.0.1', theirs.file), route('wrong-name', 'localhost', ours.file)]
+  const route = (id: string, host: string, ca: string): Tree => ({
+    id,
+    path: `/open/${id}`,
+    to: `https://${host}:${port}`,
+    ca,
+    allow_private: true,
+  })
+  const others = [
+    route('good', '127.0.0.1', ours.file),
+    route('wrong-ca', '127.0.0.1', theirs.file),
+    route('wrong-name', 'localhost', ours.file),
+  ]
   const several = await openGateOfTest({}, others)
   const statuses = await Promise.all(['good', 'wrong-ca', 'wrong-name'].map(async (id) => (await ask(several, get(`/open/${id}`))).status))
   expect(statuses).toStrictEqual([200, 502, 502])
 })
 
-test('what is under way when the gate stops ends whole; nothing new begins', async () => {
+test('what is under way when the gate stops ends whole', async () => {
   const stopping = await anOpenGate()
   stopping.portal.script = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab')
@@ -299,6 +331,7 @@ test('what is under way when the gate stops ends whole; nothing new begins', asy
   await until(() => line.rest().includes('\r\n\r\nab'), 2000)
   const stopped = stopping.gate.stop()
   expect((await line.next()).body).toBe('abcd')
+  line.end()
   await stopped
   await stopping.portal.close()
 })
