@@ -15,6 +15,8 @@ import { listen } from './gateway/listener.ts'
 import { openDoor } from './gateway/open/door.ts'
 import { ownCallsOf } from './gateway/own-calls.ts'
 import { handle } from './gateway/pipeline.ts'
+import { rightsEnderOf } from './ending-rights.ts'
+import type { OwnIntent, OwnOutcome } from './evidence/own-calls.ts'
 import type { Gate } from './gateway/ports.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
@@ -156,17 +158,20 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   await standing.measureDisk()
   const refusals = refusalBudget()
   const placeOf = placesBehind(settings.listeners.gate.proxies)
-  const ownCalls = ownCallsOf({
-    holders: enedis.holders,
-    quota: enedis.quota,
-    intent: (args) => state.client.call('ownIntent', args),
-    outcome: (args) => state.client.call('ownOutcome', args),
+  const ownCallParts = {
+    intent: (args: OwnIntent) => state.client.call<{ readonly n: number }>('ownIntent', args),
+    outcome: (args: OwnOutcome) => state.client.call('ownOutcome', args),
     ready: () => standing.takes,
-    holderError: enedis.adapter.holderError,
     now: clock.now,
     newId: randomUUID,
+  }
+  const ownCalls = ownCallsOf({
+    ...ownCallParts,
+    route: enedis,
+    holderError: enedis.adapter.holderError,
     log,
   })
+  const rightsEnder = rightsEnderOf({ ...ownCallParts, state: state.client, routes: routes.all, log })
   const people = await peopleOf({
     force,
     state: state.client,
@@ -192,19 +197,16 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   })
   const open =
     settings.openRoutes &&
-    openDoor(
-      settings.openRoutes.map(asConnected),
-      {
-        refusals,
-        metrics,
-        underWay: underway,
-        placeOf,
-        now: clock.now,
-        log,
-        draining: () => draining,
-        maxTarget: settings.listeners.gate.limits.targetBytes,
-      },
-    )
+    openDoor(settings.openRoutes.map(asConnected), {
+      refusals,
+      metrics,
+      underWay: underway,
+      placeOf,
+      now: clock.now,
+      log,
+      draining: () => draining,
+      maxTarget: settings.listeners.gate.limits.targetBytes,
+    })
   opened.defer(() => open?.close())
   const gate: Gate = {
     live: () => force.live,
@@ -307,6 +309,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       await state.client.call('sweepTickets', { now: clock.now() })
     }),
     every(5_000, reconciler.tick),
+    every(1_000, rightsEnder.tick),
     every(1_000, standing.measureDisk),
     every(1_000, jumps.look),
   ]

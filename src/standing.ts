@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
+import type { Rights } from './permissions/rights.ts'
 import type { Millis } from './domain/time.ts'
 import type { Holder } from './gateway/holder.ts'
 import type { ProviderRoute } from './gateway/ports.ts'
@@ -82,11 +83,15 @@ export function standingOf(observed: Observed): GateStanding {
       if (tls) metrics.certificateExpiry.set(endOf(tls.certificate))
       if (state.down !== undefined) return
       const now = clock.now()
-      const [expiring, oldest] = await Promise.all([
+      const [expiring, oldest, rights] = await Promise.all([
         state.call<number>('expiring', { before: (now + MONTH) as Millis }),
         state.call<number | null>('oldestRow', {}),
+        state.call<ReturnType<Rights['counts']>>('rightCounts', {}),
       ])
       metrics.permissionsExpiring.set(expiring)
+      metrics.rights.set({ state: 'open' }, rights.open)
+      metrics.rights.set({ state: 'ending' }, rights.ending)
+      metrics.rightsWaiting.set(rights.oldest === null ? 0 : Math.max(0, (now - rights.oldest) / 1000))
       metrics.sealingAge.set(oldest === null ? 0 : Math.max(0, (now - oldest) / 1000))
       // The answers above brought them up to date.
       metrics.sealingBacklog.set(state.gauges.journalRows)

@@ -34,6 +34,7 @@ import { parseImport } from './permissions/import.ts'
 import { linksOn } from './permissions/links.ts'
 import { reconciliationOn } from './permissions/reconcile.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
+import { rightsOn } from './permissions/rights.ts'
 import { doubtsOn } from './permissions/doubts.ts'
 import { ticketsOn } from './permissions/tickets.ts'
 import { tokensOn } from './permissions/tokens.ts'
@@ -103,14 +104,15 @@ function start(port: MessagePort, options: StateOptions): void {
   const keyExists = (id: string): boolean => keys.get(id) !== undefined
   const tokenOfPermission = (id: string): string => permissionToken(options.keys.index, id)
 
-  const registry = registryOn(db, journal, keys, options.keys.index)
+  const rights = rightsOn(db, journal, keys, options.keys.index, operatorKeyOn(db, keys))
+  const registry = registryOn(db, journal, keys, options.keys.index, rights)
   const tokens = tokensOn(db, journal, keys)
   const tickets = ticketsOn(db, options.keys.master, options.keys.index)
   const attachmentFolder = join(options.folder, 'attachments')
   const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
   const consent = consentOn(db, registry, attachments, journal, options.keys.index)
-  const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys))
+  const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOfPermission)
   const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
@@ -237,6 +239,9 @@ function start(port: MessagePort, options: StateOptions): void {
     oneEntry: entries.one,
     firstEntrySince: entries.firstSince,
     tallyEntries: entries.tally,
+    rightsDue: rights.due,
+    rightSettled: rights.settle,
+    rightCounts: rights.counts,
     metersOfAccount: reconciliation.metersOf,
     compareShares: reconciliation.compare,
     lastReconciled: reconciliation.last,
@@ -277,7 +282,7 @@ function start(port: MessagePort, options: StateOptions): void {
     holderRefused: doubts.refused,
     importPermissions: ({ text, context, ...rest }: ImportArgs) => {
       const parsed = parseImport(text, { ...context, clients: new Map(context.clients), accounts: new Set(context.accounts) })
-      return parsed.ok ? admit(registry, attachments, { ...rest, drafts: parsed.drafts }) : parsed
+      return parsed.ok ? admit(registry, attachments, rights, { ...rest, drafts: parsed.drafts }) : parsed
     },
     summary: (args: { readonly counts: Readonly<Record<string, number>>; readonly now: Millis }) =>
       journal.append({ clear: { t: 'access.summary', counts: args.counts } }, args.now).n,

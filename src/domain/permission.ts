@@ -59,6 +59,8 @@ export interface SourceBinding {
   readonly provider: ProviderId
   readonly account: AccountId
   readonly ready: boolean
+  /** The data holder has opened an access of its own for it (a service of SGE, a right of GRDF). */
+  readonly opened?: true
 }
 
 /** Readings that a line has already given (or is giving now), as recurrence counts them. */

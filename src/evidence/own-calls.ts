@@ -1,6 +1,6 @@
 /**
  * Calls that the gate makes for itself, to keep and prove permissions (purpose `permission_admin`): which shares a data
- * holder knows of. They read no measure, and no client is handed what they bring; they are on record all the same,
+ * holder knows of, and the end of what it opened. They read no measure, and no client is handed what they bring; they are on record all the same,
  * before they leave and after they ended, like every other call to a data holder.
  */
 import type { DatabaseSync } from 'node:sqlite'
@@ -13,10 +13,12 @@ export interface OwnIntent {
   readonly req: string
   readonly dso: string
   readonly api: string
-  /** Why it is made: a journey's callback, the daily comparison, somebody at the person's page. */
-  readonly why: 'journey' | 'reconciliation' | 'sign_in'
+  /** Why it is made: a journey's callback, the daily comparison, somebody at the person's page, the end of a permission. */
+  readonly why: 'journey' | 'reconciliation' | 'sign_in' | 'ending'
   /** What is asked, meters included: sealed. */
   readonly query: string
+  /** The permission that it is about, where it is about one: its history finds the call. */
+  readonly permission?: string
   readonly now: Millis
 }
 export interface OwnOutcome {
@@ -41,7 +43,12 @@ export interface OwnCalls {
 /** Marks an open call of the gate's own among the others. */
 export const OWN = '"own":true'
 
-export function ownCallsOn(db: DatabaseSync, journal: Journal, operatorKey: (now: Millis) => string): OwnCalls {
+export function ownCallsOn(
+  db: DatabaseSync,
+  journal: Journal,
+  operatorKey: (now: Millis) => string,
+  permissionToken: (id: string) => string,
+): OwnCalls {
   const sql = {
     insertOpen: db.prepare('INSERT INTO open_intent (n, req, call, body) VALUES (?, ?, 1, ?)'),
     takeOpen: db.prepare('DELETE FROM open_intent WHERE n = ? RETURNING req'),
@@ -49,7 +56,7 @@ export function ownCallsOn(db: DatabaseSync, journal: Journal, operatorKey: (now
   }
   const body = `{${OWN}}`
   const calls: OwnCalls = {
-    intent({ req, dso, api, why, query, now }) {
+    intent({ req, dso, api, why, query, permission, now }) {
       const clear: { readonly t: string; readonly [field: string]: Json } = {
         t: 'admin.intent',
         req,
@@ -60,7 +67,15 @@ export function ownCallsOn(db: DatabaseSync, journal: Journal, operatorKey: (now
         purpose: 'permission_admin',
         basis: 'legal_obligation',
       }
-      const { n } = journal.append({ clear, sealed: { query }, keyId: operatorKey(now) }, now)
+      const { n } = journal.append(
+        {
+          clear,
+          sealed: { query },
+          keyId: operatorKey(now),
+          ...(permission !== undefined && { index: [permissionToken(permission)] }),
+        },
+        now,
+      )
       sql.insertOpen.run(n, req, body)
       return { n }
     },

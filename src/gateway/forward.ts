@@ -176,8 +176,9 @@ export function forward(
 }
 
 function headersOf({ accept, body }: OutgoingCall, authorization: string | null): string[] {
-  const headers = ['accept', accept, 'accept-encoding', 'identity', 'user-agent', 'ecluse', 'traceparent', traceparent()]
+  const headers = ['accept', accept, 'accept-encoding', 'identity']
   if (authorization !== null) headers.push('authorization', authorization)
+  headers.push('user-agent', 'ecluse', 'traceparent', traceparent())
   if (body) headers.push('content-type', body.contentType, 'soapaction', body.soapAction)
   return headers
 }

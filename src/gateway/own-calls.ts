@@ -1,13 +1,12 @@
 /**
- * The gate's own questions to a data holder: which shares it knows of. Recorded before they leave and when they ended,
- * within the account's quota, on a quarter of its connections at most; the answer is small and read whole.
+ * The gate's own questions to Enedis Data Connect: which shares it knows of, page by page, and only as a whole.
  */
 import type { UsagePointId } from '../domain/meter.ts'
-import type { AccountId, ClientId } from '../domain/permission.ts'
+import type { AccountId } from '../domain/permission.ts'
 import type { OutcomeResult } from '../domain/record.ts'
 import type { SharedService, Shares } from '../domain/share.ts'
 import type { Millis } from '../domain/time.ts'
-import type { OwnIntent, OwnOutcome } from '../evidence/own-calls.ts'
+import type { OwnIntent } from '../evidence/own-calls.ts'
 import type { HolderError } from '../providers/adapter.ts'
 import type { ServicesQuestion } from '../providers/enedis-data-connect/services.ts'
 import {
@@ -19,128 +18,52 @@ import {
   servicesBody,
 } from '../providers/enedis-data-connect/services.ts'
 import type { Logger } from '../runtime/logger.ts'
-import type { Holder } from './holder.ts'
-import type { Quota } from './quota.ts'
-import type { Slots } from './slots.ts'
-import { slotsOf } from './slots.ts'
-
-export interface OwnCallParts {
-  readonly holders: ReadonlyMap<AccountId, Holder>
-  readonly quota: Quota
-  intent(args: OwnIntent): Promise<{ readonly n: number }>
-  outcome(args: OwnOutcome): Promise<unknown>
-  /** Whether evidence can be written. */
-  readonly ready: () => boolean
-  holderError(status: number, body: string, retryAfter: string | null, now: Millis): HolderError
-  readonly now: () => Millis
-  readonly newId: () => string
-  readonly log: Logger
-}
+import type { Answered, OwnCall, OwnCallParts, Understood } from './own-call.ts'
+import { ownCallerOf } from './own-call.ts'
 
 export interface OwnCalls {
   shares(account: AccountId, question: ServicesQuestion, why: OwnIntent['why'], signal: AbortSignal): Promise<Shares>
 }
 
-/** As a client of its own among those who share the quota. */
-const ITSELF = 'ecluse' as ClientId
-const MOST_BYTES = 4_194_304
 const MOST_PAGES = 50
-/** Of an account's connections: anybody may begin a journey, and clients' reads go on the others. */
-const SHARE_OF_CONNECTIONS = 0.25
 const UNKNOWN = { is: 'unknown', retryAfterSeconds: 30 } as const
 
-type Unknown = Extract<Shares, { is: 'unknown' }>
-type Answered =
-  | { readonly is: 'answer'; readonly status: number; readonly body: string; readonly retryAfter: string | null; readonly bytes: number }
-  | { readonly is: 'broken'; readonly result: OutcomeResult; readonly bytes: number }
+type Answer = Extract<Answered, { is: 'answer' }>
+type Page = ReturnType<typeof readServices>
 
-export function ownCallsOf(parts: OwnCallParts): OwnCalls {
-  const { holders, quota, log } = parts
-  const places = new Map<AccountId, Slots>()
-  function placesAt({ account, settings }: Holder): Slots {
-    const known = places.get(account) ?? slotsOf(Math.max(1, Math.floor(settings.connections * SHARE_OF_CONNECTIONS)))
-    places.set(account, known)
-    return known
-  }
+export function ownCallsOf(
+  parts: OwnCallParts & {
+    holderError(status: number, body: string, retryAfter: string | null, now: Millis): HolderError
+    readonly log: Logger
+  },
+): OwnCalls {
+  const caller = ownCallerOf(parts)
+  const { log } = parts
 
-  async function onePage(account: AccountId, holder: Holder, body: string, why: OwnIntent['why'], signal: AbortSignal): Promise<Answered> {
-    for (let attempt = 0; ; attempt += 1) {
-      const authorization = await holder.authorization()
-      if (authorization === undefined || !parts.ready()) return { is: 'broken', result: 'not_sent', bytes: 0 }
-      const { n } = await parts.intent({
-        req: parts.newId(),
-        dso: `enedis-data-connect/${account}`,
-        api: SERVICES_API,
-        why,
-        query: `POST ${SERVICES_PATH} ${body}`,
-        now: parts.now(),
-      })
-      const started = performance.now()
-      const answered = await post(holder, authorization, body, signal)
-      const error =
-        answered.is === 'answer' && answered.status !== 200
-          ? parts.holderError(answered.status, answered.body, answered.retryAfter, parts.now())
-          : undefined
-      const read = answered.is === 'answer' && answered.status === 200 ? readServices(answered.body) : undefined
-      await parts.outcome({
-        intent: n,
-        result: resultOf(answered, read),
-        status: answered.is === 'answer' ? answered.status : null,
-        holderBytes: answered.bytes,
-        services: read?.ok === true ? read.services.length : 0,
-        ms: Math.round(performance.now() - started),
-        code: error?.code ?? null,
-        now: parts.now(),
-      })
-      if (error?.says.means === 'quota') quota.hold(account, SERVICES_API, error.says.retryAfterSeconds ?? 10)
-      if (error?.says.means === 'token_refused' && attempt === 0 && holder.drop(authorization)) continue
-      return answered
-    }
-  }
-
-  /** Waits for quota and a connection, and gives both back. */
-  async function turn(
-    account: AccountId,
-    holder: Holder,
-    body: string,
-    why: OwnIntent['why'],
-    signal: AbortSignal,
-  ): Promise<Answered | Unknown> {
-    const reserved = quota.reserve({ client: ITSELF, account, api: SERVICES_API, calls: 1, rule: null })
-    if (!reserved.ok) return { is: 'unknown', retryAfterSeconds: reserved.retryAfterSeconds }
-    try {
-      if (!(await reserved.take(signal)) || !(await holder.slots.take(signal))) return UNKNOWN
-      try {
-        return await onePage(account, holder, body, why, signal)
-      } finally {
-        holder.slots.free()
-      }
-    } finally {
-      reserved.release()
+  function understand(answer: Answer): Understood<{ readonly unknownMeter: boolean; readonly page: Page | undefined }> {
+    const page = answer.status === 200 ? readServices(answer.body) : undefined
+    const error = answer.status === 200 ? undefined : parts.holderError(answer.status, answer.body, answer.retryAfter, parts.now())
+    const unknownMeter = saysUnknownMeter(answer.status, answer.body)
+    return {
+      value: { unknownMeter, page },
+      result: resultOf(page, unknownMeter),
+      rows: page?.ok === true ? page.services.length : 0,
+      code: error?.code ?? null,
+      ...(error && { says: error.says }),
     }
   }
 
   return {
     async shares(account, question, why, signal) {
-      const holder = holders.get(account)
-      if (!holder) return UNKNOWN
       if ('meters' in question && question.meters.length > MOST_METERS) throw new RangeError('too many meters for one question')
       const services: SharedService[] = []
       const seen = new Set<string>()
       let total: number | undefined
       for (let page = 1; page <= MOST_PAGES; page += 1) {
-        const own = placesAt(holder)
-        if (!(await own.take(signal))) return UNKNOWN
-        let answered: Answered | Unknown
-        try {
-          answered = await turn(account, holder, servicesBody(question, page), why, signal)
-        } finally {
-          own.free()
-        }
-        if (answered.is === 'unknown') return answered
-        if (answered.is === 'broken') return UNKNOWN
-        if (saysUnknownMeter(answered.status, answered.body)) return { is: 'none' }
-        const read = answered.status === 200 ? readServices(answered.body) : undefined
+        const made = await caller.make(account, callFor(question, page, why), understand, signal)
+        if (made.is === 'unknown') return made
+        if (made.value.unknownMeter) return { is: 'none' }
+        const read = made.value.page
         if (!read?.ok) {
           log.warn({ account }, 'the data holder did not say what is shared')
           return UNKNOWN
@@ -161,50 +84,22 @@ export function ownCallsOf(parts: OwnCallParts): OwnCalls {
   }
 }
 
-function resultOf(answered: Answered, read: ReturnType<typeof readServices> | undefined): OutcomeResult {
-  if (answered.is === 'broken') return answered.result
-  if (read) return read.ok ? (read.services.length > 0 ? 'delivered' : 'no_data') : 'unreadable'
-  return saysUnknownMeter(answered.status, answered.body) ? 'no_data' : 'upstream_error'
+function callFor(question: ServicesQuestion, page: number, why: OwnIntent['why']): OwnCall {
+  const body = servicesBody(question, page)
+  return {
+    method: 'POST',
+    path: SERVICES_PATH,
+    headers: { accept: 'application/json', 'content-type': 'application/json' },
+    body,
+    api: SERVICES_API,
+    says: `POST ${SERVICES_PATH} ${body}`,
+    why,
+  }
 }
 
-async function post(holder: Holder, authorization: string | null, body: string, signal: AbortSignal): Promise<Answered> {
-  let bytes = 0
-  try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(holder.settings.timeouts.totalSeconds * 1000)])
-    const answer = await holder.pool.request({
-      method: 'POST',
-      path: SERVICES_PATH,
-      headers: {
-        accept: 'application/json',
-        'accept-encoding': 'identity',
-        'content-type': 'application/json',
-        ...(authorization !== null && { authorization }),
-        'user-agent': 'ecluse',
-      },
-      body,
-      signal: limit,
-    })
-    const pieces: Buffer[] = []
-    for await (const piece of answer.body as AsyncIterable<Buffer>) {
-      bytes += piece.byteLength
-      if (bytes > MOST_BYTES) {
-        answer.body.destroy()
-        return { is: 'broken', result: 'limit', bytes }
-      }
-      pieces.push(piece)
-    }
-    const after = answer.headers['retry-after']
-    return {
-      is: 'answer',
-      status: answer.statusCode,
-      body: Buffer.concat(pieces).toString('utf8'),
-      retryAfter: typeof after === 'string' ? after : null,
-      bytes,
-    }
-  } catch (error) {
-    if (!(error instanceof Error)) throw error
-    return { is: 'broken', result: error.name === 'TimeoutError' ? 'timeout' : 'upstream_error', bytes }
-  }
+function resultOf(page: Page | undefined, unknownMeter: boolean): OutcomeResult {
+  if (page) return page.ok ? (page.services.length > 0 ? 'delivered' : 'no_data') : 'unreadable'
+  return unknownMeter ? 'no_data' : 'upstream_error'
 }
 
 /** Meters in lists that one question may hold. */

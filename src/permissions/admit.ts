@@ -4,11 +4,13 @@
  *
  * Nothing is written before everything is known to be there, so that a refused import leaves neither a document nor a key.
  */
+import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Attachments } from './attachments.ts'
 import { MAX_BYTES } from './attachments.ts'
 import type { Draft, ImportMistake } from './import.ts'
 import type { ActDetails, ActResult, Registry } from './registry.ts'
+import type { Rights } from './rights.ts'
 
 export type Admitted =
   | {
@@ -28,7 +30,7 @@ export interface AdmitArgs {
   readonly now: Millis
 }
 
-export function admit(registry: Registry, attachments: Attachments, args: AdmitArgs): Admitted {
+export function admit(registry: Registry, attachments: Attachments, rights: Rights, args: AdmitArgs): Admitted {
   const unchanged: string[] = []
   const fresh: { readonly draft: Draft; readonly hash: string }[] = []
   const mistakes: ImportMistake[] = []
@@ -42,7 +44,7 @@ export function admit(registry: Registry, attachments: Attachments, args: AdmitA
     } else mistakes.push({ where: draft.where, message: taken(draft.id, known) })
   }
   if (mistakes.length > 0) return { ok: false, mistakes }
-  const acts = args.dryRun ? [] : fresh.map(({ draft, hash }) => bringIn(registry, attachments, draft, hash, args))
+  const acts = args.dryRun ? [] : fresh.map(({ draft, hash }) => bringIn(registry, attachments, rights, draft, hash, args))
   return { ok: true, created: fresh.map(({ draft }) => draft.id), unchanged, acts }
 }
 
@@ -62,7 +64,7 @@ function missing({ where, attachments }: Draft, documents: AdmitArgs['documents'
   })
 }
 
-function bringIn(registry: Registry, attachments: Attachments, draft: Draft, hash: string, args: AdmitArgs): ActResult {
+function bringIn(registry: Registry, attachments: Attachments, rights: Rights, draft: Draft, hash: string, args: AdmitArgs): ActResult {
   const { id, content, will } = draft
   const { now } = args
   const operator: ActDetails = { actorRole: 'operator', channel: 'api', ...(content.unverified && { unverified: true }) }
@@ -77,6 +79,8 @@ function bringIn(registry: Registry, attachments: Attachments, draft: Draft, has
     attachments.add(id, keyId, { kind, mediaType, bytes: args.documents[file] ?? new Uint8Array() }),
   )
   const hashes = [...new Set(stored)]
+  for (const { provider, account, rights: held } of draft.rights)
+    rights.add({ permission: id as PermissionId, provider, account, meter: content.meter, rights: held, now })
   registry.act({ permission: id, type: 'request', details: operator, now })
   registry.act({ permission: id, type: 'file', details: { ...given, attachments: hashes }, now })
   return registry.act({ permission: id, type: 'activate', details: { ...operator, attachments: hashes }, now })

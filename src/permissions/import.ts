@@ -25,10 +25,12 @@ import {
   SECTOR_RELEASES,
   STEPS,
   STRENGTHS,
+  type ProviderId,
 } from '../domain/vocabulary.ts'
 import type { ImportMistake } from './import-text.ts'
 import { CSV_COLUMNS, readImport } from './import-text.ts'
 import type { PermissionContent } from './registry.ts'
+import type { HeldRight } from './rights.ts'
 
 export type { ImportMistake } from './import-text.ts'
 export { CSV_COLUMNS } from './import-text.ts'
@@ -123,7 +125,23 @@ const permission = z.strictObject({
     .max(20)
     .default([]),
   bindings: z
-    .array(z.strictObject({ provider: z.enum(PROVIDERS), account: words }))
+    .array(
+      z.strictObject({
+        provider: z.enum(PROVIDERS),
+        account: words,
+        /** What the data holder has opened already: it is ended there when the permission ends. */
+        rights: z
+          .array(
+            z.strictObject({
+              ref: z.string().regex(/^[0-9A-Za-z-]{1,64}$/, 'expected serviceSouscritId (SGE) or id_droit_acces (GRDF)'),
+              direction: z.enum(['withdrawal', 'injection']).default('withdrawal'),
+            }),
+          )
+          .min(1)
+          .max(20)
+          .exactOptional(),
+      }),
+    )
     .min(1)
     .max(10),
 })
@@ -147,6 +165,8 @@ export interface Draft {
   readonly canonical: string
   readonly will: { readonly channel: string; readonly occurredAt: number; readonly role: string } | null
   readonly attachments: readonly { readonly kind: string; readonly file: string; readonly mediaType: string }[]
+  /** What data holders have opened for it already. */
+  readonly rights: readonly { readonly provider: ProviderId; readonly account: AccountId; readonly rights: readonly HeldRight[] }[]
 }
 export type Parsed =
   | { readonly ok: true; readonly drafts: readonly Draft[] }
@@ -214,6 +234,12 @@ function check(given: Given, context: ImportContext, say: (path: readonly Proper
       say(['bindings', i], `the settings have no account ${b.account} at ${b.provider}`)
   }
   const isGas = given.meter.startsWith('pce:')
+  for (const [i, { provider, rights = [] }] of given.bindings.entries()) {
+    // Data Connect has shares, which people themselves end on its pages; SGE and GRDF are told.
+    const fits = provider === 'grdf-adict' ? /^[0-9a-f-]{36}$/ : provider === 'enedis-sge' ? /^[0-9]{1,15}$/ : undefined
+    if (rights.some(({ ref }) => !fits?.test(ref)))
+      say(['bindings', i, 'rights'], `${provider} has no rights of this form: serviceSouscritId at SGE, id_droit_acces at GRDF`)
+  }
   if (given.bindings.some((b) => (b.provider === 'grdf-adict') !== isGas))
     say(['bindings'], 'a gas meter is read at GRDF, an electricity meter at Enedis')
   if (context.unverified) return
@@ -263,7 +289,12 @@ function draftOf(given: Given, unverified: boolean, where: string): Draft {
         validUntil: given.valid_until,
         lines,
       },
-      bindings: given.bindings.map((b) => ({ provider: b.provider, account: b.account as AccountId, ready: true })),
+      bindings: given.bindings.map((b) => ({
+        provider: b.provider,
+        account: b.account as AccountId,
+        ready: true,
+        ...(b.rights && { opened: true as const }),
+      })),
       notice: notice ?? { id: 'none', version: '0', sha256: '', language: 'fr' },
       identity: given.identity ?? { method: 'declared_only', strength: 'S0' },
       holderMatch: given.holder_match ?? { method: 'declared', result: 'not_done' },
@@ -274,6 +305,9 @@ function draftOf(given: Given, unverified: boolean, where: string): Draft {
     // The same content is another permission where it was not verified.
     canonical: canonicalJson({ ...given, unverified } as unknown as Json),
     will: will ? { channel: will.channel, occurredAt: will.occurred_at, role: will.role } : null,
+    rights: given.bindings.flatMap(({ provider, account, rights }) =>
+      rights ? [{ provider, account: account as AccountId, rights }] : [],
+    ),
     attachments: given.attachments.map((a) => ({ kind: a.kind, file: a.file, mediaType: a.media_type })),
   }
 }

@@ -23,6 +23,7 @@ import type { Journal } from '../storage/journal.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import { indexToken } from '../storage/keys.ts'
 import { Refused } from '../storage/rpc.ts'
+import type { Rights, RightSummary } from './rights.ts'
 import type { Standing } from './lifecycle.ts'
 import { after, isFulfilled } from './lifecycle.ts'
 
@@ -127,6 +128,8 @@ export interface PermissionRecord extends PermissionSummary {
     readonly details: unknown
   }[]
   readonly attachments: readonly { readonly sha256: string; readonly kind: string; readonly mediaType: string; readonly bytes: number }[]
+  /** What data holders have opened for it on their own side. */
+  readonly rights: readonly RightSummary[]
 }
 
 export function scopeHashOf(scope: Scope): string {
@@ -138,7 +141,14 @@ export function meterTokenOf(index: Uint8Array, meter: MeterId): Buffer {
   return indexToken(index, meter.startsWith('prm:') ? 'enedis' : 'grdf', 'meter', bareMeter(meter))
 }
 
-export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, index: Uint8Array): Registry {
+export function registryOn(
+  db: DatabaseSync,
+  journal: Journal,
+  keys: KeyStore,
+  index: Uint8Array,
+  /** What data holders have opened for a permission ends with it. */
+  rights: Pick<Rights, 'end' | 'of'>,
+): Registry {
   const sql = {
     byMeter: db.prepare('SELECT * FROM permission WHERE client = ? AND meter = ?'),
     byId: db.prepare('SELECT * FROM permission WHERE id = ?'),
@@ -264,6 +274,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
         row.box_key,
         keys.box(row.box_key, JSON.stringify(actorOf(details)), `act ${row.id}`),
       )
+    if (next.status === 'ended' || next.status === 'refused') rights.end(row.id, next.endReason, at)
     const generation = n + 1
     sql.raise.run(row.client, row.meter, generation)
     return {
@@ -379,6 +390,7 @@ export function registryOn(db: DatabaseSync, journal: Journal, keys: KeyStore, i
         content: text === undefined ? null : (JSON.parse(text) as PermissionContent),
         acts,
         attachments,
+        rights: rights.of(permission),
       }
     },
     onMeter({ meter }) {

@@ -156,6 +156,37 @@ export interface Answer {
   close(): readonly string[]
 }
 
+/** What the data holder opened for a permission on its own side. */
+export interface RightToEnd {
+  readonly ref: string
+  readonly direction: 'withdrawal' | 'injection'
+  readonly meter: MeterId
+  readonly permission: string
+}
+export interface RightAnswer {
+  /** Acknowledged, or there is nothing left to end. */
+  readonly ended: boolean
+  readonly code: string | null
+  readonly says?: HolderSays
+}
+/** The call that asks for the end of a right, and what its answer means. */
+export type EndRight = (
+  right: RightToEnd,
+  account: AccountId,
+) => {
+  readonly call: {
+    readonly method: 'POST' | 'PATCH'
+    readonly path: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly body: string
+    /** Whose quota it uses up. */
+    readonly api: string
+    /** Sealed in the evidence: no name, no secret. */
+    readonly says: string
+  }
+  readonly understand: (status: number, body: string) => RightAnswer
+}
+
 export interface ProviderAdapter<Form> {
   readonly id: AccessRequest['provider']
   /** Whether a path is of this interface, open or not. */
@@ -171,6 +202,8 @@ export interface ProviderAdapter<Form> {
   refuse(form: Form | null, style: DenialStyle, refusal: Refusal): Reply
   /** The client's own permissions, as the data holder would list its shares. Absent where it has no such list. */
   showShares?(asked: SharesAsked, held: readonly HeldShare[]): Reply
+  /** Absent where people end their shares at the data holder alone. */
+  readonly endRight?: EndRight
   /** For a 200 of the holder's in which no reading was that may leave: `close` gave nothing. */
   noData(form: Form, style: DenialStyle): Reply
 }

@@ -58,6 +58,17 @@ export function metricsOf() {
       registers,
     }),
     quotaLeft: new Gauge({ name: 'ecluse_quota_left', help: 'Calls left in the hour', labelNames: ['account', 'api'] as const, registers }),
+    rights: new Gauge({
+      name: 'ecluse_holder_rights',
+      help: 'What data holders have opened for permissions: open, or waiting to be ended there',
+      labelNames: ['state'] as const,
+      registers,
+    }),
+    rightsWaiting: new Gauge({
+      name: 'ecluse_right_ending_seconds',
+      help: 'How long the oldest end has waited for the acknowledgement of its data holder',
+      registers,
+    }),
     journalQueue: new Gauge({ name: 'ecluse_journal_queue', help: 'Calls that wait for the journal', registers }),
     commitSeconds: new Histogram({
       name: 'ecluse_journal_commit_seconds',

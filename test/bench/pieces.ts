@@ -26,6 +26,8 @@ import type { Draft } from '../../src/permissions/import.ts'
 import { parseImport } from '../../src/permissions/import.ts'
 import { lookups } from '../../src/permissions/cache.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
+import { rightsOn } from '../../src/permissions/rights.ts'
+import { operatorKeyOn } from '../../src/evidence/operator-key.ts'
 import { permissionToken, registryOn } from '../../src/permissions/registry.ts'
 import { tokensOn } from '../../src/permissions/tokens.ts'
 import { dataConnect } from '../../src/providers/enedis-data-connect/data-connect.ts'
@@ -152,7 +154,7 @@ function stores(name: string) {
   const index = randomBytes(32)
   const keys = keyStore(state.keys, randomBytes(32))
   const journal = journalOf(db, ORIGIN)
-  const registry = registryOn(db, journal, keys, index)
+  const registry = registryOn(db, journal, keys, index, rightsOn(db, journal, keys, index, operatorKeyOn(db, keys)))
   const tokens = tokensOn(db, journal, keys)
   const access = accessLogOn(
     db,

@@ -24,6 +24,10 @@ import { doubtsOn } from '../../src/permissions/doubts.ts'
 import type { Reconciliation } from '../../src/permissions/reconcile.ts'
 import { reconciliationOn } from '../../src/permissions/reconcile.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
+import type { OwnCalls } from '../../src/evidence/own-calls.ts'
+import { ownCallsOn } from '../../src/evidence/own-calls.ts'
+import type { Rights } from '../../src/permissions/rights.ts'
+import { rightsOn } from '../../src/permissions/rights.ts'
 import { permissionToken, registryOn } from '../../src/permissions/registry.ts'
 import type { Tickets } from '../../src/permissions/tickets.ts'
 import { ticketsOn } from '../../src/permissions/tickets.ts'
@@ -39,6 +43,8 @@ type Async<T> = {
 
 export interface Stores {
   readonly registry: Async<Registry>
+  readonly rights: Async<Rights>
+  readonly ownCalls: Async<OwnCalls>
   readonly tokens: Async<Tokens>
   readonly tickets: Async<Tickets>
   readonly access: Async<AccessLog>
@@ -66,7 +72,8 @@ export function sqliteStores(): Promise<Stores> {
   const { db } = state
   const keys = keyStore(state.keys, Buffer.alloc(32, 9))
   const journal = journalOf(db, ORIGIN)
-  const registry = registryOn(db, journal, keys, index)
+  const rights = rightsOn(db, journal, keys, index, operatorKeyOn(db, keys))
+  const registry = registryOn(db, journal, keys, index, rights)
   const documents = join(folder, 'attachments')
   const attachments = attachmentsOn(db, keys, documents, index, (file, bytes) => {
     mkdirSync(dirname(file), { recursive: true })
@@ -107,6 +114,8 @@ export function sqliteStores(): Promise<Stores> {
   }
   return Promise.resolve({
     registry: asynchronous(registry),
+    rights: asynchronous(rights),
+    ownCalls: asynchronous(ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOf)),
     tokens: asynchronous(tokensOn(db, journal, keys)),
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
     access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
@@ -122,7 +131,7 @@ export function sqliteStores(): Promise<Stores> {
         return erasureOn(db, journal, keys, documents, tokenOf).finish()
       },
     },
-    admit: (args) => atomically(() => admit(registry, attachments, args)),
+    admit: (args) => atomically(() => admit(registry, attachments, rights, args)),
     readAttachment: (permission, sha256) => atomically(() => attachments.read(permission, sha256)),
     async entries() {
       await Promise.resolve()

@@ -3,6 +3,7 @@
  * narrowed and refused through the whole gate, against the simulators that check what they are sent; and what the gate
  * says of it in its evidence.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
@@ -317,9 +318,41 @@ describe('by what a caller proves who it is', () => {
   })
 })
 
-test('withdrawn, neither is read again', async () => {
-  await gate.command('permission withdraw', { permission: 'gas', reason: 'test' })
-  await gate.command('permission withdraw', { permission: 'soap', reason: 'test' })
+test('withdrawn, neither is read again, and what the data holders had opened has ended there', async () => {
+  const right = sandbox.adict.order({ pce: '99000000000002' }).id
+  const order = fixture('sad-v1-request').replace('2027-06-30', today(300)).replaceAll(METER, '99999000000025')
+  const ordered = await fetch(`${sandbox.url}/CommandeServicesAccesDonnees/v1.0`, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'text/xml',
+      Authorization: `Basic ${Buffer.from(`${LOGIN}:holder-client-secret-canary`).toString('base64')}`,
+    },
+    body: order,
+  })
+  const services = [...(await ordered.text()).matchAll(/<serviceSouscritId>(\d+)</g)].map(([, id]) => id ?? '')
+  expect(services).toHaveLength(2)
+  const line = (kind: string, finest: string): Tree => ({
+    kind,
+    direction: 'withdrawal',
+    finest,
+    purpose: 'self_view',
+    from: today(-9),
+    until: today(9),
+  })
+  await gate.permit(
+    { id: 'gas-right', meter: 'pce:99000000000002', provider: 'grdf-adict', rights: [right], lines: [line('daily_energy', 'P1D')] },
+    { id: 'services', meter: '99999000000025', provider: 'enedis-sge', rights: services, lines: [line('load_curve', 'PT30M')] },
+  )
+  for (const permission of ['gas', 'soap', 'gas-right', 'services'])
+    await gate.command('permission withdraw', { permission, reason: 'test' })
+  const still = (): number =>
+    sandbox.sge.services().filter(({ serviceSouscritId, etatCode }) => services.includes(serviceSouscritId) && etatCode === 'ACTIF')
+      .length + sandbox.adict.rights().filter(({ id, state }) => id === right && state === 'active').length
+  const acknowledged = async (): Promise<number> => (await gate.entries()).filter(({ t }) => t === 'admin.right').length
+  for (let waited = 0; (await acknowledged()) < 3 && waited < 10_000; waited += 100) await sleep(100)
+  expect([await acknowledged(), still()]).toStrictEqual([3, 0])
+  const shown = await gate.command<{ rights: readonly object[] }>('permission show', { permission: 'services' })
+  expect(shown.rights).toMatchObject([{ state: 'ended' }, { state: 'ended' }])
   const answer = await gas(`${HOUSE}/donnees_consos_informatives`, `?date_debut=${today(-20)}&date_fin=${today(-10)}`)
   expect([answer.status, (await linesOf(answer))[0]?.['statut_restitution']?.['code']]).toStrictEqual([403, '1000014'])
   const refused = await soap(CMD, curve(-10, -5))

@@ -75,6 +75,8 @@ export interface PermissionWish {
   readonly meter?: string
   /** Where it is read, by the account of the same name. Enedis Data Connect, unless said otherwise. */
   readonly provider?: 'enedis-sge' | 'grdf-adict'
+  /** What is open there already. */
+  readonly rights?: readonly string[]
   /** Days of all its dated lines, `until` excluded. */
   readonly from?: string
   readonly until?: string
@@ -103,7 +105,13 @@ export function permissionTree(wish: PermissionWish): Tree {
     valid_from: wish.validFrom ?? '2026-01-01T00:00:00Z',
     valid_until: wish.validUntil ?? `${Number(today(0).slice(0, 4)) + 1}-01-01T00:00:00Z`,
     lines,
-    bindings: [{ provider: wish.provider ?? 'enedis-data-connect', account: wish.provider === undefined ? 'main' : wish.provider }],
+    bindings: [
+      {
+        provider: wish.provider ?? 'enedis-data-connect',
+        account: wish.provider ?? 'main',
+        ...(wish.rights && { rights: wish.rights.map((ref) => ({ ref })) }),
+      },
+    ],
   }
 }
 

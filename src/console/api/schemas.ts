@@ -120,6 +120,20 @@ export const permission = z
     content: z.looseObject({ meter: z.string() }).nullable().describe('what was agreed to; null once its person is erased'),
     acts: z.array(z.object({ type: z.enum(ACTS), at: moment, status: z.enum(STATUSES), entry: entryName, details: z.unknown() })),
     attachments: z.array(z.object({ sha256: z.string(), kind: z.string(), mediaType: z.string(), bytes: z.int() })),
+    rights: z
+      .array(
+        z.object({
+          provider: z.string(),
+          account: z.string(),
+          ref: z.string().optional().describe('serviceSouscritId or id_droit_acces; gone once it has ended'),
+          state: z.enum(['open', 'ending', 'ended']),
+          since: moment,
+          attempts: z.int().describe('calls that asked for its end'),
+          code: z.string().nullable().describe("of the data holder's last answer"),
+          entry: entryName.nullable().describe('of the acknowledgement'),
+        }),
+      )
+      .describe('what data holders have opened for it on their own side, and whether that has ended there'),
   })
   .meta({ id: 'Permission' })
 export const actDone = z

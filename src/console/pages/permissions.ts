@@ -92,7 +92,7 @@ async function show(visit: Visit): Promise<Shown> {
             </p>`
       }
       <h2 id="timeline">${say({ fr: 'Chronologie', en: 'Timeline' })}</h2>
-      ${timelineOf(visit, permission)}
+      ${timelineOf(visit, permission)} ${rightsOf(visit, permission)}
       <h2 id="attachments">${say({ fr: 'Pièces justificatives', en: 'Attachments' })}</h2>
       ${attachmentsOf(visit, permission)}
       ${receipt !== null && html`<p><a href="/v1/permissions/${seg(permission.id)}/receipt">${say({ fr: 'Reçu remis à la personne (JSON-LD)', en: 'Receipt given to the person (JSON-LD)' })}</a></p>`}
@@ -148,6 +148,37 @@ function timelineOf(visit: Visit, { acts }: PermissionAt): Html {
       </li>`
     })}
   </ol>`
+}
+
+/** What is open at the data holders, and how far the end of it has come there. */
+function rightsOf(visit: Visit, { rights }: PermissionAt): Html | undefined {
+  const { say } = visit
+  if (rights.length === 0) return undefined
+  const states = {
+    open: say({ fr: 'ouvert', en: 'open' }),
+    ending: say({ fr: 'fin demandée', en: 'asked to end' }),
+    ended: say({ fr: 'terminé', en: 'ended' }),
+  }
+  return html`<h2 id="rights">${say({ fr: 'Ouvert chez les gestionnaires', en: 'Opened at the data holders' })}</h2>
+    ${table(
+      say({ fr: 'Services et droits', en: 'Services and rights' }),
+      [
+        say({ fr: 'Gestionnaire', en: 'Data holder' }),
+        say({ fr: 'Référence', en: 'Reference' }),
+        say({ fr: 'État', en: 'State' }),
+        say({ fr: 'Depuis', en: 'Since' }),
+        say({ fr: 'Demandes de fin', en: 'Asked to end' }),
+        say({ fr: 'Dernier code', en: 'Last code' }),
+      ],
+      rights.map(({ provider, account, ref, state, since, attempts, code }) => [
+        `${provider}/${account}`,
+        ref ?? '–',
+        states[state],
+        when(visit, since),
+        attempts,
+        code ?? '–',
+      ]),
+    )}`
 }
 
 function attachmentsOf(visit: Visit, { id, attachments }: PermissionAt): Html {

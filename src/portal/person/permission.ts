@@ -56,6 +56,10 @@ const T = {
     fr: 'Effet immédiat. Aucun motif n’est demandé. Ce qui a déjà été lu l’a été licitement et le reste.',
     en: 'At once. No reason is asked for. What was read already was read lawfully, and stays so.',
   },
+  atHolders: { fr: 'Chez le gestionnaire de réseau', en: 'At the network operator' },
+  holderOpen: { fr: 'un accès est ouvert', en: 'an access is open' },
+  holderEnding: { fr: 'la fin de l’accès est demandée, pas encore confirmée', en: 'the end of the access is asked for, not confirmed yet' },
+  holderEnded: { fr: 'l’accès a pris fin', en: 'the access has ended' },
   withdrawn: { fr: 'Voir le reçu du retrait', en: 'See the receipt of the withdrawal' },
 } as const
 
@@ -91,6 +95,12 @@ export function permissionPage({ language: l, field, held, purposes, page, newes
     <p class="actions">
       ${page.next !== null && html`<a class="button plain" href="${here}?before=${page.next}#accesses">${T.older[l]}</a>`}${!newest && html`<a class="button plain" href="${here}#accesses">${T.newest[l]}</a>`}
     </p>`
+}
+
+/** The least that is true of all of them: one that is not confirmed is what matters. */
+function holdersIn(l: Language, rights: Shown['record']['rights']): string {
+  if (rights.some(({ state }) => state === 'ending')) return T.holderEnding[l]
+  return rights.every(({ state }) => state === 'ended') ? T.holderEnded[l] : T.holderOpen[l]
 }
 
 /** One button, no question in between: giving took more. */
@@ -129,6 +139,11 @@ function facts(l: Language, held: Shown): Html {
     <dd>${bareMeter(meter)}</dd>
     <dt>${T.state[l]}</dt>
     <dd>${stateIn(l, held)}</dd>
+    ${
+      record.rights.length > 0 &&
+      html`<dt>${T.atHolders[l]}</dt>
+        <dd>${holdersIn(l, record.rights)}</dd>`
+    }
     <dt>${T.validity[l]}</dt>
     <dd>${spanIn(l, scope.validFrom, scope.validUntil)}</dd>
     <dt>${T.ground[l]}</dt>

@@ -24,6 +24,9 @@ export const FLAWS = [
 ] as const
 export type Flaw = (typeof FLAWS)[number]
 
+/** The quota of an account counts all services together. */
+export const API = 'sge'
+
 export interface QName {
   readonly ns: string
   readonly name: string
@@ -77,9 +80,10 @@ export interface SgeService {
 }
 
 /** As a permission lets it be declared (`cadreAcces`). */
-export function accessFrame({ scope }: PermissionView): 'ACCORD_CLIENT' | 'SERVICE_ACCES' | 'EST_TITULAIRE' {
-  const { sectorRelease, contractRef } = scope.ground
+export function accessFrame({ scope, bindings }: PermissionView): 'ACCORD_CLIENT' | 'SERVICE_ACCES' | 'EST_TITULAIRE' {
+  const { sectorRelease } = scope.ground
   if (sectorRelease === 'holder_itself') return 'EST_TITULAIRE'
-  // Only with the identifier of a service that was opened at Enedis under this permission.
-  return sectorRelease === 'subscribed_access' && contractRef !== undefined ? 'SERVICE_ACCES' : 'ACCORD_CLIENT'
+  // Only with a service that is on record as opened at Enedis under this permission.
+  const opened = bindings.some(({ provider, opened: has }) => provider === 'enedis-sge' && has === true)
+  return sectorRelease === 'subscribed_access' && opened ? 'SERVICE_ACCES' : 'ACCORD_CLIENT'
 }

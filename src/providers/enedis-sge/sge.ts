@@ -6,7 +6,7 @@
 import { parsePrm } from '../../domain/meter.ts'
 import type { AccountId } from '../../domain/permission.ts'
 import type { Day } from '../../domain/time.ts'
-import type { Classified, Named, ProviderAdapter, Under, WireRequest } from '../adapter.ts'
+import type { Classified, Named, ProviderAdapter, WireRequest } from '../adapter.ts'
 import { ABOUT_POINT, SEARCH_POINT } from './about-point.ts'
 import { DETAILED_V2, DETAILED_V3 } from './detailed.ts'
 import { CONTENT_TYPE, pointOf, readEnvelope, requestText } from './envelope.ts'
@@ -14,14 +14,14 @@ import { holderError } from './holder-says.ts'
 import { MEASURES_V11 } from './measures.ts'
 import type { Values } from './model.ts'
 import { valuesOf, written } from './model.ts'
+import { endRightBy } from './orders.ts'
 import { noData, passError, refuse } from './refusals.ts'
 import type { Flaw, Operator, SgeOptions, SgeService } from './service.ts'
+import { API } from './service.ts'
 
 export const SERVICES: readonly SgeService[] = [DETAILED_V3, DETAILED_V2, MEASURES_V11, ABOUT_POINT, SEARCH_POINT]
 const BY_PATH: ReadonlyMap<string, SgeService> = new Map(SERVICES.map((service) => [service.path, service]))
 
-/** The quota of an account counts all services together. */
-export const API = 'sge'
 /** The longest request is an order with its options; a point search has an address. */
 const MOST_BODY = 65_536
 
@@ -42,7 +42,7 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
     canAnswer: () => true,
     rewrite(form, access, part, under) {
       const { service } = form
-      const operator = operatorOf(settings, under)
+      const operator = operatorOf(settings, under.account)
       const values = service.rewrite(form.values, { access, part, permission: under.permission, operator, options: settings })
       const header = service.header === null ? null : { version: service.header, login: operator.login }
       return {
@@ -62,10 +62,11 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
     passError: (_form, _style, _status, error) => passError(error),
     refuse: (_form, _style, refusal) => refuse(refusal),
     noData,
+    endRight: endRightBy((account) => operatorOf(settings, account as AccountId)),
   }
 }
 
-function operatorOf({ operators }: SgeSettings, { account }: Under): Operator {
+function operatorOf({ operators }: SgeSettings, account: AccountId): Operator {
   const operator = operators.get(account)
   if (!operator) throw new RangeError('an account that the settings do not name')
   return operator

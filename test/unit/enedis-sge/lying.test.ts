@@ -110,7 +110,7 @@ test('a curve: no value, day or name that was not granted comes through, whereve
     }),
     RUNS,
   )
-  expect(delivered).toBeGreaterThan(100)
+  expect(delivered).toBeGreaterThan(30)
 })
 
 const period = fc.oneof(

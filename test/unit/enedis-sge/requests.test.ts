@@ -81,19 +81,20 @@ test('what is sent has the order of the schema and no declaration of the callerâ
   })
 })
 
-test.each<[SectorRelease, string | undefined, string]>([
-  ['express_authorisation', undefined, 'ACCORD_CLIENT'],
-  ['acc_contract', undefined, 'ACCORD_CLIENT'],
-  ['subscribed_access', undefined, 'ACCORD_CLIENT'],
-  ['subscribed_access', '70012001', 'SERVICE_ACCES'],
-  ['holder_itself', undefined, 'EST_TITULAIRE'],
-])('the ground %s (contract %s) is declared as %s', (sectorRelease, contractRef, frame) => {
+test.each<[SectorRelease, boolean, string]>([
+  ['express_authorisation', false, 'ACCORD_CLIENT'],
+  ['acc_contract', false, 'ACCORD_CLIENT'],
+  ['subscribed_access', false, 'ACCORD_CLIENT'],
+  ['subscribed_access', true, 'SERVICE_ACCES'],
+  ['holder_itself', false, 'EST_TITULAIRE'],
+])('the ground %s (a service opened: %s) is declared as %s', (sectorRelease, opened, frame) => {
   const { access, form } = accessOf(ask(CMD, CURVE))
   const base = aPermission()
-  const ground = { gdprBasis: 'consent', sectorRelease, ...(contractRef !== undefined && { contractRef }) } as const
+  const ground = { gdprBasis: 'consent', sectorRelease } as const
+  const bindings = [{ provider: 'enedis-sge' as const, account: UNDER.account, ready: true, ...(opened && { opened: true as const }) }]
   const { body } = adapter.rewrite(form, access, aPart(access.period), {
     ...UNDER,
-    permission: { ...base, scope: { ...base.scope, ground } },
+    permission: { ...base, bindings, scope: { ...base.scope, ground } },
   })
   expect(body?.text).toContain(`<cadreAcces>${frame}</cadreAcces>`)
 })

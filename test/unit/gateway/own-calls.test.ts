@@ -74,12 +74,15 @@ function calling(): OwnCalls {
     drop: () => false,
   } as unknown as Holder
   return ownCallsOf({
-    holders: new Map([[ACCOUNT, holder]]),
-    quota: {
-      reserve: () => ({ ok: true, take: () => Promise.resolve(true), release: () => undefined }),
-      recall: () => undefined,
-      left: () => [],
-      hold: () => undefined,
+    route: {
+      id: 'enedis-data-connect',
+      holders: new Map([[ACCOUNT, holder]]),
+      quota: {
+        reserve: () => ({ ok: true, take: () => Promise.resolve(true), release: () => undefined }),
+        recall: () => undefined,
+        left: () => [],
+        hold: () => undefined,
+      },
     },
     intent: () => Promise.resolve({ n: 1 }),
     outcome: ({ services }) => Promise.resolve(outcomes.push(services)),

@@ -84,7 +84,7 @@ test('what is not HTTP gets 400 and the end of its connection; the listener goes
 })
 
 test('every metric has the prefix, a sentence, and labels from the closed list', async () => {
-  const labels = new Set(['result', 'reason', 'rule', 'outcome', 'provider', 'account', 'api', 'what'])
+  const labels = new Set(['result', 'reason', 'rule', 'outcome', 'provider', 'account', 'api', 'what', 'state', 'route'])
   const all = await metricsOf().registry.getMetricsAsJSON()
   expect(all.length).toBeGreaterThan(15)
   for (const { name, help } of all) {

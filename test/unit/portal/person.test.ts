@@ -163,6 +163,7 @@ function aHeld(status: string): Shown {
     content,
     acts: [],
     attachments: [],
+    rights: [],
   }
   return { record, client: undefined }
 }

@@ -11,6 +11,7 @@ const path = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, 
 const text = (name: string) => readFileSync(path(name), 'utf8')
 const DEMO_ENV = {
   ECLUSE_DEMO_ENEDIS_SECRET: 'a',
+  ECLUSE_DEMO_GRDF_SECRET: 'g',
   ECLUSE_DEMO_SIGNING_KEY: 'b',
   ECLUSE_DEMO_MASTER_KEY: 'c',
   ECLUSE_DEMO_INDEX_KEY: 'd',

@@ -1,0 +1,192 @@
+/**
+ * A permission ends here at once, and at the data holder through an outage: two services of SGE and a right of GRDF are
+ * asked to end for ten minutes of a simulated clock, until both data holders are back and acknowledge it.
+ */
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { AccountId, PermissionId } from '../../src/domain/permission.ts'
+import type { Millis } from '../../src/domain/time.ts'
+import { rightsEnderOf } from '../../src/ending-rights.ts'
+import type { RightsEnder } from '../../src/ending-rights.ts'
+import { applicationToken } from '../../src/gateway/application-token.ts'
+import { fixedCredential, holderAt } from '../../src/gateway/holder.ts'
+import type { ProviderRoute } from '../../src/gateway/ports.ts'
+import { quotaOf } from '../../src/gateway/quota.ts'
+import type { EndingRight } from '../../src/permissions/rights.ts'
+import type { ProviderAdapter } from '../../src/providers/adapter.ts'
+import { enedisSge } from '../../src/providers/enedis-sge/sge.ts'
+import { grdfAdict } from '../../src/providers/grdf-adict/adict.ts'
+import { loggerTo } from '../../src/runtime/logger.ts'
+import type { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { ADICT_TOKEN_PATH, DEFAULT_ADICT_CLIENT, DEFAULT_SGE_ACCOUNT, startSandbox } from '../../src/sandbox/sandbox.ts'
+import type { StateClient } from '../../src/storage/rpc.ts'
+import type { Stores } from '../contract/stores.ts'
+import { NOW, sqliteStores } from '../contract/stores.ts'
+import { aContext, aTree, draftsOf, imported } from '../contract/given.ts'
+import { fixture } from './enedis-sge/given.ts'
+
+const SGE = 'sge' as AccountId
+const GAS = 'gas' as AccountId
+const METER = '99999000000017'
+const PCE = '99000000000001'
+const FAST = { perSecond: 100_000, perHour: 1_000_000 }
+const timeouts = { connectSeconds: 2, headersSeconds: 5, bodySeconds: 5, totalSeconds: 10, slowClientSeconds: 5 }
+
+let sandbox: Sandbox
+let stores: Stores
+let ender: RightsEnder
+let now = NOW
+let log = ''
+const closing: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  sandbox = await startSandbox({
+    port: 0,
+    quotas: { v5: FAST, '2026': FAST },
+    adictQuotas: { perSecond: 100_000, perDay: 1_000_000 },
+    now: () => now,
+  })
+  stores = await sqliteStores()
+  const settings = { url: sandbox.url, ca: undefined, connections: 4, timeouts, maxAnswerBytes: 1_048_576 }
+  const logger = loggerTo('warn', 'test', { write: (line: string) => void (log += line) } as never)
+  const quota = () =>
+    quotaOf(
+      () => ({ perSecond: 1000, most: 100_000, windowMs: 3_600_000 }),
+      () => performance.now(),
+      1000,
+    )
+  const token = applicationToken(
+    { id: GAS, clientId: DEFAULT_ADICT_CLIENT.clientId, secret: DEFAULT_ADICT_CLIENT.secret },
+    settings,
+    { url: `${sandbox.url}${ADICT_TOKEN_PATH}`, scope: '/adict/v2' },
+    () => performance.now(),
+    logger,
+  )
+  const operators = new Map([[SGE, { login: DEFAULT_SGE_ACCOUNT.login, contract: DEFAULT_SGE_ACCOUNT.contratId }]])
+  const holders = [holderAt(SGE, settings, fixedCredential(null)), holderAt(GAS, settings, token)] as const
+  for (const holder of holders) closing.push(() => holder.close())
+  const adapters = [
+    enedisSge({ quantities: 'active', legacy: false, operators }),
+    grdfAdict({ upperBound: 'excluded' }),
+  ] as unknown as ProviderAdapter<unknown>[]
+  const routes: ProviderRoute[] = adapters.map((adapter, i) => ({
+    id: adapter.id,
+    adapter,
+    holders: new Map([[i === 0 ? SGE : GAS, holders[i === 0 ? 0 : 1]]]),
+    quota: quota(),
+  }))
+  const procedures: Readonly<Record<string, (args: never) => Promise<unknown>>> = {
+    rightsDue: stores.rights.due,
+    rightSettled: stores.rights.settle,
+  }
+  ender = rightsEnderOf({
+    state: { call: (name: string, args: never) => procedures[name]!(args) } as unknown as StateClient,
+    routes,
+    intent: stores.ownCalls.intent,
+    outcome: stores.ownCalls.outcome,
+    ready: () => true,
+    now: () => now,
+    newId: randomUUID,
+    log: logger,
+  })
+})
+afterAll(async () => {
+  for (const close of closing) await close()
+  await sandbox.close()
+  await stores.close()
+})
+
+/** Opens two services at SGE, as an order of the operator's does, and gives their numbers. */
+async function openServices(): Promise<readonly string[]> {
+  const order = fixture('sad-v1-request').replace('2027-06-30', '2027-11-01')
+  const answer = await fetch(`${sandbox.url}/CommandeServicesAccesDonnees/v1.0`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'text/xml' },
+    body: order,
+  })
+  const text = await answer.text()
+  return [...text.matchAll(/<serviceSouscritId>(\d+)</g)].map(([, id]) => id ?? '')
+}
+
+test('withdrawn here at once; ended there once both data holders are back, each call and acknowledgement on record', async () => {
+  const services = await openServices()
+  expect(services).toHaveLength(2)
+  const right = sandbox.adict.order({ pce: PCE }).id
+  const details = { actorRole: 'operator', channel: 'api' }
+  const gasLine = {
+    kind: 'published_reading',
+    direction: 'withdrawal',
+    finest: 'P1D',
+    purpose: 'self_view',
+    from: '2025-01-01',
+    until: '2026-01-01',
+  }
+  const trees = [
+    aTree('house', {
+      meter: `prm:${METER}`,
+      bindings: [{ provider: 'enedis-sge', account: SGE, rights: services.map((ref) => ({ ref })) }],
+    }),
+    aTree('boiler', {
+      meter: `pce:${PCE}`,
+      lines: [gasLine],
+      bindings: [{ provider: 'grdf-adict', account: GAS, rights: [{ ref: right }] }],
+    }),
+  ]
+  const context = aContext({ accounts: new Set(['enedis-sge/sge', 'grdf-adict/gas']) })
+  expect(await stores.admit(imported(draftsOf(trees, context)))).toMatchObject({ ok: true })
+  await ender.tick()
+  expect(await stores.rights.counts()).toMatchObject({ open: 3, ending: 0 })
+
+  // The outage begins, and then the person says no.
+  sandbox.sge.down(true)
+  sandbox.adict.misbehave({ pce: 'rights', kind: 'status', status: 503, times: 1_000 } as never)
+  for (const permission of ['house', 'boiler'] as PermissionId[]) {
+    const ended = await stores.registry.act({ permission, type: 'withdrawn_by_subject', details, now })
+    expect(ended.status).toBe('ended')
+  }
+  expect(await stores.rights.counts()).toMatchObject({ open: 0, ending: 3 })
+  const began = now
+  for (; now < began + 600_000; now = (now + 5_000) as Millis) await ender.tick()
+  expect(await stores.rights.counts()).toMatchObject({ open: 0, ending: 3, oldest: began })
+  const during = await stores.rights.of('house')
+  // 15 s, 30 s, a minute, two, four … and not a call each second.
+  expect(during.map(({ attempts, code }) => [attempts, code])).toStrictEqual([
+    [6, '503'],
+    [6, '503'],
+  ])
+  expect(
+    sandbox.sge.services().filter(({ serviceSouscritId, etatCode }) => services.includes(serviceSouscritId) && etatCode !== 'ACTIF'),
+  ).toStrictEqual([])
+
+  // Both are back.
+  sandbox.sge.down(false)
+  sandbox.adict.reset()
+  for (const until = now + 960_000; now < until; now = (now + 5_000) as Millis) await ender.tick()
+  expect(await stores.rights.counts()).toStrictEqual({ open: 0, ending: 0, oldest: null })
+  expect(
+    sandbox.sge.services().filter(({ serviceSouscritId, etatCode }) => services.includes(serviceSouscritId) && etatCode === 'ACTIF'),
+  ).toStrictEqual([])
+  expect(sandbox.adict.rights().find(({ id }) => id === right)).toMatchObject({ state: 'revoked' })
+
+  const entries = (await stores.entries()) as readonly { readonly t: string; readonly [field: string]: unknown }[]
+  const intents = entries.filter(({ t }) => t === 'admin.intent')
+  expect(intents.every(({ why }) => why === 'ending')).toBe(true)
+  expect(entries.filter(({ t }) => t === 'admin.outcome')).toHaveLength(intents.length)
+  const acknowledged = entries.filter(({ t }) => t === 'admin.right')
+  expect(acknowledged.map(({ change, dso }) => [change, dso])).toStrictEqual(
+    expect.arrayContaining([
+      ['ended', 'enedis-sge/sge'],
+      ['ended', 'enedis-sge/sge'],
+      ['ended', 'grdf-adict/gas'],
+    ]) as unknown,
+  )
+  expect(acknowledged).toHaveLength(3)
+  expect(acknowledged.every(({ asked }) => asked === new Date(began).toISOString())).toBe(true)
+  // What named them is gone, and what is left says that they have ended, with the entry.
+  for (const one of [...(await stores.rights.of('house')), ...(await stores.rights.of('boiler'))]) {
+    expect(one).toMatchObject({ state: 'ended', attempts: 7, entry: expect.stringMatching(/\/\d+$/) as string })
+    expect(one.ref).toBeUndefined()
+  }
+  expect(await stores.rights.due({ now: (now + 86_400_000) as Millis, limit: 10 })).toStrictEqual<EndingRight[]>([])
+  expect(log).not.toContain(METER)
+})
