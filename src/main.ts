@@ -15,7 +15,7 @@ import { listen } from './gateway/listener.ts'
 import { openDoor } from './gateway/open/door.ts'
 import { ownCallsOf } from './gateway/own-calls.ts'
 import { handle } from './gateway/pipeline.ts'
-import { rightsEnderOf } from './ending-rights.ts'
+import { holderRightsOf } from './holder-rights.ts'
 import type { OwnIntent, OwnOutcome } from './evidence/own-calls.ts'
 import type { Gate } from './gateway/ports.ts'
 import { refusalBudget } from './gateway/refusals.ts'
@@ -74,6 +74,8 @@ export interface StartOptions {
   readonly graceMs?: number
 }
 
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const CACHED = 20_000
 /** After the grace: for those that were cut to close, and for their outcomes to be on record. */
 const CUT_MS = 2000
@@ -171,7 +173,15 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     holderError: enedis.adapter.holderError,
     log,
   })
-  const rightsEnder = rightsEnderOf({ ...ownCallParts, state: state.client, routes: routes.all, log })
+  const holderRights = holderRightsOf({
+    ...ownCallParts,
+    state: state.client,
+    routes: routes.all,
+    changes,
+    everyMs: settings.portal ? settings.portal.reconcileHours * HOUR : DAY,
+    confirmationMs: (settings.providers['grdf-adict']?.confirmationDays ?? 30) * DAY,
+    log,
+  })
   const people = await peopleOf({
     force,
     state: state.client,
@@ -191,7 +201,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     ownCalls,
     changes,
     accounts: () => dc.accounts.map((account) => account.id),
-    everyMs: settings.portal && settings.portal.reconcileHours * 3_600_000,
+    everyMs: settings.portal && settings.portal.reconcileHours * HOUR,
+    others: [...(routes.all.find(({ id }) => id === 'grdf-adict')?.holders.keys() ?? [])].map(
+      (account) => () => holderRights.compare(account),
+    ),
     now: clock.now,
     log,
   })
@@ -309,7 +322,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       await state.client.call('sweepTickets', { now: clock.now() })
     }),
     every(5_000, reconciler.tick),
-    every(1_000, rightsEnder.tick),
+    every(1_000, holderRights.tick),
     every(1_000, standing.measureDisk),
     every(1_000, jumps.look),
   ]

@@ -1,7 +1,7 @@
 /**
  * Compares the registry with what Enedis says is shared: at the interval that the settings give, when an operator asks
  * for it, and soon after Enedis refused a call under a permission (its codes also mean «not yet», so that refusals alone
- * end nothing). No answer changes nothing.
+ * end nothing). No answer changes nothing. Whoever asks for a comparison gets the other data holders' as well.
  */
 import type { Changes } from './gate-state.ts'
 import type { OwnCalls } from './gateway/own-calls.ts'
@@ -50,6 +50,8 @@ export function reconcilerOf(parts: {
   readonly accounts: () => readonly AccountId[]
   /** Undefined where nothing is compared by itself. */
   readonly everyMs: number | undefined
+  /** Of the data holders that have lists of their own: each compared with its own. Undefined where one gave no word. */
+  readonly others: readonly (() => Promise<Compared | undefined>)[]
   readonly now: () => Millis
   readonly log: Logger
 }): Reconciler {
@@ -114,6 +116,22 @@ export function reconcilerOf(parts: {
     log.info({ compared: result.permissions, acts: result.acts.length, unanswered }, 'the registry was compared with the data holder')
     return result
   }
+  /** Enedis first: the others are compared by their own clock as well. */
+  async function runEverywhere(): Promise<Reconciled> {
+    const enedis = await runAll()
+    const compared = await Promise.all(parts.others.map((one) => one()))
+    const rest = told(
+      compared.filter((one) => one !== undefined),
+      compared.filter((one) => one === undefined).length,
+    )
+    return {
+      permissions: enedis.permissions + rest.permissions,
+      acts: [...enedis.acts, ...rest.acts],
+      unknownRights: enedis.unknownRights + rest.unknownRights,
+      unanswered: enedis.unanswered + rest.unanswered,
+      badDay: enedis.badDay || rest.badDay,
+    }
+  }
   async function lookAtDoubts(): Promise<void> {
     const ripe = [...doubted].filter(([, { since }]) => now() - since >= DOUBT_MS)
     for (const [account, of] of Map.groupBy(ripe, ([, { account: one }]) => one)) {
@@ -123,12 +141,15 @@ export function reconcilerOf(parts: {
       await compare(account, meters)
     }
   }
+  function once(work: () => Promise<Reconciled>): Promise<Reconciled> {
+    running ??= work().finally(() => {
+      running = undefined
+    })
+    return running
+  }
   const reconciler: Reconciler = {
     run() {
-      running ??= runAll().finally(() => {
-        running = undefined
-      })
-      return running
+      return once(runEverywhere)
     },
     doubt(meter, account) {
       // The number of a gas point may look like that of an electricity one.
@@ -142,7 +163,7 @@ export function reconcilerOf(parts: {
       due ??= (await state.call<Millis>('lastReconciled', { now: now() })) + parts.everyMs
       if (now() < due) return
       due = now() + RETRY_MS
-      const { unanswered } = await reconciler.run()
+      const { unanswered } = await once(runAll)
       if (unanswered > 0) return
       await state.call('reconciled', { now: now() })
       due = now() + parts.everyMs

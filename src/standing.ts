@@ -89,9 +89,9 @@ export function standingOf(observed: Observed): GateStanding {
         state.call<ReturnType<Rights['counts']>>('rightCounts', {}),
       ])
       metrics.permissionsExpiring.set(expiring)
-      metrics.rights.set({ state: 'open' }, rights.open)
-      metrics.rights.set({ state: 'ending' }, rights.ending)
-      metrics.rightsWaiting.set(rights.oldest === null ? 0 : Math.max(0, (now - rights.oldest) / 1000))
+      const { oldestEnding, ...states } = rights
+      for (const [state, count] of Object.entries(states)) metrics.rights.set({ state }, count)
+      metrics.rightsWaiting.set(oldestEnding === null ? 0 : Math.max(0, (now - oldestEnding) / 1000))
       metrics.sealingAge.set(oldest === null ? 0 : Math.max(0, (now - oldest) / 1000))
       // The answers above brought them up to date.
       metrics.sealingBacklog.set(state.gauges.journalRows)

@@ -34,6 +34,7 @@ import { parseImport } from './permissions/import.ts'
 import { linksOn } from './permissions/links.ts'
 import { reconciliationOn } from './permissions/reconcile.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
+import { rightActsOn } from './permissions/right-acts.ts'
 import { rightsOn } from './permissions/rights.ts'
 import { doubtsOn } from './permissions/doubts.ts'
 import { ticketsOn } from './permissions/tickets.ts'
@@ -114,6 +115,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const consent = consentOn(db, registry, attachments, journal, options.keys.index)
   const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOfPermission)
   const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
+  const rightActs = rightActsOn(registry, rights, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
   const subjects = subjectsOn(db, registry, erasure)
@@ -242,6 +244,9 @@ function start(port: MessagePort, options: StateOptions): void {
     rightsDue: rights.due,
     rightSettled: rights.settle,
     rightCounts: rights.counts,
+    rightOpened: rightActs.opened,
+    rightRejected: rightActs.rejected,
+    compareGasRights: rightActs.compare,
     metersOfAccount: reconciliation.metersOf,
     compareShares: reconciliation.compare,
     lastReconciled: reconciliation.last,

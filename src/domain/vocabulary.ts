@@ -138,3 +138,10 @@ export type ActType = (typeof ACTS)[number]
 
 /** How strongly it is known who acted: S0 declaration only … S3 authenticated by the data holder. */
 export const STRENGTHS = ['S0', 'S1', 'S2', 'S3'] as const
+
+/** How far something has come that a data holder opens for a permission on its own side. */
+export const RIGHT_STATES = ['wanted', 'pending', 'open', 'ending', 'ended'] as const
+export type RightState = (typeof RIGHT_STATES)[number]
+/** Whether the data holder asked to see the consent, and what came of it. */
+export const PROOF_STATES = ['awaited', 'being_checked', 'ok', 'ko'] as const
+export type ProofState = (typeof PROOF_STATES)[number]

@@ -1,6 +1,6 @@
 /**
  * Calls that the gate makes for itself, to keep and prove permissions (purpose `permission_admin`): which shares a data
- * holder knows of, and the end of what it opened. They read no measure, and no client is handed what they bring; they are on record all the same,
+ * holder knows of, what it is to open for a permission, and the end of that. They read no measure, and no client is handed what they bring; they are on record all the same,
  * before they leave and after they ended, like every other call to a data holder.
  */
 import type { DatabaseSync } from 'node:sqlite'
@@ -13,8 +13,8 @@ export interface OwnIntent {
   readonly req: string
   readonly dso: string
   readonly api: string
-  /** Why it is made: a journey's callback, the daily comparison, somebody at the person's page, the end of a permission. */
-  readonly why: 'journey' | 'reconciliation' | 'sign_in' | 'ending'
+  /** Why it is made: a journey's callback, the daily comparison, somebody at the person's page, what a permission wants or has done with. */
+  readonly why: 'journey' | 'reconciliation' | 'sign_in' | 'opening' | 'ending'
   /** What is asked, meters included: sealed. */
   readonly query: string
   /** The permission that it is about, where it is about one: its history finds the call. */

@@ -33,6 +33,8 @@ export interface OwnCall {
   readonly says: string
   readonly why: OwnIntent['why']
   readonly permission?: string
+  /** Of the answer, where it may be long. */
+  readonly mostBytes?: number
 }
 
 export type Answered =
@@ -170,7 +172,7 @@ async function sent(holder: Holder, authorization: string | null, call: OwnCall,
     const pieces: Buffer[] = []
     for await (const piece of answer.body as AsyncIterable<Buffer>) {
       bytes += piece.byteLength
-      if (bytes > MOST_BYTES) {
+      if (bytes > (call.mostBytes ?? MOST_BYTES)) {
         answer.body.destroy()
         return { is: 'broken', result: 'limit', bytes }
       }

@@ -81,7 +81,13 @@ function bringIn(registry: Registry, attachments: Attachments, rights: Rights, d
   const hashes = [...new Set(stored)]
   for (const { provider, account, rights: held } of draft.rights)
     rights.add({ permission: id as PermissionId, provider, account, meter: content.meter, rights: held, now })
-  registry.act({ permission: id, type: 'request', details: operator, now })
+  // Nobody calls before it is in force: a right of GRDF begins on the day on which it is declared.
+  const at = Math.max(now, content.scope.validFrom) as Millis
+  for (const { provider, account, direction, order } of draft.wanted)
+    rights.want({ permission: id as PermissionId, provider, account, meter: content.meter, direction, order, at, now })
+  const requested = registry.act({ permission: id, type: 'request', details: { ...operator, attachments: hashes }, now })
+  // Its holder is asked by the data holder, and may say no.
+  if (draft.wanted.some(({ provider }) => provider === 'grdf-adict')) return requested
   registry.act({ permission: id, type: 'file', details: { ...given, attachments: hashes }, now })
   return registry.act({ permission: id, type: 'activate', details: { ...operator, attachments: hashes }, now })
 }

@@ -11,7 +11,8 @@ import { canonicalJson } from '../domain/canonical.ts'
 import { parseMeter } from '../domain/meter.ts'
 import type { AccountId, ClientId, LineId, PermissionId, PurposeCode, ScopeLine } from '../domain/permission.ts'
 import type { Policy } from '../domain/policy.ts'
-import { parseDay, parseInstant, period } from '../domain/time.ts'
+import type { Millis } from '../domain/time.ts'
+import { addDays, parisDay, parseDay, parseInstant, period } from '../domain/time.ts'
 import {
   COARSER,
   DATA_KINDS,
@@ -140,6 +141,19 @@ const permission = z.strictObject({
           .min(1)
           .max(20)
           .exactOptional(),
+        /** GRDF: the right is declared by the gate, and its holder asked by mail. */
+        declare: z
+          .strictObject({
+            postcode: z.string().regex(/^[0-9]{5}$/, 'expected the five digits of the postcode of the meter'),
+            email: z.email().max(200).exactOptional(),
+            phone: z
+              .string()
+              .regex(/^0[67][0-9]{8}$/, 'expected a mobile number: 06 or 07 and eight digits')
+              .exactOptional(),
+          })
+          .exactOptional(),
+        /** SGE: an access service is ordered by the gate for each kind of the lines, with the name of the holder. */
+        order: z.literal(true).exactOptional(),
       }),
     )
     .min(1)
@@ -167,6 +181,13 @@ export interface Draft {
   readonly attachments: readonly { readonly kind: string; readonly file: string; readonly mediaType: string }[]
   /** What data holders have opened for it already. */
   readonly rights: readonly { readonly provider: ProviderId; readonly account: AccountId; readonly rights: readonly HeldRight[] }[]
+  /** What data holders are to open for it. */
+  readonly wanted: readonly {
+    readonly provider: ProviderId
+    readonly account: AccountId
+    readonly direction: HeldRight['direction']
+    readonly order: Json
+  }[]
 }
 export type Parsed =
   | { readonly ok: true; readonly drafts: readonly Draft[] }
@@ -234,6 +255,19 @@ function check(given: Given, context: ImportContext, say: (path: readonly Proper
       say(['bindings', i], `the settings have no account ${b.account} at ${b.provider}`)
   }
   const isGas = given.meter.startsWith('pce:')
+  for (const [i, { provider, declare, order }] of given.bindings.entries()) {
+    if (declare && provider !== 'grdf-adict') say(['bindings', i, 'declare'], 'a right is declared at GRDF; at SGE a service is ordered')
+    if (order && provider !== 'enedis-sge') say(['bindings', i, 'order'], 'a service is ordered at SGE; at GRDF a right is declared')
+    if ((declare || order) && given.holder.name === undefined)
+      say(['holder', 'name'], 'the data holder is told the name of the person or body: holder.name')
+    if (declare && declare.email === undefined && given.ground.sector_release !== 'holder_itself')
+      say(['bindings', i, 'declare', 'email'], 'GRDF asks the holder by mail: email')
+  }
+  const ORDERED = ['load_curve', 'index', 'max_power', 'daily_energy']
+  for (const [i, { order }] of given.bindings.entries()) {
+    if (order && !given.lines.some(({ kind }) => ORDERED.includes(kind)))
+      say(['bindings', i, 'order'], `a service is for measures: a line of ${ORDERED.join(', ')}`)
+  }
   for (const [i, { provider, rights = [] }] of given.bindings.entries()) {
     // Data Connect has shares, which people themselves end on its pages; SGE and GRDF are told.
     const fits = provider === 'grdf-adict' ? /^[0-9a-f-]{36}$/ : provider === 'enedis-sge' ? /^[0-9]{1,15}$/ : undefined
@@ -308,6 +342,43 @@ function draftOf(given: Given, unverified: boolean, where: string): Draft {
     rights: given.bindings.flatMap(({ provider, account, rights }) =>
       rights ? [{ provider, account: account as AccountId, rights }] : [],
     ),
+    wanted: given.bindings.flatMap((binding) => wantedBy(given, lines, binding)),
     attachments: given.attachments.map((a) => ({ kind: a.kind, file: a.file, mediaType: a.media_type })),
   }
+}
+
+/** One order for each direction: a data holder opens one at a time. */
+function wantedBy(
+  given: Given,
+  lines: readonly ScopeLine[],
+  { provider, account, declare, order }: Given['bindings'][number],
+): Draft['wanted'] {
+  if (!declare && !order) return []
+  const last = parisDay((given.valid_until - 1) as Millis)
+  return (['withdrawal', 'injection'] as const).flatMap((direction) => {
+    const own = lines.filter((line) => line.direction === direction || line.direction === 'n_a')
+    if (!own.some((line) => line.direction === direction)) return []
+    const days = own.flatMap(({ data }) => data ?? [])
+    const data =
+      days.length === 0
+        ? null
+        : {
+            from: days.map((d) => d.from).toSorted()[0] ?? last,
+            last: addDays(
+              days
+                .map((d) => d.until)
+                .toSorted()
+                .at(-1) ?? last,
+              -1,
+            ),
+          }
+    const about = {
+      holder: { kind: given.holder.kind, name: given.holder.name ?? '' },
+      itself: given.ground.sector_release === 'holder_itself',
+      lastDay: last,
+      data,
+      kinds: [...new Set(own.map(({ kind }) => kind))],
+    }
+    return [{ provider, account: account as AccountId, direction, order: { ...about, ...declare } as unknown as Json }]
+  })
 }

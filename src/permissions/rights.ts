@@ -1,17 +1,21 @@
 /**
- * What data holders have opened for a permission on their own side: an access service of SGE, an access right of GRDF.
- * It must end there when the permission ends here. The end is queued by the act itself, in its transaction, asked of the
- * data holder until it is acknowledged, and on record when it is; until then it is there for everybody to see.
+ * What data holders open for a permission on their own side: an access service of SGE, an access right of GRDF. It is
+ * asked for there when the permission is (`wanted`), waits there for its person (`pending`), is `open`, must end there when
+ * the permission ends here (`ending`), and has `ended`.
+ *
+ * The end is queued by the act itself, in its transaction, asked of the data holder until it is acknowledged, and on record
+ * when it is; until then it is there for everybody to see.
  *
  * A row lies under the operator's key, not under the person's: it must outlive an erasure until the data holder has
  * ended it, and its content is gone as soon as it has.
  */
 import type { DatabaseSync } from 'node:sqlite'
+import type { Json } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { AccountId, PermissionId } from '../domain/permission.ts'
-import type { Millis } from '../domain/time.ts'
+import type { Day, Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
-import type { Direction, EndReason, ProviderId } from '../domain/vocabulary.ts'
+import type { Direction, EndReason, ProofState, ProviderId, RightState } from '../domain/vocabulary.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import { indexToken } from '../storage/keys.ts'
@@ -23,8 +27,8 @@ export interface HeldRight {
   readonly ref: string
   readonly direction: Exclude<Direction, 'n_a'>
 }
-/** One that is to end: all that the call needs. */
-export interface EndingRight extends HeldRight {
+
+interface About {
   readonly id: number
   readonly permission: PermissionId
   readonly provider: ProviderId
@@ -32,36 +36,67 @@ export interface EndingRight extends HeldRight {
   readonly meter: MeterId
   readonly attempts: number
 }
-export type RightState = 'open' | 'ending' | 'ended'
+/** What the data holder is to be asked for, its turn having come. */
+export type RightTask =
+  | (About & HeldRight & { readonly task: 'end' })
+  /** `order`: what the data holder is told of the person and the contract. */
+  | (About & Pick<HeldRight, 'direction'> & { readonly task: 'open'; readonly order: Json })
+
+export interface KnownRight {
+  readonly id: number
+  readonly permission: PermissionId
+  readonly ref: string
+  readonly state: RightState
+  readonly since: Millis
+  readonly proof: ProofState | null
+}
 export interface RightSummary {
   readonly provider: string
   readonly account: string
-  /** Undefined once it has ended: it is kept nowhere. */
+  /** Undefined before it is known, and once it has ended: then it is kept nowhere. */
   readonly ref?: string
   readonly state: RightState
   readonly since: string
   readonly attempts: number
   /** Of the data holder's last answer. */
   readonly code: string | null
-  /** Of the acknowledgement. */
+  /** Of the acknowledgement of its end. */
   readonly entry: string | null
+  readonly proof: ProofState | null
+  /** The last day on which the data holder takes the proof. */
+  readonly proofUntil: string | null
+}
+
+interface Where {
+  readonly permission: PermissionId
+  readonly provider: ProviderId
+  readonly account: AccountId
+  readonly meter: MeterId
+  readonly now: Millis
 }
 
 export interface Rights {
-  /** On record from now on; what has already ended here is queued at once. Throws where the ref is on record already. */
-  add(args: {
-    readonly permission: PermissionId
-    readonly provider: ProviderId
-    readonly account: AccountId
-    readonly meter: MeterId
-    readonly rights: readonly HeldRight[]
+  /** Open there already. What has ended here is queued at once. Throws where the ref is on record already. */
+  add(args: Where & { readonly rights: readonly HeldRight[] }): void
+  /** To be asked for at `at`. */
+  want(args: Where & { readonly direction: HeldRight['direction']; readonly order: Json; readonly at: Millis }): void
+  /** The data holder has it now, under these names; nothing of the order is kept. */
+  opened(args: {
+    readonly id: number
+    readonly refs: readonly string[]
+    readonly state: 'pending' | 'open'
+    readonly code: string | null
     readonly now: Millis
   }): void
+  stands(args: { readonly id: number; readonly state: 'open'; readonly now: Millis }): void
+  /** It is over there by the data holder's own word, or was refused: nothing is left to ask. */
+  over(args: { readonly id: number; readonly code: string | null; readonly now: Millis }): void
+  proof(args: { readonly id: number; readonly proof: ProofState | null; readonly until: Day | null }): void
   /** The permission has ended. Where the data holder itself ended it, there is nothing left to ask. */
   end(permission: string, by: EndReason | undefined, now: Millis): void
   /** Those whose turn it is, the longest waiting first. */
-  due(args: { readonly now: Millis; readonly limit: number }): readonly EndingRight[]
-  /** Acknowledged, with the entry that says so; or to be asked again at `retryAt`. */
+  due(args: { readonly now: Millis; readonly limit: number }): readonly RightTask[]
+  /** The end is acknowledged, with the entry that says so; or the data holder is to be asked again at `at`. */
   settle(args: {
     readonly id: number
     readonly result: { readonly is: 'acknowledged' } | { readonly is: 'again'; readonly at: Millis }
@@ -69,20 +104,20 @@ export interface Rights {
     readonly now: Millis
   }): { readonly entry: string | null }
   of(permission: string): readonly RightSummary[]
-  counts(): { readonly open: number; readonly ending: number; readonly oldest: Millis | null }
-  /** Whether the data holder still has it, by what is known here. */
-  refsOf(args: { readonly provider: ProviderId; readonly account: AccountId; readonly meter: MeterId }): readonly {
-    readonly permission: PermissionId
-    readonly ref: string
-    readonly state: RightState
-  }[]
+  /** Of an account, those that the data holder has or had, and that have not ended here. */
+  known(args: { readonly provider: ProviderId; readonly account: AccountId }): readonly KnownRight[]
+  counts(): Readonly<Record<Exclude<RightState, 'ended'>, number>> & { readonly oldestEnding: Millis | null }
 }
 
 interface Box {
   readonly meter: MeterId
-  readonly ref: string
   readonly direction: HeldRight['direction']
+  readonly ref?: string
+  readonly order?: Json
 }
+
+/** Whose end nobody needs to ask for: the data holder said so itself. */
+const BY_HOLDER: readonly (EndReason | undefined)[] = ['revoked_by_dso', 'rejected_by_dso']
 
 export function rightsOn(
   db: DatabaseSync,
@@ -93,61 +128,114 @@ export function rightsOn(
 ): Rights {
   const sql = {
     insert: db.prepare(
-      `INSERT INTO holder_right (permission, provider, account, token, meter, state, since, next_at, box_key, box)
-       VALUES (?, ?, ?, ?, ?, 'open', ?, NULL, ?, ?)`,
+      `INSERT INTO holder_right (permission, provider, account, token, meter, state, since, next_at, box_key, box, code)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     status: db.prepare('SELECT status, end_reason FROM permission WHERE id = ?'),
-    end: db.prepare("UPDATE holder_right SET state = 'ending', since = ?, next_at = ? WHERE permission = ? AND state = 'open'"),
+    /** What was never asked for needs no end there. */
+    forget: db.prepare(
+      "UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, box = NULL WHERE permission = ? AND state = 'wanted'",
+    ),
+    end: db.prepare(
+      "UPDATE holder_right SET state = 'ending', since = ?, next_at = ?, attempts = 0 WHERE permission = ? AND state IN ('pending', 'open')",
+    ),
     drop: db.prepare(
       "UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, box = NULL WHERE permission = ? AND state <> 'ended'",
     ),
-    due: db.prepare("SELECT * FROM holder_right WHERE state = 'ending' AND next_at <= ? ORDER BY next_at, id LIMIT ?"),
-    byId: db.prepare("SELECT * FROM holder_right WHERE id = ? AND state = 'ending'"),
+    over: db.prepare("UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, box = NULL, code = ? WHERE id = ?"),
+    due: db.prepare('SELECT * FROM holder_right WHERE next_at <= ? ORDER BY next_at, id LIMIT ?'),
+    byId: db.prepare('SELECT * FROM holder_right WHERE id = ?'),
+    remove: db.prepare('DELETE FROM holder_right WHERE id = ?'),
+    stands: db.prepare('UPDATE holder_right SET state = ?, since = ? WHERE id = ?'),
+    proof: db.prepare('UPDATE holder_right SET proof = ?, proof_until = ? WHERE id = ?'),
     again: db.prepare('UPDATE holder_right SET attempts = attempts + 1, next_at = ?, code = ? WHERE id = ?'),
     ended: db.prepare(
       "UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, attempts = attempts + 1, code = ?, entry = ?, box = NULL WHERE id = ?",
     ),
     of: db.prepare('SELECT * FROM holder_right WHERE permission = ? ORDER BY id'),
-    ofMeter: db.prepare('SELECT * FROM holder_right WHERE provider = ? AND account = ? AND meter = ? ORDER BY id'),
+    known: db.prepare(
+      "SELECT * FROM holder_right WHERE provider = ? AND account = ? AND state IN ('pending', 'open', 'ending') ORDER BY id",
+    ),
     counts: db.prepare("SELECT state, count(*) AS n, min(since) AS since FROM holder_right WHERE state <> 'ended' GROUP BY state"),
   }
   function boxOf(row: Row): Box | undefined {
     const text = row.box === null ? undefined : keys.unbox(row.box_key, row.box, `right ${row.permission}`)
     return text === undefined ? undefined : (JSON.parse(text) as Box)
   }
+  function rowOf(id: number): Row | undefined {
+    return sql.byId.get(id) as unknown as Row | undefined
+  }
+  function insert(
+    { permission, provider, account, meter, now }: Where,
+    box: Box,
+    state: RightState,
+    at: Millis | null,
+    code: string | null,
+  ): void {
+    const key = operatorKey(now)
+    const token = box.ref === undefined ? null : indexToken(index, provider, 'right', `${account}\0${box.ref}`)
+    const boxed = keys.box(key, JSON.stringify(box), `right ${permission}`)
+    try {
+      sql.insert.run(permission, provider, account, token, meterTokenOf(index, meter), state, now, at, key, boxed, code)
+    } catch (error) {
+      if (error instanceof Error && error.message.includes('UNIQUE'))
+        throw new Refused(`a right at ${provider} is on record already for another permission`)
+      throw error
+    }
+  }
+  /** An act may have come before the data holder's answer. */
+  function endIfOver(permission: string, now: Millis): void {
+    const row = sql.status.get(permission)
+    if (row?.['status'] === 'ended' || row?.['status'] === 'refused') rights.end(permission, row['end_reason'] as EndReason, now)
+  }
 
   const rights: Rights = {
-    add({ permission, provider, account, meter, rights: held, now }) {
-      const key = operatorKey(now)
-      for (const { ref, direction } of held) {
-        const token = indexToken(index, provider, 'right', `${account}\0${ref}`)
-        const box = keys.box(key, JSON.stringify({ meter, ref, direction } satisfies Box), `right ${permission}`)
-        try {
-          sql.insert.run(permission, provider, account, token, meterTokenOf(index, meter), now, key, box)
-        } catch (error) {
-          if (error instanceof Error && error.message.includes('UNIQUE'))
-            throw new Refused(`a right at ${provider} is on record already for another permission`)
-          throw error
-        }
-      }
-      const row = sql.status.get(permission)
-      if (row?.['status'] === 'ended' || row?.['status'] === 'refused') rights.end(permission, row['end_reason'] as EndReason, now)
+    add({ rights: held, ...where }) {
+      for (const { ref, direction } of held) insert(where, { meter: where.meter, ref, direction }, 'open', null, null)
+      endIfOver(where.permission, where.now)
     },
+    want({ direction, order, at, ...where }) {
+      insert(where, { meter: where.meter, direction, order }, 'wanted', at, null)
+    },
+    opened({ id, refs, state, code, now }) {
+      const row = rowOf(id)
+      const box = row && boxOf(row)
+      if (!row || !box) return
+      sql.remove.run(id)
+      const { permission, provider, account } = row
+      for (const ref of refs)
+        insert(
+          { permission, provider, account, meter: box.meter, now },
+          { meter: box.meter, direction: box.direction, ref },
+          state,
+          null,
+          code,
+        )
+      endIfOver(permission, now)
+    },
+    stands: ({ id, state, now }) => void sql.stands.run(state, now, id),
+    over: ({ id, code, now }) => void sql.over.run(now, code, id),
+    proof: ({ id, proof, until }) => void sql.proof.run(proof, until, id),
     end(permission, by, now) {
-      if (by === 'revoked_by_dso') sql.drop.run(now, permission)
-      else sql.end.run(now, now, permission)
+      if (BY_HOLDER.includes(by)) sql.drop.run(now, permission)
+      else {
+        sql.forget.run(now, permission)
+        sql.end.run(now, now, permission)
+      }
     },
     due({ now, limit }) {
-      return (sql.due.all(now, limit) as unknown as Row[]).flatMap((row) => {
+      return (sql.due.all(now, limit) as unknown as Row[]).flatMap((row): RightTask[] => {
         const box = boxOf(row)
-        return box
-          ? [{ id: row.id, permission: row.permission, provider: row.provider, account: row.account, attempts: row.attempts, ...box }]
-          : []
+        if (!box) return []
+        const { id, permission, provider, account, attempts } = row
+        const about = { id, permission, provider, account, attempts, meter: box.meter, direction: box.direction }
+        if (row.state === 'ending' && box.ref !== undefined) return [{ ...about, task: 'end', ref: box.ref }]
+        return row.state === 'wanted' && box.order !== undefined ? [{ ...about, task: 'open', order: box.order }] : []
       })
     },
     settle({ id, result, code, now }) {
-      const row = sql.byId.get(id) as unknown as Row | undefined
-      if (!row) return { entry: null }
+      const row = rowOf(id)
+      if (!row || row.next_at === null) return { entry: null }
       if (result.is === 'again') {
         sql.again.run(result.at, code, id)
         return { entry: null }
@@ -185,23 +273,29 @@ export function rightsOn(
           attempts: row.attempts,
           code: row.code,
           entry: row.entry,
+          proof: row.proof,
+          proofUntil: row.proof_until,
         }
       })
     },
+    known: ({ provider, account }) =>
+      (sql.known.all(provider, account) as unknown as Row[]).flatMap((row) => {
+        const ref = boxOf(row)?.ref
+        if (ref === undefined) return []
+        return [{ id: row.id, permission: row.permission, ref, state: row.state, since: row.since as Millis, proof: row.proof }]
+      }),
     counts() {
       const rows = new Map(sql.counts.all().map((row) => [String(row['state']), row]))
+      const count = (state: RightState): number => Number(rows.get(state)?.['n'] ?? 0)
       const ending = rows.get('ending')
       return {
-        open: Number(rows.get('open')?.['n'] ?? 0),
-        ending: Number(ending?.['n'] ?? 0),
-        oldest: ending ? (Number(ending['since']) as Millis) : null,
+        wanted: count('wanted'),
+        pending: count('pending'),
+        open: count('open'),
+        ending: count('ending'),
+        oldestEnding: ending ? (Number(ending['since']) as Millis) : null,
       }
     },
-    refsOf: ({ provider, account, meter }) =>
-      (sql.ofMeter.all(provider, account, meterTokenOf(index, meter)) as unknown as Row[]).flatMap((row) => {
-        const box = boxOf(row)
-        return box ? [{ permission: row.permission, ref: box.ref, state: row.state }] : []
-      }),
   }
   return rights
 }
@@ -213,9 +307,12 @@ interface Row {
   readonly account: AccountId
   readonly state: RightState
   readonly since: number
+  readonly next_at: number | null
   readonly attempts: number
   readonly code: string | null
   readonly entry: string | null
+  readonly proof: ProofState | null
+  readonly proof_until: string | null
   readonly box_key: string
   readonly box: Uint8Array | null
 }

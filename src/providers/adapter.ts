@@ -3,6 +3,7 @@
  * them a request already proved canonical, and gets back the words of `domain/` or a refusal; later it gets the bytes
  * to send, and a filter through which every byte of the answer goes.
  */
+import type { Json } from '../domain/canonical.ts'
 import type { Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import type { MeterId } from '../domain/meter.ts'
@@ -169,23 +170,41 @@ export interface RightAnswer {
   readonly code: string | null
   readonly says?: HolderSays
 }
+/** A call of the gate's own. */
+export interface RightCall {
+  readonly method: 'POST' | 'PUT' | 'PATCH'
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** Whose quota it uses up. */
+  readonly api: string
+  /** Sealed in the evidence: no name, no secret. */
+  readonly says: string
+}
 /** The call that asks for the end of a right, and what its answer means. */
 export type EndRight = (
   right: RightToEnd,
   account: AccountId,
-) => {
-  readonly call: {
-    readonly method: 'POST' | 'PATCH'
-    readonly path: string
-    readonly headers: Readonly<Record<string, string>>
-    readonly body: string
-    /** Whose quota it uses up. */
-    readonly api: string
-    /** Sealed in the evidence: no name, no secret. */
-    readonly says: string
-  }
-  readonly understand: (status: number, body: string) => RightAnswer
+) => { readonly call: RightCall; readonly understand: (status: number, body: string) => RightAnswer }
+
+/** What the data holder is to open for a permission. `order` is what its own adapter takes for one. */
+export interface RightToOpen {
+  readonly meter: MeterId
+  readonly direction: 'withdrawal' | 'injection'
+  readonly order: Json
+  readonly permission: string
 }
+export type OpenAnswer =
+  /** `pending`: its person is asked by the data holder. */
+  | { readonly is: 'opened'; readonly refs: readonly string[]; readonly state: 'pending' | 'open'; readonly code: string | null }
+  /** It cannot be, as things stand: asking again changes nothing. */
+  | { readonly is: 'rejected'; readonly code: string }
+  | { readonly is: 'again'; readonly code: string; readonly says?: HolderSays }
+export type OpenRight = (
+  right: RightToOpen,
+  account: AccountId,
+  today: Day,
+) => { readonly call: RightCall; readonly understand: (status: number, body: string) => OpenAnswer }
 
 export interface ProviderAdapter<Form> {
   readonly id: AccessRequest['provider']
@@ -204,6 +223,8 @@ export interface ProviderAdapter<Form> {
   showShares?(asked: SharesAsked, held: readonly HeldShare[]): Reply
   /** Absent where people end their shares at the data holder alone. */
   readonly endRight?: EndRight
+  /** Absent where people give their shares at the data holder alone. */
+  readonly openRight?: OpenRight
   /** For a 200 of the holder's in which no reading was that may leave: `close` gave nothing. */
   noData(form: Form, style: DenialStyle): Reply
 }

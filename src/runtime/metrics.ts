@@ -60,7 +60,7 @@ export function metricsOf() {
     quotaLeft: new Gauge({ name: 'ecluse_quota_left', help: 'Calls left in the hour', labelNames: ['account', 'api'] as const, registers }),
     rights: new Gauge({
       name: 'ecluse_holder_rights',
-      help: 'What data holders have opened for permissions: open, or waiting to be ended there',
+      help: 'What data holders have opened for permissions: asked for, waiting for the person, open, or to be ended there',
       labelNames: ['state'] as const,
       registers,
     }),

@@ -33,7 +33,8 @@ export async function mailPage(
 ): Promise<void> {
   const form = await readForm(message)
   const token = visit.path.slice(MAIL_PATH.length + 1)
-  if (token === '') return sendPage(res, 200, visit, { holder: 'grdf', title: LIST_TITLE, body: listBody(rights, companyOf, visit), wide: true })
+  if (token === '')
+    return sendPage(res, 200, visit, { holder: 'grdf', title: LIST_TITLE, body: listBody(rights, companyOf, visit), wide: true })
   const right = rights.byMail(token)
   if (!right) {
     const body = html`<p>${visit.language === 'fr' ? 'Vérifiez l’adresse.' : 'Please check the address.'}</p>`
@@ -42,7 +43,12 @@ export async function mailPage(
   const decision = form?.get('decision')
   if (decision === 'accept') rights.accept(right.id)
   else if (decision === 'refuse') rights.refuse(right.id)
-  else return sendPage(res, form ? 400 : 200, visit, { holder: 'grdf', title: ONE_TITLE, body: oneBody(right, companyOf(right.clientId), visit) })
+  else
+    return sendPage(res, form ? 400 : 200, visit, {
+      holder: 'grdf',
+      title: ONE_TITLE,
+      body: oneBody(right, companyOf(right.clientId), visit),
+    })
   // Asked for again by its address, so that reloading the page decides nothing twice.
   res.writeHead(303, { Location: addressOf(visit), 'Content-Length': '0' }).end()
 }
@@ -83,7 +89,9 @@ function listBody(rights: Rights, companyOf: (clientId: string) => string, { lan
                 <td>${companyOf(right.clientId)}</td>
                 <td lang="fr">${STATE_LABELS[right.state]}</td>
                 <td>
-                  <a href="${prefix}${MAIL_PATH}/${right.mail}" aria-label="${readLabel(language, right)}">${say({ fr: 'Lire', en: 'Read' })}</a>
+                  <a href="${prefix}${MAIL_PATH}/${right.mail}" aria-label="${readLabel(language, right)}"
+                    >${say({ fr: 'Lire', en: 'Read' })}</a
+                  >
                 </td>
               </tr>`,
           )}

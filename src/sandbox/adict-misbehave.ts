@@ -143,7 +143,12 @@ function widened({ point, kind, spans, since }: Readings): readonly Period[] {
 function withBothBlocks(line: Json, point: AdictPoint, since: Day): Json {
   const { statut_restitution: restored, ...rest } = line
   const [contract, technical] = [contractBlock(point, since, []), technicalBlock(point)]
-  return { ...rest, [BLOCKS.contract]: line[BLOCKS.contract] ?? contract, [BLOCKS.technical]: line[BLOCKS.technical] ?? technical, statut_restitution: restored }
+  return {
+    ...rest,
+    [BLOCKS.contract]: line[BLOCKS.contract] ?? contract,
+    [BLOCKS.technical]: line[BLOCKS.technical] ?? technical,
+    statut_restitution: restored,
+  }
 }
 
 function otherThan(pce: unknown): string {

@@ -195,6 +195,7 @@ const adict = z
       .enum(['excluded', 'included'])
       .default('excluded')
       .describe('whether GRDF takes date_fin as the day after the last one, or as the last one'),
+    confirmation_days: count(30, 1, 365, 'how long a person may take to answer the mail of GRDF'),
     connections: count(2, 1, 64, 'to the data holder at once, for each account'),
     accounts: accounts(
       z

@@ -88,11 +88,11 @@ export const STATE_MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE holder_right (
     id INTEGER PRIMARY KEY, permission TEXT NOT NULL REFERENCES permission(id), provider TEXT NOT NULL, account TEXT NOT NULL,
-    token BLOB NOT NULL UNIQUE, meter BLOB NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, next_at INTEGER,
-    attempts INTEGER NOT NULL DEFAULT 0, code TEXT, entry TEXT, box_key TEXT NOT NULL, box BLOB
+    token BLOB UNIQUE, meter BLOB NOT NULL, state TEXT NOT NULL, since INTEGER NOT NULL, next_at INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0, code TEXT, entry TEXT, proof TEXT, proof_until TEXT, box_key TEXT NOT NULL, box BLOB
   ) STRICT;
   CREATE INDEX holder_right_by_permission ON holder_right(permission);
-  CREATE INDEX holder_right_by_turn ON holder_right(next_at) WHERE state = 'ending';
+  CREATE INDEX holder_right_by_turn ON holder_right(next_at) WHERE next_at IS NOT NULL;
   CREATE INDEX holder_right_by_meter ON holder_right(provider, account, meter);
   `,
 ]

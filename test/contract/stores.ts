@@ -27,6 +27,8 @@ import type { Registry } from '../../src/permissions/registry.ts'
 import type { OwnCalls } from '../../src/evidence/own-calls.ts'
 import { ownCallsOn } from '../../src/evidence/own-calls.ts'
 import type { Rights } from '../../src/permissions/rights.ts'
+import type { RightActs } from '../../src/permissions/right-acts.ts'
+import { rightActsOn } from '../../src/permissions/right-acts.ts'
 import { rightsOn } from '../../src/permissions/rights.ts'
 import { permissionToken, registryOn } from '../../src/permissions/registry.ts'
 import type { Tickets } from '../../src/permissions/tickets.ts'
@@ -44,6 +46,7 @@ type Async<T> = {
 export interface Stores {
   readonly registry: Async<Registry>
   readonly rights: Async<Rights>
+  readonly rightActs: Async<RightActs>
   readonly ownCalls: Async<OwnCalls>
   readonly tokens: Async<Tokens>
   readonly tickets: Async<Tickets>
@@ -115,6 +118,7 @@ export function sqliteStores(): Promise<Stores> {
   return Promise.resolve({
     registry: asynchronous(registry),
     rights: asynchronous(rights),
+    rightActs: asynchronous(rightActsOn(registry, rights, journal, operatorKeyOn(db, keys))),
     ownCalls: asynchronous(ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOf)),
     tokens: asynchronous(tokensOn(db, journal, keys)),
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),

@@ -77,6 +77,8 @@ export interface PermissionWish {
   readonly provider?: 'enedis-sge' | 'grdf-adict'
   /** What is open there already. */
   readonly rights?: readonly string[]
+  /** To be opened there by the gate. */
+  readonly order?: true
   /** Days of all its dated lines, `until` excluded. */
   readonly from?: string
   readonly until?: string
@@ -109,6 +111,7 @@ export function permissionTree(wish: PermissionWish): Tree {
       {
         provider: wish.provider ?? 'enedis-data-connect',
         account: wish.provider ?? 'main',
+        ...(wish.order && { order: true }),
         ...(wish.rights && { rights: wish.rights.map((ref) => ({ ref })) }),
       },
     ],

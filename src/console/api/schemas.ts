@@ -3,7 +3,7 @@
  * described by it, and the OpenAPI document is made of it.
  */
 import * as z from 'zod'
-import { ACTS, DATA_KINDS, OPERATOR_ENDS, SUSPEND_CAUSES, STATUSES } from '../../domain/vocabulary.ts'
+import { ACTS, DATA_KINDS, OPERATOR_ENDS, SUSPEND_CAUSES, STATUSES, PROOF_STATES, RIGHT_STATES } from '../../domain/vocabulary.ts'
 
 const word = z.string().min(1).max(200)
 const moment = z.iso.datetime().describe('RFC 3339, UTC')
@@ -126,11 +126,13 @@ export const permission = z
           provider: z.string(),
           account: z.string(),
           ref: z.string().optional().describe('serviceSouscritId or id_droit_acces; gone once it has ended'),
-          state: z.enum(['open', 'ending', 'ended']),
+          state: z.enum(RIGHT_STATES),
           since: moment,
           attempts: z.int().describe('calls that asked for its end'),
           code: z.string().nullable().describe("of the data holder's last answer"),
-          entry: entryName.nullable().describe('of the acknowledgement'),
+          entry: entryName.nullable().describe('of the acknowledgement of its end'),
+          proof: z.enum(PROOF_STATES).nullable().describe('whether the data holder asked to see the consent, and what came of it'),
+          proofUntil: z.iso.date().nullable().describe('the last day on which the data holder takes the proof'),
         }),
       )
       .describe('what data holders have opened for it on their own side, and whether that has ended there'),

@@ -1,4 +1,5 @@
 /** Pages about permissions: list with filters, one permission with its timeline, acts, documents and one-time links. */
+import type { Day } from '../../domain/time.ts'
 import { addDays } from '../../domain/time.ts'
 import { STATUSES } from '../../domain/vocabulary.ts'
 import type { PermissionContent } from '../../permissions/registry.ts'
@@ -155,9 +156,17 @@ function rightsOf(visit: Visit, { rights }: PermissionAt): Html | undefined {
   const { say } = visit
   if (rights.length === 0) return undefined
   const states = {
+    wanted: say({ fr: 'à demander', en: 'to be asked for' }),
+    pending: say({ fr: 'attend la personne', en: 'waits for the person' }),
     open: say({ fr: 'ouvert', en: 'open' }),
     ending: say({ fr: 'fin demandée', en: 'asked to end' }),
     ended: say({ fr: 'terminé', en: 'ended' }),
+  }
+  const proofs = {
+    awaited: say({ fr: 'à transmettre', en: 'to be sent' }),
+    being_checked: say({ fr: 'en cours de vérification', en: 'being checked' }),
+    ok: say({ fr: 'acceptée', en: 'accepted' }),
+    ko: say({ fr: 'refusée', en: 'refused' }),
   }
   return html`<h2 id="rights">${say({ fr: 'Ouvert chez les gestionnaires', en: 'Opened at the data holders' })}</h2>
     ${table(
@@ -169,14 +178,18 @@ function rightsOf(visit: Visit, { rights }: PermissionAt): Html | undefined {
         say({ fr: 'Depuis', en: 'Since' }),
         say({ fr: 'Demandes de fin', en: 'Asked to end' }),
         say({ fr: 'Dernier code', en: 'Last code' }),
+        say({ fr: 'Preuve demandée', en: 'Proof asked for' }),
       ],
-      rights.map(({ provider, account, ref, state, since, attempts, code }) => [
+      rights.map(({ provider, account, ref, state, since, attempts, code, proof, proofUntil }) => [
         `${provider}/${account}`,
         ref ?? '–',
         states[state],
         when(visit, since),
         attempts,
         code ?? '–',
+        proof === null
+          ? '–'
+          : `${proofs[proof]}${proof === 'awaited' && proofUntil !== null ? ` (${dayIn(visit.language, proofUntil as Day)})` : ''}`,
       ]),
     )}`
 }

@@ -14,7 +14,7 @@ import { holderError } from './holder-says.ts'
 import { MEASURES_V11 } from './measures.ts'
 import type { Values } from './model.ts'
 import { valuesOf, written } from './model.ts'
-import { endRightBy } from './orders.ts'
+import { endRightBy, openRightBy } from './orders.ts'
 import { noData, passError, refuse } from './refusals.ts'
 import type { Flaw, Operator, SgeOptions, SgeService } from './service.ts'
 import { API } from './service.ts'
@@ -63,6 +63,7 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
     refuse: (_form, _style, refusal) => refuse(refusal),
     noData,
     endRight: endRightBy((account) => operatorOf(settings, account as AccountId)),
+    openRight: openRightBy((account) => operatorOf(settings, account as AccountId)),
   }
 }
 

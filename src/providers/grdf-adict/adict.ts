@@ -9,7 +9,7 @@ import { holderError } from './holder-says.ts'
 import { lineAnswer } from './line-answer.ts'
 import type { UpperBound } from './periode.ts'
 import { noData, passError, refuse } from './refusals.ts'
-import { endRight } from './right-calls.ts'
+import { endRight, openRight } from './right-calls.ts'
 import { rewrite } from './rewrite.ts'
 import type { AdictForm } from './series.ts'
 import { seriesOf } from './series.ts'
@@ -35,5 +35,6 @@ export function grdfAdict({ upperBound }: { readonly upperBound: UpperBound }): 
     refuse: (form, _style, refusal) => refuse(form, refusal),
     noData,
     endRight,
+    openRight,
   }
 }

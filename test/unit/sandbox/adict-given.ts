@@ -70,7 +70,8 @@ async function seenBy(sandbox: Sandbox, clock: { now: number }, client: AdictCli
     send,
     get: (target) => send('GET', target),
     put: (pce, body) => send('PUT', `/adict/v2/pce/${pce}/droit_acces`, json(body)),
-    list: (filters) => (filters === undefined ? send('GET', '/adict/v2/droits_acces') : send('POST', '/adict/v2/droits_acces', json(filters))),
+    list: (filters) =>
+      filters === undefined ? send('GET', '/adict/v2/droits_acces') : send('POST', '/adict/v2/droits_acces', json(filters)),
     as: (other) => seenBy(sandbox, clock, other),
   }
 }
@@ -81,7 +82,8 @@ async function heard(answer: Response): Promise<Heard> {
 }
 
 /** The objects of a text that has one on each line; none where it is no such text. */
-export function linesOf(text: string): readonly any[] { // oxlint-disable-line typescript/no-explicit-any -- as above
+// oxlint-disable-next-line typescript/no-explicit-any -- as above
+export function linesOf(text: string): readonly any[] {
   try {
     return text
       .split('\n')

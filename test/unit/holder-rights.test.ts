@@ -6,13 +6,12 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AccountId, PermissionId } from '../../src/domain/permission.ts'
 import type { Millis } from '../../src/domain/time.ts'
-import { rightsEnderOf } from '../../src/ending-rights.ts'
-import type { RightsEnder } from '../../src/ending-rights.ts'
+import { holderRightsOf } from '../../src/holder-rights.ts'
+import type { HolderRights } from '../../src/holder-rights.ts'
 import { applicationToken } from '../../src/gateway/application-token.ts'
 import { fixedCredential, holderAt } from '../../src/gateway/holder.ts'
 import type { ProviderRoute } from '../../src/gateway/ports.ts'
 import { quotaOf } from '../../src/gateway/quota.ts'
-import type { EndingRight } from '../../src/permissions/rights.ts'
 import type { ProviderAdapter } from '../../src/providers/adapter.ts'
 import { enedisSge } from '../../src/providers/enedis-sge/sge.ts'
 import { grdfAdict } from '../../src/providers/grdf-adict/adict.ts'
@@ -34,7 +33,7 @@ const timeouts = { connectSeconds: 2, headersSeconds: 5, bodySeconds: 5, totalSe
 
 let sandbox: Sandbox
 let stores: Stores
-let ender: RightsEnder
+let ender: HolderRights
 let now = NOW
 let log = ''
 const closing: (() => Promise<void>)[] = []
@@ -78,8 +77,15 @@ beforeAll(async () => {
   const procedures: Readonly<Record<string, (args: never) => Promise<unknown>>> = {
     rightsDue: stores.rights.due,
     rightSettled: stores.rights.settle,
+    rightCounts: () => stores.rights.counts(),
+    rightOpened: stores.rightActs.opened,
+    rightRejected: stores.rightActs.rejected,
+    compareGasRights: stores.rightActs.compare,
   }
-  ender = rightsEnderOf({
+  ender = holderRightsOf({
+    changes: { acts: () => Promise.resolve() } as never,
+    everyMs: 86_400_000,
+    confirmationMs: 30 * 86_400_000,
     state: { call: (name: string, args: never) => procedures[name]!(args) } as unknown as StateClient,
     routes,
     intent: stores.ownCalls.intent,
@@ -147,7 +153,7 @@ test('withdrawn here at once; ended there once both data holders are back, each 
   expect(await stores.rights.counts()).toMatchObject({ open: 0, ending: 3 })
   const began = now
   for (; now < began + 600_000; now = (now + 5_000) as Millis) await ender.tick()
-  expect(await stores.rights.counts()).toMatchObject({ open: 0, ending: 3, oldest: began })
+  expect(await stores.rights.counts()).toMatchObject({ open: 0, ending: 3, oldestEnding: began })
   const during = await stores.rights.of('house')
   // 15 s, 30 s, a minute, two, four … and not a call each second.
   expect(during.map(({ attempts, code }) => [attempts, code])).toStrictEqual([
@@ -162,7 +168,7 @@ test('withdrawn here at once; ended there once both data holders are back, each 
   sandbox.sge.down(false)
   sandbox.adict.reset()
   for (const until = now + 960_000; now < until; now = (now + 5_000) as Millis) await ender.tick()
-  expect(await stores.rights.counts()).toStrictEqual({ open: 0, ending: 0, oldest: null })
+  expect(await stores.rights.counts()).toStrictEqual({ wanted: 0, pending: 0, open: 0, ending: 0, oldestEnding: null })
   expect(
     sandbox.sge.services().filter(({ serviceSouscritId, etatCode }) => services.includes(serviceSouscritId) && etatCode === 'ACTIF'),
   ).toStrictEqual([])
@@ -170,8 +176,10 @@ test('withdrawn here at once; ended there once both data holders are back, each 
 
   const entries = (await stores.entries()) as readonly { readonly t: string; readonly [field: string]: unknown }[]
   const intents = entries.filter(({ t }) => t === 'admin.intent')
-  expect(intents.every(({ why }) => why === 'ending')).toBe(true)
-  expect(entries.filter(({ t }) => t === 'admin.outcome')).toHaveLength(intents.length)
+  expect(intents.filter(({ why }) => why === 'ending')).toHaveLength(21)
+  expect(entries.filter(({ t }) => t === 'admin.outcome').map(({ intent }) => intent)).toStrictEqual(
+    entries.flatMap(({ t }, n) => (t === 'admin.intent' ? [n] : [])),
+  )
   const acknowledged = entries.filter(({ t }) => t === 'admin.right')
   expect(acknowledged.map(({ change, dso }) => [change, dso])).toStrictEqual(
     expect.arrayContaining([
@@ -187,6 +195,6 @@ test('withdrawn here at once; ended there once both data holders are back, each 
     expect(one).toMatchObject({ state: 'ended', attempts: 7, entry: expect.stringMatching(/\/\d+$/) as string })
     expect(one.ref).toBeUndefined()
   }
-  expect(await stores.rights.due({ now: (now + 86_400_000) as Millis, limit: 10 })).toStrictEqual<EndingRight[]>([])
+  expect(await stores.rights.due({ now: (now + 86_400_000) as Millis, limit: 10 })).toStrictEqual([])
   expect(log).not.toContain(METER)
 })
