@@ -165,11 +165,6 @@ test('the daily energy of a permitted curve is the holder’s own coarser call',
 })
 
 describe('what a client cannot be told in its generation', () => {
-  test('a v5 contract, of a holder that speaks 2026', async () => {
-    const { status, text } = await ask(`/customers_upc/v5/usage_points/contracts?usage_point_id=${METER}`)
-    expect([status, JSON.parse(text).reason]).toStrictEqual([404, 'not_translatable'])
-    expect(gate.holder.calls).toHaveLength(0)
-  })
   test.each(['/subscribed_services/v1', `/alimentation_auto/v1/${METER}`, '/oauth2/v3/revoke', '/v4/metering_data/contracts'])(
     'the path %s is not served',
     async (path) => {

@@ -14,6 +14,7 @@ import { parseDay } from '../../domain/time.ts'
 import type { Classified, WireRequest } from '../adapter.ts'
 import type { DataConnectForm, Dialect } from './dialects.ts'
 import { DIALECT_IDS, DIALECTS, pathOf, TOKEN_PATH } from './dialects.ts'
+import { calledFor } from './rewrite.ts'
 import type { Generation, SeriesId } from './series.ts'
 import { CLIENT_SERVICES_PATHS, readShares } from './services.ts'
 import { SERIES, SERIES_IDS } from './series.ts'
@@ -93,7 +94,7 @@ function otherMethod(method: string, form: DataConnectForm): Classified<DataConn
 /** In the gate's own words. Quotas count per application in v5, and per API (the first part of the path) in 2026. */
 function accessOf(series: SeriesId, meter: UsagePointId, period: Period | null, upstream: Generation): AccessRequest {
   const is = SERIES[series]
-  const path = pathOf(series, '2026')
+  const path = pathOf(calledFor(series, upstream), '2026')
   return {
     provider: 'enedis-data-connect',
     api: upstream === '2026' && path !== undefined ? (path.split('/')[1] ?? 'v5') : 'v5',

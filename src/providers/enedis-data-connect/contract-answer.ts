@@ -1,5 +1,5 @@
 /**
- * The answer to a request for contract, address, identity or contact data, in the generation that both sides speak.
+ * The answer to a request for contract, address, identity or contact data, in the generation that the client speaks.
  *
  * Read as a whole, then written anew from the fields that `contract-models.ts` names and the part grants. Wherever the
  * body names a meter it must be the one asked for. Identity and contact of v5 name none: there the call is the proof.
@@ -12,11 +12,13 @@ import type { Answer } from '../adapter.ts'
 import type { Model } from './contract-models.ts'
 import { MODELS } from './contract-models.ts'
 import { CONTENT_TYPE } from './measure-answer.ts'
-import type { RecordId } from './series.ts'
+import { translationOf } from './contract-translation.ts'
+import { pathOf } from './dialects.ts'
+import type { Generation, RecordId } from './series.ts'
 import type { Read } from './whole-body.ts'
 import { isFields, WholeBody } from './whole-body.ts'
 
-export function contractAnswer(series: RecordId, access: AccessRequest, parts: readonly Part[]): Answer {
+export function contractAnswer(series: RecordId, access: AccessRequest, parts: readonly Part[], upstream: Generation): Answer {
   const meter = bareMeter(access.meter)
   return {
     contentType: CONTENT_TYPE,
@@ -24,7 +26,7 @@ export function contractAnswer(series: RecordId, access: AccessRequest, parts: r
       const part = parts[index]
       // One record is one text: two of them cannot be put under one heading.
       if (!part || parts.length !== 1) throw new RangeError('contract data has exactly one part')
-      return new WholeBody((body) => readRecord(body, series, meter, new Set(part.keepKinds)))
+      return new WholeBody((body) => readRecord(body, series, upstream, meter, new Set(part.keepKinds)))
     },
     skip() {
       // Nothing stands for an answer without data.
@@ -35,7 +37,9 @@ export function contractAnswer(series: RecordId, access: AccessRequest, parts: r
 
 const METER_NAMES: ReadonlySet<string> = new Set(['usage_point_id', 'idPrm', 'pointId', 'prm'])
 
-function readRecord(body: unknown, series: RecordId, meter: string, granted: ReadonlySet<DataKind>): Read {
+function readRecord(body: unknown, wanted: RecordId, upstream: Generation, meter: string, granted: ReadonlySet<DataKind>): Read {
+  const translation = pathOf(wanted, upstream) === undefined ? translationOf(wanted, upstream) : undefined
+  const series = translation?.calls ?? wanted
   const named = metersIn(body)
   if (named.some((each) => each !== meter)) return { ok: false, why: 'other_meter' }
   if (named.length < entriesOf(body, series)) return { ok: false, why: 'unreadable' }
@@ -45,8 +49,15 @@ function readRecord(body: unknown, series: RecordId, meter: string, granted: Rea
   if (isFields(body) && Object.keys(body).length === 0) return { ok: false, why: 'unreadable' }
   const tally = { kept: 0, dropped: 0 }
   const kept = keep(body, model, granted, tally)
-  const counts = { readings: tally.kept > 0 ? 1 : 0, dropped: tally.dropped, first: null, last: null }
-  return { ok: true, text: tally.kept > 0 ? JSON.stringify(kept) : undefined, counts }
+  if (!translation) return readOf(kept, tally)
+  // What is granted is looked at on both sides: a field may be of another kind in the client's own generation.
+  const told = { kept: 0, dropped: tally.dropped }
+  return readOf(keep(translation.tell(kept, meter), MODELS[wanted], granted, told), told)
+}
+
+function readOf(kept: unknown, { kept: leaves, dropped }: { readonly kept: number; readonly dropped: number }): Read {
+  const counts = { readings: leaves > 0 ? 1 : 0, dropped, first: null, last: null }
+  return { ok: true, text: leaves > 0 ? JSON.stringify(kept) : undefined, counts }
 }
 
 /** Every meter that the body names anywhere, known field or not. */

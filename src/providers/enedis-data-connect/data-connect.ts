@@ -47,6 +47,6 @@ function answer(form: DataConnectForm, access: AccessRequest, parts: readonly Pa
     case 'index':
       return indexAnswer(series, access, parts)
     case 'record':
-      return contractAnswer(form.series as RecordId, access, parts) // `is` is what makes an id a RecordId
+      return contractAnswer(form.series as RecordId, access, parts, upstream) // `is` is what makes an id a RecordId
   }
 }

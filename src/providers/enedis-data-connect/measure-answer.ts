@@ -38,7 +38,7 @@ export function measureAnswer(
     contentType: CONTENT_TYPE,
     part(index) {
       const part = parts[index]
-      const called = part && SERIES[calledSeries(form, part)]
+      const called = part && SERIES[calledSeries(form, part, upstream)]
       if (!part?.period || called?.is !== 'measure') throw new RangeError('no such part')
       const wanted: Wanted = { meter: access.meter, series: called, period: part.period, generation: upstream }
       return new MeasurePart(wanted, part, merged)

@@ -8,22 +8,29 @@ import type { AccessRequest } from '../../domain/request.ts'
 import type { OutgoingCall } from '../adapter.ts'
 import type { DataConnectForm } from './dialects.ts'
 import { DIALECTS, pathOf } from './dialects.ts'
-import type { Generation, SeriesId } from './series.ts'
+import { translationOf } from './contract-translation.ts'
+import type { Generation, RecordId, SeriesId } from './series.ts'
 import { curveOf, SERIES } from './series.ts'
 
-/** Whether what the client asks for has a path at Enedis, and contract data, which is not translated, stays in its generation. */
+/** Whether what the client asks for has a path at Enedis, in its own generation or by translation. */
 export function canAnswer(form: DataConnectForm, upstream: Generation): boolean {
-  return pathOf(form.series, upstream) !== undefined
+  return pathOf(calledFor(form.series, upstream), upstream) !== undefined
+}
+
+/** The series that is called: of contract data, the one of Enedis's generation that tells of it. */
+export function calledFor(series: SeriesId, upstream: Generation): SeriesId {
+  if (SERIES[series].is !== 'record' || pathOf(series, upstream) !== undefined) return series
+  return translationOf(series as RecordId, upstream)?.calls ?? series // `is` is what makes an id a RecordId
 }
 
 /** The series that is called for a part: under `derive` the load curve in place of the daily energy. */
-export function calledSeries(form: DataConnectForm, part: Part): SeriesId {
-  return part.how === 'derive' ? curveOf(form.series) : form.series
+export function calledSeries(form: DataConnectForm, part: Part, upstream: Generation): SeriesId {
+  return part.how === 'derive' ? curveOf(form.series) : calledFor(form.series, upstream)
 }
 
 /** Throws a RangeError where `canAnswer` is false or the part has no days: neither comes out of a decision. */
 export function rewrite(form: DataConnectForm, access: AccessRequest, part: Part, upstream: Generation): OutgoingCall {
-  const called = calledSeries(form, part)
+  const called = calledSeries(form, part, upstream)
   const path = pathOf(called, upstream)
   if (path === undefined) throw new RangeError('no such series in the generation of the data holder')
   const names = DIALECTS[upstream].parameters

@@ -254,19 +254,8 @@ describe('the call to Enedis', () => {
   })
 
   test.each([
-    [
-      'v5',
-      [
-        'consumption_index',
-        'contract_situation',
-        'contract_synthesis',
-        'general_data',
-        'metering_device',
-        'monthly_max_power',
-        'production_index',
-      ],
-    ],
-    ['2026', ['addresses', 'contact', 'contracts', 'identity']],
+    ['v5', ['consumption_index', 'contract_synthesis', 'metering_device', 'monthly_max_power', 'production_index']],
+    ['2026', []],
   ] as const)('what Enedis has no equal of in %s is not answered', (upstream, expected) => {
     const adapter = dataConnect({ upstream })
     const refused = SERIES_IDS.flatMap((series) =>
