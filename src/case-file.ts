@@ -276,9 +276,11 @@ function patchedPolicy(policy: Policy, patch: Patch | undefined, missing: Missin
   }
 }
 
-function patchRule(rule: Rule, by: RulePatch): Rule {
+function patchRule({ keepsStraddling, ...rule }: Rule, by: RulePatch): Rule {
+  const keeps = by.straddling === undefined ? keepsStraddling : by.straddling === 'keep'
   return {
     ...rule,
+    ...(keeps && { keepsStraddling: true }),
     onOverrun: by.on_overrun ?? rule.onOverrun,
     coarser: by.coarser ?? rule.coarser,
     longestDays: by.longest_days === undefined ? rule.longestDays : by.longest_days,

@@ -94,6 +94,7 @@ const rulePatch = z
   .strictObject({
     on_overrun: z.enum(['refuse', 'narrow']),
     coarser: z.enum(COARSER),
+    straddling: z.enum(['drop', 'keep']),
     longest_days: z.int().min(1).nullable(),
     oldest_days: z.int().min(1).nullable(),
   })
@@ -154,6 +155,7 @@ const partSchema = z.strictObject({
   /** Default: the step asked for. */
   finest: z.enum(STEPS).optional(),
   average_up: z.boolean().default(false),
+  keeps_straddling: z.boolean().default(false),
   /** Default: the kind asked for, alone. */
   keep_kinds: z.array(z.enum(DATA_KINDS)).optional(),
 })

@@ -96,6 +96,7 @@ function writtenPart(part: Part): Shown {
     kind: part.kind,
     finest: part.finest,
     average_up: part.averageUp,
+    keeps_straddling: part.keepsStraddling ?? false,
     keep_kinds: part.keepKinds,
   }
 }
@@ -117,6 +118,7 @@ function expectedDecision({ decision, request }: Case): Shown {
         kind: part.kind ?? request.kind,
         finest: part.finest ?? request.step,
         average_up: part.average_up,
+        keeps_straddling: part.keeps_straddling,
         keep_kinds: part.keep_kinds ?? [request.kind],
       })),
     }),

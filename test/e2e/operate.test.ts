@@ -21,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { RIGHT_STATES } from '../../src/domain/vocabulary.ts'
 import { REASONS } from '../../src/domain/errors.ts'
 import { OUTCOMES } from '../../src/domain/record.ts'
 import { startSandbox } from '../../src/sandbox/sandbox.ts'
@@ -492,6 +493,7 @@ test('numbers after every kind of request: fed, and no label that a caller could
     provider: ['enedis-data-connect'],
     account: ['main'],
     what: ['token', 'views'],
+    state: RIGHT_STATES,
     le: ['0.0005', '0.001', '0.002', '0.005', '0.01', '0.02', '0.05', '0.1', '0.2', '0.5', '1', '2', '5', '10', '30', '120', '+Inf'],
   }
   const apis = new Set<string>()
