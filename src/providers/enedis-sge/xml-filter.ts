@@ -48,7 +48,9 @@ export interface Judge {
 
 /** Writes the readings of all parts into one answer. */
 export class Merged {
-  #out: string[] = []
+  // As bytes: thousands of short texts that wait for the end of a piece would outlive their generation, and fill the heap.
+  #bytes = Buffer.allocUnsafe(16_384)
+  #length = 0
   #open: readonly Around[] = []
   #begun = false
   readonly #head: (root: Fields) => string
@@ -63,32 +65,42 @@ export class Merged {
     if (!this.#begun) {
       this.#begun = true
       this.#root = root
-      this.#out.push(this.#head(root))
+      this.#put(this.#head(root))
     }
     let same = 0
     while (same < path.length && same < this.#open.length && isSame(path[same], this.#open[same])) same += 1
     this.#close(same)
-    for (const { name, leaves } of path.slice(same)) this.#out.push(`<${name}>${leaves}`)
+    for (const { name, leaves } of path.slice(same)) this.#put(`<${name}>${leaves}`)
     this.#open = path
-    this.#out.push(text)
+    this.#put(text)
   }
 
   take(): readonly string[] {
-    const out = this.#out
-    this.#out = []
-    return out.length > 0 ? [out.join('')] : []
+    const text = this.#bytes.toString('utf8', 0, this.#length)
+    this.#length = 0
+    return text === '' ? [] : [text]
   }
 
   /** Nothing where nothing was written. */
   end(tail: (root: Fields) => string): readonly string[] {
     if (!this.#begun) return []
     this.#close(0)
-    this.#out.push(tail(this.#root))
+    this.#put(tail(this.#root))
     return this.take()
   }
 
+  #put(text: string): void {
+    const needed = this.#length + Buffer.byteLength(text)
+    if (needed > this.#bytes.byteLength) {
+      const larger = Buffer.allocUnsafe(2 * needed)
+      this.#bytes.copy(larger, 0, 0, this.#length)
+      this.#bytes = larger
+    }
+    this.#length += this.#bytes.write(text, this.#length)
+  }
+
   #close(from: number): void {
-    for (const { name } of this.#open.slice(from).toReversed()) this.#out.push(`</${name}>`)
+    for (const { name } of this.#open.slice(from).toReversed()) this.#put(`</${name}>`)
     this.#open = this.#open.slice(0, from)
   }
 }
@@ -100,10 +112,13 @@ function isSame(a: Around | undefined, b: Around | undefined): boolean {
 interface Frame {
   readonly name: string
   readonly shape: Shape
-  readonly seen: Set<string>
+  readonly seen: ReadonlySet<string>
   readonly fields: Record<string, string>
   leaves: string
 }
+
+const NOTHING_SEEN: ReadonlySet<string> = new Set()
+const NO_FIELDS: Record<string, string> = Object.freeze({})
 
 const METER_NAMES: ReadonlySet<string> = new Set(['pointId', 'prm', 'idPrm', 'prmId'])
 
@@ -219,12 +234,13 @@ export class AnswerPart implements XmlSink {
     }
     if (shape.is === 'leaf' || shape.is === 'coded' || shape.is === 'label') {
       if (parent.seen.has(name)) return false
-      parent.seen.add(name)
+      ;(parent.seen as Set<string>).add(name)
     }
-    const fields: Record<string, string> = {}
-    const code = attributes.get('code')
-    if (shape.is === 'coded' && code !== undefined) fields['code'] = code
-    this.#frames.push({ name, shape, seen: new Set(), fields, leaves: '' })
+    const code = shape.is === 'coded' ? attributes.get('code') : undefined
+    // Nothing stands inside a leaf: what is read most often costs least.
+    const inside =
+      'of' in shape ? { seen: new Set<string>(), fields: {} } : { seen: NOTHING_SEEN, fields: code === undefined ? NO_FIELDS : { code } }
+    this.#frames.push({ name, shape, ...inside, leaves: '' })
     return true
   }
 

@@ -61,7 +61,9 @@ export class XmlReader {
     parser.on('text', (text) => {
       const inside = this.#open.at(-1)
       if (!inside) return
-      inside.text += text
+      // Between elements there is only space, however much of it: a list of readings has as much as it is long.
+      if (!inside.parent) inside.text += text
+      else if (text.trim() !== '') fail()
       if (inside.text.length > MOST_TEXT) fail()
     })
     parser.on('opentag', (tag) => {
@@ -114,18 +116,19 @@ export class XmlReader {
     const parent = this.#open.at(-1)
     if (parent) {
       if (parent.text.trim() !== '') return false
+      parent.text = ''
       parent.parent = true
     } else if (this.#ended) return false
     if (this.#open.length >= MOST_DEPTH || tag.local.length > MOST_NAME) return false
     const given = Object.values(tag.attributes)
     if (given.length > MOST_ATTRIBUTES) return false
-    const attributes = new Map<string, string>()
+    const attributes = given.length === 0 ? NO_ATTRIBUTES : new Map<string, string>()
     for (const { uri, prefix, local, value } of given) {
       if (uri === XMLNS || local === 'xmlns') continue
       // Where there is no value, an answer may say so; everything else with a prefix changes what an element means.
       if (uri === XSI && local === 'nil') continue
       if (prefix !== '' || value.length > MOST_TEXT) return false
-      attributes.set(local, value)
+      ;(attributes as Map<string, string>).set(local, value)
     }
     const start = { ns: tag.uri, name: tag.local, attributes }
     this.#open.push({ start, text: '', parent: false })
@@ -134,11 +137,14 @@ export class XmlReader {
 
   #finish(): boolean {
     const closed = this.#open.pop()
-    if (!closed || (closed.parent && closed.text.trim() !== '')) return false
+    if (!closed) return false
     if (this.#open.length === 0) this.#ended = true
-    return this.#sink.close(closed.start.name, closed.parent ? '' : closed.text)
+    return this.#sink.close(closed.start.name, closed.text)
   }
 }
+
+/** Most elements have none. */
+const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map()
 
 export interface XmlElement extends XmlStart {
   readonly children: readonly XmlElement[]

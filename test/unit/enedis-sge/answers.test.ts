@@ -53,6 +53,13 @@ test('the example of a curve comes out whole, and is the same wherever it is cut
   for (let cut = 1; cut < answered.length; cut += 1) expect(ofCurve(answered, aPart(WEEK), [cut]).out).toBe(whole.out)
 })
 
+test('a long answer with each element on a line of its own', () => {
+  const points = Array.from({ length: 300 }, (_, i) => ({ v: i, d: `2026-03-0${3 + (i % 4)} 08:00:00`, n: 'B' }))
+  const body = curveOf(points).replaceAll('><', `>\n${' '.repeat(12)}<`)
+  expect(ofCurve(body)).toMatchObject({ ok: true, counts: { readings: 300 } })
+  expect(ofCurve(body.replace('</points>', '</points>x')).why).toBe('unreadable')
+})
+
 describe('the edges of the days granted', () => {
   const linky = [
     { v: 1, d: '2026-03-03 00:00:00', n: 'B' },
