@@ -184,7 +184,7 @@ export function parseInstant(text: string): Millis | undefined {
 
 /**
  * A local stamp of Paris, `YYYY-MM-DD HH:MM:SS` (or with `T`), as the minute of its day and the day.
- * 24:00 is refused. Data Connect writes naive local time. Source: data sheet of Enedis Data Connect, date semantics.
+ * 24:00 is refused. Data Connect writes naive local time. Source: samples of the data hub of Enedis.
  */
 export function parseStamp(text: string): { readonly day: Day; readonly secondOfDay: number } | undefined {
   if (text.length !== 19 || (text[10] !== ' ' && text[10] !== 'T') || text[13] !== ':' || text[16] !== ':') return undefined

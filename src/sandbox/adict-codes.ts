@@ -2,7 +2,7 @@
  * Every code with which GRDF refuses, as far as they are known: seven digits about data, ten about rights. What a code
  * means depends on the call. The sentences are ours.
  *
- * Source: data sheet of ADICT § 4 (Swagger 1.6 and clients that quote the error list).
+ * Source: Swagger 1.6, and clients that quote the error list.
  */
 interface Code {
   readonly status: number

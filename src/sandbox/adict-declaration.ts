@@ -2,8 +2,8 @@
  * The body with which a third party declares a right: read against the schema, then against the calendar. What GRDF
  * knows of the point is compared elsewhere (`adict-rights-calls.ts`). Pure.
  *
- * Source: Swagger 1.6 `demander_acces_in`, date rules and codes as in the data sheet §§ 3.1 and 4. Where the sheet says
- * nothing: `true` and `false` are no booleans, no right lasts too long, a family that is not named is not asked for, and
+ * Source: Swagger 1.6 `demander_acces_in`, date rules and codes as its clients quote them. Where no source says
+ * anything: `true` and `false` are no booleans, no right lasts too long, a family that is not named is not asked for, and
  * a third party that is the holder need give nothing but itself and gets all, for three years.
  */
 import type { Day } from '../domain/time.ts'

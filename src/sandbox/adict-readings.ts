@@ -2,7 +2,7 @@
  * The lines of readings as GRDF writes them: one for each time between two readings where published, one for each gas day
  * where informative. Published lines of consumption and of injection differ in names alone.
  *
- * Source: data sheet §§ 3.5 to 3.7. A line is told when it lies within the days asked for and its last gas day is over
+ * Source: GRDF Swagger 1.6. A line is told when it lies within the days asked for and its last gas day is over
  * since a day (D+2); a longer one that the right's own window cuts is told whole.
  */
 import type { Day, Period } from '../domain/time.ts'

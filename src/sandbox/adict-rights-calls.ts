@@ -2,7 +2,7 @@
  * The calls about rights: declare, list, revoke, upload evidence. Who calls is known, and what is said to it is about its
  * own rights alone.
  *
- * Source: data sheet §§ 3.1 to 3.4 and 5. Of rights that bar another one on the same point no source tells more than that
+ * Source: GRDF Swagger 1.6 and lowatt-grdf. Of rights that bar another one on the same point no source tells more than that
  * there is a code: here it is one that is asked for, active or to be checked, for the same contract.
  */
 import type { IncomingMessage } from 'node:http'

@@ -4,7 +4,7 @@
  * and misbehaves when it is told to.
  *
  * Whatever is refused before ADICT itself is asked has a body of ours, in the form of RFC 6749: what GRDF says there is
- * not known. Source: data sheet of GRDF ADICT.
+ * not known. Source: GRDF Swagger 1.6 of ADICT v2.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'

@@ -1,6 +1,6 @@
 /**
- * The results of SGE: their codes, of six characters, and labels in our words. Source: data sheet of Enedis SGE Tiers
- * § 2.5. What the sheet has no code for is SGT400, which says no more than that the request cannot be served.
+ * The results of SGE: their codes, of six characters, and labels in our words. Source: homologation catalogue of SGE 26.1
+ * as its clients quote it. What has no known code is SGT400, which says no more than that the request cannot be served.
  */
 export const SGT_CODES = {
   SGT200: 'Succès',

@@ -3,7 +3,7 @@
  *
  * `dateFin` is excluded. A curve reaches over seven days and back 24 months, the rest back 36 months. Days before the
  * present holder, and days that are not over, are not told; where that leaves nothing, no measure is found.
- * Source: data sheet of Enedis SGE Tiers §§ 2.2 to 2.5.
+ * Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of consometers/sge-tiers.
  */
 import type { Day, Period } from '../domain/time.ts'
 import { addDays, addMonths, countDays, day, intersect, period } from '../domain/time.ts'

@@ -2,7 +2,7 @@
  * What the simulated SGE tells of a meter besides its measures by day: what was billed (ConsultationMesures), its
  * technical and contractual record (CDTC), and meters found by who lives where (RecherchePoint). All of them tell more
  * than a gate may pass on: keys of the meter, names, neighbours.
- * Source: data sheet of Enedis SGE Tiers §§ 2.2 to 2.5 and 3.3.
+ * Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of consometers/sge-tiers.
  */
 import { addMonths, intersect } from '../domain/time.ts'
 import type { Asked, AskedOf, Said } from './sge-answer.ts'

@@ -6,7 +6,7 @@
  * It takes nothing but what the schema allows, so that a gate which writes its envelopes anew is held to the letter. It
  * knows its accounts by the login in the message, and by HTTP Basic where an account has it; a client certificate is not
  * asked for. What is refused before SGE is asked has a page of HTML, as its front has.
- * Source: data sheet of Enedis SGE Tiers.
+ * Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of consometers/sge-tiers.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'

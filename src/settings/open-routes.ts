@@ -4,7 +4,8 @@
  * lie beside everything that the gate serves, and the target must be no interface of anybody's meter.
  *
  * Hosts of the two data holders are refused unless they are known as open-data portals: an interface that is set up
- * tomorrow under a new name is closed from its first day. Source: domain/warp10-and-open-data.md part B, grdf-adict.md.
+ * tomorrow under a new name is closed from its first day. Source: public addresses of the portals
+ * of Enedis, GRDF and ODRÉ.
  */
 import { isIP } from 'node:net'
 import * as z from 'zod'

@@ -1,6 +1,6 @@
 /**
  * What http-proxy-3 does by itself on the wire (`test/deps/http-proxy-3.test.ts` shows each without a gate), and what is
- * left of it on an open route: nothing. One test for each behaviour of dependencies.md § 2, on raw sockets at both ends.
+ * left of it on an open route: nothing. One test for each behaviour of that package, on raw sockets at both ends.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'

@@ -10,7 +10,7 @@ const part = aPart(JANUARY)
 const P = 'donnees_consos_publiees'
 const consumption = (line: Line): Line => line['consommation'] as Line
 
-describe('a line of the sheet', () => {
+describe('a line as GRDF writes it', () => {
   test('published: leaves as it came, but for free text and what names no days', () => {
     const read = through(P, part, text(fixture('publiees')))
     const expected = fixture('publiees')

@@ -1,4 +1,4 @@
-/** What the tests of the ADICT adapter share: the sheet's own lines, parts of a decision, and an answer read through. */
+/** What the tests of the ADICT adapter share: lines as GRDF writes them, parts of a decision, and an answer read through. */
 import { readFileSync } from 'node:fs'
 import type { Part } from '../../../src/domain/decision.ts'
 import { parsePce } from '../../../src/domain/meter.ts'
@@ -80,7 +80,7 @@ export function through(series: SeriesId, part: Part, body: string | Uint8Array,
 }
 export const text = (...lines: readonly unknown[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 
-/** The published line of the sheet, with another interval, both in local time of winter. */
+/** The published line above, with another interval, both in local time of winter. */
 export function published(from: string, until: string, change: (line: Line) => void = () => undefined): Line {
   const line = fixture('publiees')
   const [start, end] = [`${from}T06:00:00+01:00`, `${until}T06:00:00+01:00`]
