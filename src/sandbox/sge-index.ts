@@ -1,6 +1,7 @@
 /**
  * Registers as CMD v3 and ConsultationMesures tell of them: what each class had counted when a day began, and what of it
- * fell into a billing period. Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of consometers/sge-tiers.
+ * fell into a billing period. Source: WSDL files of SGE Tiers as
+ * lowatt-enedis ships them.
  */
 import type { Day, Period } from '../domain/time.ts'
 import { addDays, addMonths, intersect } from '../domain/time.ts'

@@ -2,8 +2,8 @@
  * What the meters of the simulated SGE have measured, the same for ever for the same meter and day: curve, energy of a
  * day, peak, registers. Everything is made while it is read.
  *
- * Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of consometers/sge-tiers.4 for quantities, units and stamps. Stamps are naive local time of Paris; the
- * older version writes the same moments with their offset, which is why each has one.
+ * Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of
+ * consometers/sge-tiers. Stamps are naive local time of Paris; the older version writes the same moments with their offset, which is why each has one.
  */
 import type { Day, Period } from '../domain/time.ts'
 import { addDays, addMonths, day, dayNumber, hoursInDay, startOfDay, startOfMonth } from '../domain/time.ts'

@@ -1,6 +1,7 @@
 /**
  * The services of SGE Tiers that are simulated: where each is, how its request and its answer are called, and what a
- * request holds, as tables of our own. Source: WSDL files of SGE Tiers as lowatt-enedis ships them, samples of consometers/sge-tiers; lengths from the schemas.
+ * request holds, as tables of our own. Source: WSDL files and schemas of SGE Tiers as lowatt-enedis
+ * ships them.
  *
  * The orders and stops of access services are in `sge/ws` and nowhere else; the search for them is still in `sge/b2b`.
  */

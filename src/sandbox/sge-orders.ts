@@ -2,7 +2,9 @@
  * The orders of the simulated SGE: access services opened (SAD, CADM), stopped (ASAD, CASSM) and looked for (RSA). An
  * order that is refused in one part opens, or stops, nothing at all.
  *
- * The search tells of all services of a meter, another third party's too. Source: schemas that lowatt-enedis ships; that a CADM begins today is known from one source, and that a stop of a service that is not active is SGT400 is ours.
+ * The search tells of all services of a meter, another third party's too. Source: schemas that
+ * lowatt-enedis ships; that a CADM begins today is known from one source, and that a stop of a service that is not active is
+ * SGT400 is ours.
  */
 import type { Day } from '../domain/time.ts'
 import { dayNumber, parseDay } from '../domain/time.ts'
