@@ -14,6 +14,8 @@ import type {
   ConsoleSettings,
   ConsoleTickets,
   ConsoleTokens,
+  Journeys,
+  ProofSent,
   IssuedForOperator,
   Link,
   Operator,
@@ -26,9 +28,12 @@ import { serveConsole } from './console/server.ts'
 import type { Json } from './domain/canonical.ts'
 import { parseMeter } from './domain/meter.ts'
 import type { Millis } from './domain/time.ts'
+import { startOfDay } from './domain/time.ts'
 import type { DecisionWatch } from './gateway/decision-watch.ts'
 import type { CommandContext } from './ops/commands.ts'
 import type { Readiness } from './ops/health.ts'
+import type { NewAttachment } from './permissions/attachments.ts'
+import type { Signed } from './permissions/mandates.ts'
 import type { Admitted } from './permissions/admit.ts'
 import type { Changed, ClientOnRecord, PermissionAt } from './permissions/browse.ts'
 import type { ActResult, PermissionSummary } from './permissions/registry.ts'
@@ -36,6 +41,7 @@ import type { Found } from './permissions/tickets.ts'
 import type { TokenSummary } from './permissions/tokens.ts'
 import type { Accepted } from './reload.ts'
 import type { Logger } from './runtime/logger.ts'
+import type { Scan } from './runtime/scan.ts'
 import { placesBehind } from './runtime/place.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
@@ -53,6 +59,8 @@ export interface ConsoleWiring {
   readonly quotas: () => readonly QuotaGauge[]
   readonly watch: Pick<DecisionWatch, 'latest' | 'differences' | 'tallies'>
   readonly link?: ((permission: string, by: Operator) => Promise<Link>) | undefined
+  readonly sendProof?: ((permission: string, papers: readonly NewAttachment[]) => Promise<ProofSent>) | undefined
+  readonly scan?: Scan | undefined
   readonly receipt?: ((permission: string) => Promise<Json | null>) | undefined
 }
 
@@ -95,6 +103,7 @@ function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): Console
     log,
     tickets: ticketsOn(state, now),
     permissions: permissionsOn(wiring),
+    journeys: journeysOn(wiring),
     clients: clientsOn(wiring),
     tokens: tokensOn(wiring),
     evidence: evidenceOn(context, instance.state, wiring.ready),
@@ -145,17 +154,59 @@ function permissionsOn({ context, link, receipt }: ConsoleWiring): Permissions {
       if (done.is === 'done') await context.onActs([done.value])
       return done
     },
-    async attachment(by, permission, sha256) {
-      const { acts } = await show(permission)
-      const entries = acts.map(({ entry }) => Number(entry.slice(entry.lastIndexOf('/') + 1)))
-      const run = callAs(context, by)
-      const { ticket } = await run<Begun>('audit begin', { select: { entries }, why: 'a document of a permission, opened by an operator' })
-      const base64 = await run<string | null>('audit attachment', { ticket, permission, sha256 })
-      if (base64 === null) throw new Refusal('not_found', 'the document was erased with its person')
-      return Buffer.from(base64, 'base64')
-    },
+    attachment: (by, permission, sha256) => openDocument(context, by, permission, sha256),
     link: link && ((by, permission) => told(() => link(permission, by))),
     receipt: (permission) => (receipt ? told(() => receipt(permission)) : Promise.resolve(null)),
+  }
+}
+
+/** On record as a reading before it is given. */
+async function openDocument(context: CommandContext, by: Operator, permission: string, sha256: string): Promise<Buffer> {
+  const { acts } = await ask(context.state)<PermissionAt>('browsePermission', { permission })
+  const entries = acts.map(({ entry }) => Number(entry.slice(entry.lastIndexOf('/') + 1)))
+  const run = callAs(context, by)
+  const { ticket } = await run<Begun>('audit begin', { select: { entries }, why: 'a document of a permission, opened by an operator' })
+  const base64 = await run<string | null>('audit attachment', { ticket, permission, sha256 })
+  if (base64 === null) throw new Refusal('not_found', 'the document was erased with its person')
+  return Buffer.from(base64, 'base64')
+}
+
+function journeysOn({ context, sendProof, scan }: ConsoleWiring): Journeys {
+  const { state, now } = context
+  const call = ask(state)
+  return {
+    accounts: () => context.accounts(),
+    async issue(permission) {
+      const act = await told(() => context.issueMandate(permission))
+      if (act) await context.onActs([act])
+    },
+    async handIn(by, { permission, papers, channel, signedOn }) {
+      const details = { actorRole: 'contract_holder', actor: by.id, channel, occurredAt: startOfDay(signedOn) }
+      const done = await call<Signed>('signMandate', { permission, papers, details, now: now() })
+      if (done.is === 'signed') await context.onActs([done.act])
+      return done.is
+    },
+    async check(by, { permission, head, accepted, checks, reason }) {
+      const details = { actorRole: 'operator', actor: by.id, channel: 'console', checks, ...(reason !== undefined && { reason }) }
+      const done = await call<Changed<ActResult>>('checkMandate', { permission, head, accepted, details, now: now() })
+      if (done.is === 'done') await context.onActs([done.value])
+      return done
+    },
+    elsewhere: (permission) => call('mandateElsewhere', { permission }),
+    async sendProof(by, permission, filed, papers) {
+      if (!sendProof) throw new Refusal('conflict', 'a proof is sent by a running gate')
+      const { attachments } = await call<PermissionAt>('browsePermission', { permission })
+      const known: NewAttachment[] = []
+      for (const sha256 of filed) {
+        const found = attachments.find((one) => one.sha256 === sha256)
+        const bytes = found && (await openDocument(context, by, permission, sha256))
+        if (!found || !bytes) throw new Refusal('not_found', 'this permission has no such document')
+        known.push({ kind: found.kind, mediaType: found.mediaType, bytes })
+      }
+      return told(() => sendProof(permission, [...known, ...papers]))
+    },
+    proofsAwaited: () => call('proofsAwaited', {}),
+    scan,
   }
 }
 

@@ -15,20 +15,27 @@ import type { Changes } from './gate-state.ts'
 import type { OwnCaller } from './gateway/own-call.ts'
 import { ownCallerOf } from './gateway/own-call.ts'
 import type { ProviderRoute } from './gateway/ports.ts'
+import type { NewAttachment } from './permissions/attachments.ts'
 import type { Compared } from './permissions/reconcile.ts'
 import type { ActResult } from './permissions/registry.ts'
 import type { RightTask, Rights } from './permissions/rights.ts'
 import type { OpenAnswer, RightAnswer } from './providers/adapter.ts'
-import { LIST, rightsIn } from './providers/grdf-adict/right-calls.ts'
+import type { ProofAnswer } from './providers/grdf-adict/right-calls.ts'
+import { LIST, proofCall, rightsIn } from './providers/grdf-adict/right-calls.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { StateClient } from './storage/rpc.ts'
 
 export interface HolderRights {
   /** Asks for what is due. One round at a time. */
   tick(): Promise<void>
+  /** Sends GRDF the documents that prove a permission, which it has asked to see. */
+  sendProof(permission: string, papers: readonly NewAttachment[]): Promise<ProofSent>
   /** Compares the registry with the list of GRDF, now. Undefined where it gave no whole list. */
   compare(account: AccountId): Promise<Compared | undefined>
 }
+
+/** `not_asked`: GRDF has asked for no proof of it. `unknown`: no answer, ask again. */
+export type ProofSent = { readonly is: 'taken' | 'refused'; readonly code: string } | { readonly is: 'not_asked' | 'unknown' }
 
 const AT_ONCE = 20
 const FIRST_PAUSE_MS = 15_000
@@ -122,6 +129,29 @@ export function holderRightsOf(parts: {
     await changes.acts(acts)
   }
 
+  async function sendProof(permission: string, papers: readonly NewAttachment[]): Promise<ProofSent> {
+    const asked = await state.call<ReturnType<Rights['proofAsked']>>('proofAsked', { permission })
+    const caller = callers.get('grdf-adict')
+    if (!asked || !caller) return { is: 'not_asked' }
+    const { call, understand } = proofCall(asked.ref, papers)
+    const made = await caller.make<ProofAnswer>(
+      asked.account,
+      { ...call, why: 'proof', permission },
+      ({ status, body }) => {
+        const value = understand(status, body)
+        const result = value.is === 'taken' ? 'delivered' : value.is === 'refused' ? 'dso_refused' : 'upstream_error'
+        return { value, result, rows: 0, code: value.code, ...(value.is === 'again' && value.says && { says: value.says }) }
+      },
+      AbortSignal.timeout(TRIED_FOR_MS),
+    )
+    if (made.is === 'unknown' || made.value.is === 'again') return { is: 'unknown' }
+    if (made.value.is === 'taken')
+      await changes.acts(
+        await state.call<readonly ActResult[]>('proofTaken', { ...asked, permission, papers, code: made.value.code, now: now() }),
+      )
+    return made.value
+  }
+
   async function later({ id, attempts, account }: RightTask, code: string | null, atLeastSeconds = 0): Promise<void> {
     if (attempts + 1 === MANY_ATTEMPTS) log.error({ account }, 'a data holder has not acknowledged what was asked of it: it is asked on')
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts, 10))
@@ -176,6 +206,7 @@ export function holderRightsOf(parts: {
 
   return {
     compare,
+    sendProof,
     async tick() {
       if (running || !parts.ready()) return
       running = true

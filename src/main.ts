@@ -26,6 +26,7 @@ import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
 import { serveHealth } from './ops/health.ts'
+import { mandatesIssuedBy } from './mandate-forms.ts'
 import { lookups } from './permissions/cache.ts'
 import { redisCache } from './permissions/redis.ts'
 import type { ActResult } from './permissions/registry.ts'
@@ -40,6 +41,7 @@ import type { Logger } from './runtime/logger.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import { metricsOf } from './runtime/metrics.ts'
 import { placesBehind } from './runtime/place.ts'
+import { scanBy } from './runtime/scan.ts'
 import { routesOf } from './routes.ts'
 import { isLoopback } from './settings/network.ts'
 import { asConnected } from './settings/open-routes.ts'
@@ -182,6 +184,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     confirmationMs: (settings.providers['grdf-adict']?.confirmationDays ?? 30) * DAY,
     log,
   })
+  const { scan: scanner } = settings.papers
+  const scan = scanner && scanBy(scanner, (why) => log.error({ why }, 'the malware scanner gave no word: a document was not taken'))
   const people = await peopleOf({
     force,
     state: state.client,
@@ -190,6 +194,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     changes,
     ready: () => standing.takes,
     refusals,
+    scan,
     placeOf,
     clock,
     env,
@@ -239,6 +244,12 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     maxTarget: settings.listeners.gate.limits.targetBytes,
   }
 
+  const issueMandate = mandatesIssuedBy({
+    state: state.client,
+    settings: () => force.accepted.settings,
+    purposes: () => force.accepted.policy.purposes,
+    now: clock.now,
+  })
   const context: CommandContext = {
     state: state.client,
     now: clock.now,
@@ -258,6 +269,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       ...standing.readiness().checks,
     }),
     reconcile: reconciler.run,
+    issueMandate,
     link: people?.link,
   }
   const commands = commandsOn(context)
@@ -289,6 +301,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
         const { url, expiresAt } = await people.link(permission, by.id)
         return { url, expiresAt: rfc3339(expiresAt) }
       }),
+    sendProof: holderRights.sendProof,
+    scan,
     receipt: people?.receipt,
   })
   opened.defer(() => desk?.stop())
@@ -317,6 +331,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const timers = [
     every(60_000, summarise),
     every(5_000, async () => changes.acts(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
+    every(60_000, async () => {
+      const issuedBefore = clock.now() - force.accepted.settings.papers.mandateDays * DAY
+      await changes.acts(await state.client.call('timeOutMandates', { issuedBefore, most: 100, now: clock.now() }))
+    }),
     every(600_000, async () => {
       await state.client.call('sweepTokens', { now: clock.now() })
       await state.client.call('sweepTickets', { now: clock.now() })

@@ -31,6 +31,7 @@ import type { InForce } from './reload.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { PlaceOf } from './runtime/place.ts'
+import type { Scan } from './runtime/scan.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import { derive } from './storage/keys.ts'
@@ -52,6 +53,7 @@ export interface PeopleParts {
   readonly changes: Changes
   readonly ready: () => boolean
   readonly refusals: RefusalBudget
+  readonly scan: Scan | undefined
   readonly placeOf: PlaceOf
   readonly clock: Clock
   readonly env: Environment
@@ -66,6 +68,7 @@ export async function peopleOf({
   changes,
   ready,
   refusals,
+  scan,
   placeOf,
   clock,
   env,
@@ -86,6 +89,7 @@ export async function peopleOf({
     onToken: changes.token,
     tokenTtlSeconds: () => force.accepted.settings.tokens.ttlSeconds,
     tokensPerCredential: () => force.accepted.settings.tokens.perCredentialCap,
+    scan,
     placeOf,
     now: clock.now,
     newId: randomUUID,

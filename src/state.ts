@@ -32,6 +32,7 @@ import { attachmentsOn } from './permissions/attachments.ts'
 import { browseOn } from './permissions/browse.ts'
 import { parseImport } from './permissions/import.ts'
 import { linksOn } from './permissions/links.ts'
+import { mandatesOn } from './permissions/mandates.ts'
 import { reconciliationOn } from './permissions/reconcile.ts'
 import { permissionToken, registryOn } from './permissions/registry.ts'
 import { rightActsOn } from './permissions/right-acts.ts'
@@ -115,7 +116,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const consent = consentOn(db, registry, attachments, journal, options.keys.index)
   const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOfPermission)
   const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
-  const rightActs = rightActsOn(registry, rights, journal, operatorKeyOn(db, keys))
+  const rightActs = rightActsOn(registry, rights, attachments, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
   const subjects = subjectsOn(db, registry, erasure)
@@ -125,6 +126,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const browse = browseOn(db, registry, tokens)
   const entries = evidenceBrowseOn(db)
   const person = personEvidenceOn(db, journal, keys, options.keys.index, vkey)
+  const mandates = mandatesOn(db, registry, attachments, rights)
   const links = linksOn(db, journal, registry, tickets, options.keys.index)
 
   function originOf({ origin: wanted }: StateOptions): string {
@@ -246,6 +248,9 @@ function start(port: MessagePort, options: StateOptions): void {
     rightCounts: rights.counts,
     rightOpened: rightActs.opened,
     rightRejected: rightActs.rejected,
+    proofAsked: rights.proofAsked,
+    proofsAwaited: rights.proofsAwaited,
+    proofTaken: rightActs.proofTaken,
     compareGasRights: rightActs.compare,
     metersOfAccount: reconciliation.metersOf,
     compareShares: reconciliation.compare,
@@ -271,6 +276,11 @@ function start(port: MessagePort, options: StateOptions): void {
     linkUse: links.use,
     identityLinked: links.linked,
     unlinkIdentities: links.unlink,
+    issueMandate: mandates.issue,
+    signMandate: mandates.sign,
+    checkMandate: mandates.check,
+    mandateElsewhere: mandates.elsewhere,
+    timeOutMandates: mandates.timeOut,
     ticketPut: tickets.put,
     ticketGet: tickets.get,
     ticketFind: tickets.find,

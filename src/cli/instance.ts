@@ -13,6 +13,8 @@ import { formatMistakes } from '../settings/mistakes.ts'
 import { halt } from '../runtime/halt.ts'
 import { instanceKeys, originOf } from '../instance.ts'
 import type { Accepted } from '../main.ts'
+import { dataHoldersOf } from '../holders.ts'
+import { mandatesIssuedBy } from '../mandate-forms.ts'
 import { ownState } from '../state-thread.ts'
 import type { Words } from './words.ts'
 import { CliError } from './words.ts'
@@ -88,9 +90,10 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
       operator: `uid:${process.getuid?.() ?? 'unknown'}`,
       document: () => accepted.document,
       clients: () => new Map(settings.clients.map((c) => [c.id, c.purpose])),
-      accounts: () => settings.providers['enedis-data-connect'].accounts.map((a) => `enedis-data-connect/${a.id}`),
+      accounts: () => dataHoldersOf(settings).flatMap(([id, { accounts }]) => accounts.map((account) => `${id}/${account.id}`)),
       simulated: () => isLoopback(new URL(settings.providers['enedis-data-connect'].url).hostname),
       tokenTtlSeconds: () => settings.tokens.ttlSeconds,
+      issueMandate: mandatesIssuedBy({ state: state.client, settings: () => settings, purposes: () => accepted.policy.purposes, now }),
       onActs: () => Promise.resolve(),
       onToken: () => Promise.resolve(),
       onClient: () => Promise.resolve(),

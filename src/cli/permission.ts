@@ -1,5 +1,5 @@
-/** `ecluse permission import FILE | schema | list | show ID | withdraw ID | link ID | reconcile`. */
-import { readFile } from 'node:fs/promises'
+/** `ecluse permission import FILE | schema | list | show ID | mandate ID | withdraw ID | link ID | reconcile`. */
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize } from 'node:path'
 import { importJsonSchema } from '../permissions/import.ts'
 import { documentsOf } from '../permissions/import-text.ts'
@@ -13,7 +13,11 @@ type Imported =
   | { readonly ok: false; readonly mistakes: readonly { readonly where: string; readonly message: string }[] }
 
 export async function run(given: readonly string[]): Promise<number> {
-  const words = wordsOf(given, ['json', 'dry-run', 'unverified'], [...INSTANCE_OPTIONS, 'client', 'status', 'act', 'reason', 'channel'])
+  const words = wordsOf(
+    given,
+    ['json', 'dry-run', 'unverified'],
+    [...INSTANCE_OPTIONS, 'client', 'status', 'act', 'reason', 'channel', 'out'],
+  )
   const [verb, what] = words.rest
   if (verb === 'import' && what !== undefined) return importFile(words, what)
   if (verb === 'schema') {
@@ -26,6 +30,7 @@ export async function run(given: readonly string[]): Promise<number> {
     print(words.flag('json'), record, () => JSON.stringify(record, null, 2))
     return 0
   }
+  if (verb === 'mandate' && what !== undefined) return mandate(words, what)
   if (verb === 'link' && what !== undefined) {
     const link = await withState(words, (call) => call<{ url: string; expiresAt: string }>('permission link', { permission: what }))
     print(words.flag('json'), link, () => `${link.url}\nfor the person of ${what}: works once, until ${link.expiresAt}`)
@@ -45,8 +50,19 @@ export async function run(given: readonly string[]): Promise<number> {
     return 0
   }
   throw new CliError(
-    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | withdraw ID [--act A] [--reason TEXT] [--channel C] | link ID | reconcile',
+    'ecluse permission import FILE [--dry-run] [--unverified] | schema | list [--client ID] [--status S] | show ID | mandate ID [--out FILE] | withdraw ID [--act A] [--reason TEXT] [--channel C] | link ID | reconcile',
   )
+}
+
+/** Writes the form that its holder signs; never over another file. */
+async function mandate(words: Words, permission: string): Promise<number> {
+  const { file, form } = await withState(words, (call) => call<{ file: string; form: string }>('permission mandate', { permission }))
+  const out = words.option('out') ?? file
+  await writeFile(out, Buffer.from(form, 'base64'), { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    throw new CliError(`${out} cannot be written: ${error instanceof Error ? error.message : ''}`)
+  })
+  print(words.flag('json'), { file: out }, () => `${out}: to be signed by the holder, and handed in on its page or in the console`)
+  return 0
 }
 
 /** Asks the data holder, which only a running gate can do. */

@@ -12,12 +12,15 @@ import type { OpenedEntry } from '../evidence/opened.ts'
 import type { Selection } from '../evidence/disclose.ts'
 import type { Standing } from '../ops/health.ts'
 import type { Admitted } from '../permissions/admit.ts'
+import type { Signed } from '../permissions/mandates.ts'
 import type { Changed, ClientOnRecord, PermissionAt } from '../permissions/browse.ts'
 import type { ActResult, PermissionSummary } from '../permissions/registry.ts'
 import type { Found } from '../permissions/tickets.ts'
 import type { TokenSummary } from '../permissions/tokens.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { PlaceOf } from '../runtime/place.ts'
+import type { Scan } from '../runtime/scan.ts'
+import type { TakenPaper } from '../web/papers.ts'
 
 export const ROLES = ['operator', 'auditor'] as const
 /** An operator does all; an auditor reads, evidence included, and changes nothing. */
@@ -110,6 +113,41 @@ export interface Permissions {
   readonly link: ((by: Operator, permission: string) => Promise<Link>) | undefined
   /** What the person was given as a receipt (JSON-LD); null where this permission has none. */
   receipt(permission: string): Promise<Json | null>
+}
+
+export interface HandedIn {
+  readonly permission: string
+  readonly papers: readonly TakenPaper[]
+  readonly channel: string
+  readonly signedOn: Day
+}
+export interface Checked {
+  readonly permission: string
+  readonly head: string
+  /** How the name signed and that of the contract compare; null: turned down. */
+  readonly accepted: 'exact' | 'close_reviewed' | null
+  readonly checks: readonly string[]
+  readonly reason?: string | undefined
+}
+export type ProofSent =
+  | { readonly is: 'taken' | 'refused'; readonly code: string }
+  /** Nothing asked for; or no answer, and nothing is known. */
+  | { readonly is: 'not_asked' | 'unknown' }
+/** How a permission comes to be: on paper at SGE, by the mail and the control of GRDF. */
+export interface Journeys {
+  /** `provider/account`, of all data holders. */
+  accounts(): readonly string[]
+  /** Makes the form of a mandate; nothing where it is made. */
+  issue(permission: string): Promise<void>
+  /** What an operator received on paper. */
+  handIn(by: Operator, order: HandedIn): Promise<Signed['is']>
+  check(by: Operator, order: Checked): Promise<Changed<ActResult>>
+  /** Other permissions with which the same signed document came. */
+  elsewhere(permission: string): Promise<readonly string[]>
+  /** On record as a reading of the documents that it names. */
+  sendProof(by: Operator, permission: string, filed: readonly string[], papers: readonly TakenPaper[]): Promise<ProofSent>
+  proofsAwaited(): Promise<readonly { readonly permission: string; readonly until: string | null }[]>
+  readonly scan: Scan | undefined
 }
 
 export interface ClientShown extends ClientOnRecord {
@@ -307,6 +345,7 @@ export interface ConsoleParts {
   readonly log: Logger
   readonly tickets: ConsoleTickets
   readonly permissions: Permissions
+  readonly journeys: Journeys
   readonly clients: Clients
   readonly tokens: ConsoleTokens
   readonly evidence: Evidence

@@ -13,6 +13,7 @@ import { Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
+import { filesPlugin } from '../web/files.ts'
 import { STYLE, STYLE_PATH } from '../web/style.ts'
 import { idempotencyOn } from './api/idempotency.ts'
 import { sendProblem, serveApi } from './api/serve.ts'
@@ -57,6 +58,7 @@ export async function serveConsole(parts: ConsoleParts): Promise<RunningConsole>
   app.removeContentTypeParser('text/plain')
   await app.register(cookie)
   await app.register(formBody, { bodyLimit: 65_536 })
+  await app.register(filesPlugin)
   const desk = deskOf(parts)
   app.server.maxConnections = MOST_CONNECTIONS
   app.get(STYLE_PATH, (_request, reply) =>

@@ -26,7 +26,7 @@ export interface OwnCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string | null
+  readonly body: string | Uint8Array | null
   /** The quota that it uses up. */
   readonly api: string
   /** What is asked, in words: sealed. */

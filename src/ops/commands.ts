@@ -36,6 +36,8 @@ export interface CommandContext {
   readonly status: () => unknown
   /** Compares the registry with the data holder; absent without a running gate. */
   readonly reconcile?: (() => Promise<unknown>) | undefined
+  /** Makes the form of a mandate, once it is wanted, and puts it on record. */
+  readonly issueMandate: (permission: string) => Promise<ActResult | undefined>
   /** Makes a one-time link to a person's pages; absent where there are none. */
   readonly link?:
     | ((permission: string, by: string) => Promise<{ readonly url: string; readonly expiresAt: Millis; readonly entry: number }>)
@@ -155,7 +157,19 @@ export function commandsOn(context: CommandContext) {
       })
       if (!result.ok) return result
       await context.onActs(result.acts)
+      for (const permission of result.mandates) await context.issueMandate(permission)
       return { ok: true, created: result.created, unchanged: result.unchanged }
+    },
+    /** The form that its holder signs (base64); made now where it was not yet. */
+    async 'permission mandate'(args: z.input<typeof ASKED.show>) {
+      const { permission } = read(ASKED.show, args)
+      const act = await context.issueMandate(permission)
+      if (act) await context.onActs([act])
+      const { attachments } = await state.call<PermissionRecord>('showPermission', { permission })
+      const form = attachments.find(({ kind }) => kind === 'mandate_form')
+      const bytes = form && (await state.call<Uint8Array | undefined>('readAttachment', { permission, sha256: form.sha256 }))
+      if (!bytes) throw new Error(`permission ${permission} has no form any more`)
+      return { file: `mandat-${permission}.pdf`, form: Buffer.from(bytes).toString('base64') }
     },
     async 'permission list'(args: z.input<typeof ASKED.list>) {
       return state.call('listPermissions', read(ASKED.list, args))

@@ -17,6 +17,8 @@ export type Admitted =
       readonly ok: true
       readonly created: readonly string[]
       readonly unchanged: readonly string[]
+      /** Those for which a form is to be issued. */
+      readonly mandates: readonly PermissionId[]
       /** The last act of each permission, so that caches can be told. */
       readonly acts: readonly ActResult[]
     }
@@ -45,7 +47,8 @@ export function admit(registry: Registry, attachments: Attachments, rights: Righ
   }
   if (mistakes.length > 0) return { ok: false, mistakes }
   const acts = args.dryRun ? [] : fresh.map(({ draft, hash }) => bringIn(registry, attachments, rights, draft, hash, args))
-  return { ok: true, created: fresh.map(({ draft }) => draft.id), unchanged, acts }
+  const mandates = args.dryRun ? [] : fresh.filter(({ draft }) => draft.content.mandate).map(({ draft }) => draft.id)
+  return { ok: true, created: fresh.map(({ draft }) => draft.id), unchanged, mandates, acts }
 }
 
 function taken(id: string, hash: string): string {
@@ -82,12 +85,12 @@ function bringIn(registry: Registry, attachments: Attachments, rights: Rights, d
   for (const { provider, account, rights: held } of draft.rights)
     rights.add({ permission: id as PermissionId, provider, account, meter: content.meter, rights: held, now })
   // Nobody calls before it is in force: a right of GRDF begins on the day on which it is declared.
-  const at = Math.max(now, content.scope.validFrom) as Millis
+  const at = content.mandate ? null : (Math.max(now, content.scope.validFrom) as Millis)
   for (const { provider, account, direction, order } of draft.wanted)
     rights.want({ permission: id as PermissionId, provider, account, meter: content.meter, direction, order, at, now })
   const requested = registry.act({ permission: id, type: 'request', details: { ...operator, attachments: hashes }, now })
-  // Its holder is asked by the data holder, and may say no.
-  if (draft.wanted.some(({ provider }) => provider === 'grdf-adict')) return requested
+  // Its holder is asked, by the data holder or on paper, and may say no.
+  if (content.mandate || draft.wanted.some(({ provider }) => provider === 'grdf-adict')) return requested
   registry.act({ permission: id, type: 'file', details: { ...given, attachments: hashes }, now })
   return registry.act({ permission: id, type: 'activate', details: { ...operator, attachments: hashes }, now })
 }

@@ -85,6 +85,7 @@ export const ATTACHMENT_KINDS = [
   'dso_redirect_trace',
   'dso_right_snapshot',
   'mailbox_confirmation',
+  'mandate_form',
   'signed_mandate',
   'esign_proof_file',
   'id_document_check',
@@ -125,6 +126,8 @@ const permission = z.strictObject({
     .array(z.strictObject({ kind: z.enum(ATTACHMENT_KINDS), file: words, media_type: words }))
     .max(20)
     .default([]),
+  /** Not given yet: the gate issues a form for its holder to sign, and waits for it. */
+  mandate: z.literal(true).exactOptional(),
   bindings: z
     .array(
       z.strictObject({
@@ -276,6 +279,7 @@ function check(given: Given, context: ImportContext, say: (path: readonly Proper
   }
   if (given.bindings.some((b) => (b.provider === 'grdf-adict') !== isGas))
     say(['bindings'], 'a gas meter is read at GRDF, an electricity meter at Enedis')
+  if (given.mandate) return checkMandate(given, say)
   if (context.unverified) return
   if (!given.notice) say(['notice'], 'what the person was shown is missing: notice with id, version, sha256 and language')
   if (!given.will) say(['will'], 'the act of will is missing: who agreed, when, by which channel')
@@ -286,6 +290,16 @@ function check(given: Given, context: ImportContext, say: (path: readonly Proper
   else if (given.holder_match.result === 'failed' || given.holder_match.result === 'not_done')
     say(['holder_match'], 'the person is not matched with the contract of the meter')
   if (given.attachments.length === 0) say(['attachments'], 'no document proves this permission')
+}
+
+/** What proves it is not there yet, and comes by its own way. */
+function checkMandate(given: Given, say: (path: readonly PropertyKey[], message: string) => void): void {
+  for (const name of ['notice', 'will', 'identity', 'holder_match'] as const)
+    if (given[name]) say([name], `a mandate is signed first: ${name} is not known yet`)
+  if (given.attachments.length > 0) say(['attachments'], 'a mandate is signed first: its documents are handed in later')
+  if (given.holder.name === undefined) say(['holder', 'name'], 'the form names who signs it: holder.name')
+  if (given.bindings.some(({ provider, rights }) => provider !== 'enedis-sge' || rights))
+    say(['bindings'], 'a mandate is for SGE, where nothing is open yet: GRDF asks the holder itself, Data Connect on its own page')
 }
 
 function draftOf(given: Given, unverified: boolean, where: string): Draft {
@@ -334,7 +348,9 @@ function draftOf(given: Given, unverified: boolean, where: string): Draft {
       holderMatch: given.holder_match ?? { method: 'declared', result: 'not_done' },
       bundleId: given.bundle ?? given.id,
       arrangementId: given.arrangement ?? given.id,
-      unverified,
+      // What a mandate lacks is not missing: it is checked when it comes back.
+      unverified: unverified && !given.mandate,
+      ...(given.mandate && { mandate: true as const }),
     },
     // The same content is another permission where it was not verified.
     canonical: canonicalJson({ ...given, unverified } as unknown as Json),

@@ -39,6 +39,8 @@ export interface PermissionContent {
   readonly bundleId: string
   readonly arrangementId: string
   readonly unverified: boolean
+  /** Given on paper: a form is issued, comes back signed, and is checked. */
+  readonly mandate?: true
   /** What the data holder said is shared, for a permission that a person gave in a browser. */
   readonly share?: { readonly authorisation: string; readonly services: readonly string[]; readonly from: Day; readonly until: Day }
 }
@@ -52,6 +54,8 @@ export interface ActDetails {
   readonly cause?: SuspendCause
   readonly attachments?: readonly string[]
   readonly unverified?: boolean
+  /** What an operator has looked at. */
+  readonly checks?: readonly string[]
 }
 
 export interface Views {
@@ -75,6 +79,10 @@ export interface Registry {
     readonly details: ActDetails
     readonly now: Millis
   }): ActResult
+  /** What its holder was shown, once that is known. */
+  shown(args: { readonly permission: string; readonly notice: PermissionContent['notice'] }): void
+  /** How its holder was identified and matched, once that is known. */
+  identified(args: { readonly permission: string } & Pick<PermissionContent, 'identity' | 'holderMatch'>): void
   /** Ends a permission of which all was to be read once and has been. Undefined where something is left, or under way. */
   fulfil(args: { readonly permission: PermissionId; readonly now: Millis }): ActResult | undefined
   /** Ends what is past its `validUntil`; gives the client and meter of each, so that caches can be told. */
@@ -88,6 +96,10 @@ export interface Registry {
   show(args: { readonly permission: string }): PermissionRecord
   /** Permissions on a meter, of whatever client and in whatever state. */
   onMeter(args: { readonly meter: MeterId }): readonly (PermissionSummary & { readonly content: PermissionContent | null })[]
+  /** By which entries of the log about it are found. */
+  token(args: { readonly permission: string }): string
+  /** The key under which its documents lie. */
+  keyOf(args: { readonly permission: string }): string
   /** What was imported under this id, as {@link Registry.fingerprint} gives it; empty once its person is erased. */
   contentHash(id: string): string | undefined
   /** A keyed hash: all of an import but the meter may be known, and 14 digits are guessed in seconds. */
@@ -167,6 +179,7 @@ export function registryOn(
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'draft', '', ?, ?, ?)`,
     ),
     amend: db.prepare('UPDATE permission SET version = ?, scope_hash = ?, valid_until = ?, box = ? WHERE id = ?'),
+    rebox: db.prepare('UPDATE permission SET box = ? WHERE id = ?'),
     stand: db.prepare('UPDATE permission SET status = ?, end_reason = ?, suspend_cause = ?, void = ?, head = ? WHERE id = ?'),
     insertAct: db.prepare('INSERT INTO act (n, permission, type, at, status, box_key, box) VALUES (?, ?, ?, ?, ?, ?, ?)'),
     acts: db.prepare('SELECT * FROM act WHERE permission = ? ORDER BY n'),
@@ -294,6 +307,17 @@ export function registryOn(
     return row as unknown as Row
   }
 
+  function contentOf(row: Row): PermissionContent {
+    const text = keys.unbox(row.box_key, row.box, row.id)
+    if (text === undefined) throw new Refused(`the person of permission ${row.id} was erased`)
+    return JSON.parse(text) as PermissionContent
+  }
+  /** What is no part of its scope, which is hashed and versioned. */
+  function complete(permission: string, known: Partial<Omit<PermissionContent, 'scope'>>): void {
+    const row = rowOf(permission)
+    sql.rebox.run(keys.box(row.box_key, JSON.stringify({ ...contentOf(row), ...known }), row.id), row.id)
+  }
+
   const tokens = new Map<MeterId, Buffer>()
   const registry: Registry = {
     meterToken(meter) {
@@ -342,9 +366,7 @@ export function registryOn(
     act: ({ permission, type, details, now }) => perform(rowOf(permission), type, details, now),
     narrow({ permission, lines, validUntil, details, now }) {
       const row = rowOf(permission)
-      const text = keys.unbox(row.box_key, row.box, row.id)
-      if (text === undefined) throw new Refused(`the person of permission ${row.id} was erased`)
-      const content = JSON.parse(text) as PermissionContent
+      const content = contentOf(row)
       const before = content.scope
       if (validUntil > before.validUntil || lines.length === 0 || !lines.every((line) => before.lines.some((own) => isNoWider(line, own))))
         throw new Refused(`permission ${row.id} would become wider: that takes an act of its holder`)
@@ -353,6 +375,8 @@ export function registryOn(
       sql.amend.run(row.version + 1, scopeHashOf(scope), validUntil, box, row.id)
       return { ...perform(rowOf(permission), 'amend', details, now), narrowed: true }
     },
+    shown: ({ permission, notice }) => complete(permission, { notice }),
+    identified: ({ permission, identity, holderMatch }) => complete(permission, { identity, holderMatch }),
     expire({ now, most }) {
       return sql.overdue
         .all(now, most)
@@ -399,6 +423,8 @@ export function registryOn(
         return { ...summaryOf(row), content: text === undefined ? null : (JSON.parse(text) as PermissionContent) }
       })
     },
+    token: ({ permission }) => permissionToken(index, permission),
+    keyOf: ({ permission }) => rowOf(permission).box_key,
     contentHash(id) {
       const row = sql.byId.get(id)
       return row === undefined ? undefined : String(row['content_hash'])
@@ -426,6 +452,7 @@ function actorOf(details: ActDetails): { readonly [key: string]: Json | undefine
     ...(details.actor !== undefined && { id: details.actor }),
     ...(details.occurredAt !== undefined && { occurredAt: rfc3339(details.occurredAt) }),
     ...(details.reason !== undefined && { reason: details.reason }),
+    ...(details.checks !== undefined && { checks: details.checks }),
   }
 }
 

@@ -7,6 +7,7 @@
  * Source: consent model T4–T14, T18, T20, T21; states of GRDF's Swagger v1.6.
  */
 import type { Json } from '../domain/canonical.ts'
+import { canonicalJson } from '../domain/canonical.ts'
 import type { GasRight } from '../domain/gas-right.ts'
 import type { AccountId, PermissionId, ScopeLine } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
@@ -14,6 +15,7 @@ import { addDays, intersect, parisDay, startOfDay } from '../domain/time.ts'
 import type { ActType, EndReason, SuspendCause } from '../domain/vocabulary.ts'
 import { isDated } from '../domain/vocabulary.ts'
 import type { Journal } from '../storage/journal.ts'
+import type { Attachments, NewAttachment } from './attachments.ts'
 import type { ActDetails, ActResult, PermissionContent, Registry } from './registry.ts'
 import type { Compared } from './reconcile.ts'
 import type { KnownRight, Rights } from './rights.ts'
@@ -32,6 +34,16 @@ export interface RightActs {
   rejected(args: {
     readonly id: number
     readonly permission: PermissionId
+    readonly code: string
+    readonly now: Millis
+  }): readonly ActResult[]
+  /** The data holder has taken the proof, and looks at it now: what was sent is kept, and on record. */
+  proofTaken(args: {
+    readonly id: number
+    readonly permission: PermissionId
+    readonly account: AccountId
+    readonly ref: string
+    readonly papers: readonly NewAttachment[]
     readonly code: string
     readonly now: Millis
   }): readonly ActResult[]
@@ -129,14 +141,27 @@ export function narrowedTo(
   return same ? undefined : { lines, validUntil }
 }
 
-export function rightActsOn(registry: Registry, rights: Rights, journal: Journal, operatorKey: (now: Millis) => string): RightActs {
+export function rightActsOn(
+  registry: Registry,
+  rights: Rights,
+  attachments: Attachments,
+  journal: Journal,
+  operatorKey: (now: Millis) => string,
+): RightActs {
   const details = (reason: string): ActDetails => ({ actorRole: 'data_holder', channel: 'reconciliation', reason })
   const act = (permission: PermissionId, type: ActType, reason: string, now: Millis, cause?: SuspendCause): ActResult =>
     registry.act({ permission, type, details: { ...details(reason), ...(cause && { cause }) }, now })
   const statusOf = (permission: string): string => registry.show({ permission }).status
 
-  function activate(permission: PermissionId, now: Millis): readonly ActResult[] {
-    return [act(permission, 'confirm', 'confirmed_at_holder', now), act(permission, 'activate', 'confirmed_at_holder', now)]
+  /** @param snapshot of what the data holder confirmed: the proof of it here */
+  function activate(permission: PermissionId, now: Millis, snapshot: readonly string[] = []): readonly ActResult[] {
+    const confirmed = { ...details('confirmed_at_holder'), attachments: snapshot }
+    return [registry.act({ permission, type: 'confirm', details: confirmed, now }), act(permission, 'activate', 'confirmed_at_holder', now)]
+  }
+  /** As GRDF listed it, without the names and addresses of its list: those are not read. */
+  function snapshotOf(permission: PermissionId, right: GasRight): string {
+    const bytes = Buffer.from(canonicalJson(right as unknown as Json))
+    return attachments.add(permission, registry.keyOf({ permission }), { kind: 'dso_right_snapshot', mediaType: 'application/json', bytes })
   }
   function perform({ id, permission }: KnownRight, verdict: GasVerdict, right: GasRight | undefined, now: Millis): readonly ActResult[] {
     switch (verdict.is) {
@@ -146,7 +171,7 @@ export function rightActsOn(registry: Registry, rights: Rights, journal: Journal
         rights.stands({ id, state: 'open', now })
         const { content } = registry.show({ permission })
         const narrower = content && right ? narrowedTo(content, right) : undefined
-        const given = activate(permission, now)
+        const given = activate(permission, now, right ? [snapshotOf(permission, right)] : [])
         if (!narrower) return given
         // Less was given than was asked for: what counts is both.
         if (narrower.lines.length === 0) return [...given, act(permission, 'revoked_by_dso', 'nothing_granted_at_holder', now)]
@@ -205,6 +230,22 @@ export function rightActsOn(registry: Registry, rights: Rights, journal: Journal
       rights.over({ id, code, now })
       if (statusOf(permission) !== 'requested') return []
       return [act(permission, 'send', 'asked_at_holder', now), act(permission, 'rejected_by_dso', `code ${code}`, now)]
+    },
+    proofTaken({ id, permission, account, ref, papers, code, now }) {
+      const key = registry.keyOf({ permission })
+      const hashes = papers.map((paper) => attachments.add(permission, key, paper))
+      journal.append(
+        {
+          clear: { t: 'admin.right', change: 'proof', dso: `grdf-adict/${account}`, count: hashes.length, code },
+          sealed: { permission, right: ref, attachments: hashes },
+          keyId: operatorKey(now),
+          index: [registry.token({ permission })],
+        },
+        now,
+      )
+      rights.proof({ id, proof: 'being_checked', until: null })
+      const { status, suspendCause } = registry.show({ permission })
+      return status === 'suspended' && suspendCause === 'proof_overdue' ? [act(permission, 'resume', 'proof_taken_by_holder', now)] : []
     },
     compare({ account, rights: listed, asked, confirmationMs, now }) {
       const byId = new Map(listed.map((right) => [right.id, right]))

@@ -78,8 +78,10 @@ interface Where {
 export interface Rights {
   /** Open there already. What has ended here is queued at once. Throws where the ref is on record already. */
   add(args: Where & { readonly rights: readonly HeldRight[] }): void
-  /** To be asked for at `at`. */
-  want(args: Where & { readonly direction: HeldRight['direction']; readonly order: Json; readonly at: Millis }): void
+  /** To be asked for at `at`; null: once it is released. */
+  want(args: Where & { readonly direction: HeldRight['direction']; readonly order: Json; readonly at: Millis | null }): void
+  /** What was wanted for a permission that has come into force only now. */
+  release(args: { readonly permission: string; readonly at: Millis }): void
   /** The data holder has it now, under these names; nothing of the order is kept. */
   opened(args: {
     readonly id: number
@@ -104,6 +106,10 @@ export interface Rights {
     readonly now: Millis
   }): { readonly entry: string | null }
   of(permission: string): readonly RightSummary[]
+  /** The right of a permission whose proof the data holder has asked to see. */
+  proofAsked(args: { readonly permission: string }): { readonly id: number; readonly account: AccountId; readonly ref: string } | null
+  /** Rights whose proof is awaited, by their last day. */
+  proofsAwaited(): readonly { readonly permission: PermissionId; readonly until: string | null }[]
   /** Of an account, those that the data holder has or had, and that have not ended here. */
   known(args: { readonly provider: ProviderId; readonly account: AccountId }): readonly KnownRight[]
   counts(): Readonly<Record<Exclude<RightState, 'ended'>, number>> & { readonly oldestEnding: Millis | null }
@@ -148,9 +154,13 @@ export function rightsOn(
     remove: db.prepare('DELETE FROM holder_right WHERE id = ?'),
     stands: db.prepare('UPDATE holder_right SET state = ?, since = ? WHERE id = ?'),
     proof: db.prepare('UPDATE holder_right SET proof = ?, proof_until = ? WHERE id = ?'),
+    release: db.prepare("UPDATE holder_right SET next_at = ? WHERE permission = ? AND state = 'wanted' AND next_at IS NULL"),
     again: db.prepare('UPDATE holder_right SET attempts = attempts + 1, next_at = ?, code = ? WHERE id = ?'),
     ended: db.prepare(
       "UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, attempts = attempts + 1, code = ?, entry = ?, box = NULL WHERE id = ?",
+    ),
+    awaited: db.prepare(
+      "SELECT permission, proof_until FROM holder_right WHERE state = 'open' AND proof = 'awaited' ORDER BY proof_until, id LIMIT 1000",
     ),
     of: db.prepare('SELECT * FROM holder_right WHERE permission = ? ORDER BY id'),
     known: db.prepare(
@@ -213,6 +223,7 @@ export function rightsOn(
         )
       endIfOver(permission, now)
     },
+    release: ({ permission, at }) => void sql.release.run(at, permission),
     stands: ({ id, state, now }) => void sql.stands.run(state, now, id),
     over: ({ id, code, now }) => void sql.over.run(now, code, id),
     proof: ({ id, proof, until }) => void sql.proof.run(proof, until, id),
@@ -278,6 +289,17 @@ export function rightsOn(
         }
       })
     },
+    proofAsked({ permission }) {
+      const rows = sql.of.all(permission) as unknown as Row[]
+      const row = rows.find(({ state, proof }) => state === 'open' && (proof === 'awaited' || proof === 'being_checked'))
+      const ref = row && boxOf(row)?.ref
+      return row && ref !== undefined ? { id: row.id, account: row.account, ref } : null
+    },
+    proofsAwaited: () =>
+      sql.awaited.all().map((row) => ({
+        permission: row['permission'] as PermissionId,
+        until: row['proof_until'] === null ? null : String(row['proof_until']),
+      })),
     known: ({ provider, account }) =>
       (sql.known.all(provider, account) as unknown as Row[]).flatMap((row) => {
         const ref = boxOf(row)?.ref

@@ -7,6 +7,7 @@ import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance } from 'fastify'
 import fastify from 'fastify'
+import { filesPlugin } from '../web/files.ts'
 import { html } from '../web/html.ts'
 import { STYLE, STYLE_PATH } from '../web/style.ts'
 import type { Frame } from './frame.ts'
@@ -43,6 +44,7 @@ export async function portalOf(parts: PortalParts, pages: readonly Room[]): Prom
   })
   await app.register(cookie)
   await app.register(formbody, { bodyLimit: MAX_FORM })
+  await app.register(filesPlugin)
   const rooms: Rooms = { parts, visits: visitsOf(parts), frame: frameOf(parts.settings) }
   app.get(STYLE_PATH, (_request, reply) =>
     reply

@@ -7,6 +7,7 @@ import type { Millis } from '../domain/time.ts'
 import type { ActResult } from '../permissions/registry.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { PlaceOf } from '../runtime/place.ts'
+import type { Scan } from '../runtime/scan.ts'
 import type { ClientSettings, Settings } from '../settings/shape.ts'
 import type { StateClient } from '../storage/rpc.ts'
 
@@ -34,6 +35,8 @@ export interface PortalParts {
   readonly onToken: (hash: Uint8Array) => Promise<void>
   readonly tokenTtlSeconds: () => number
   readonly tokensPerCredential: () => number
+  /** The operator's malware scanner; undefined where there is none. */
+  readonly scan: Scan | undefined
   /** Whom limits count. */
   readonly placeOf: PlaceOf
   readonly now: () => Millis

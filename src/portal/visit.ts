@@ -39,8 +39,11 @@ export interface Visits {
   fingerprint(visit: Visit): string
   /** The hidden field that every form carries. */
   field(visit: Visit): Content
-  /** Whether a form came from this browser and from a page of ours. */
-  isOurs(visit: Visit, request: FastifyRequest): boolean
+  /**
+   * Whether a form came from this browser and from a page of ours.
+   * @param fields of a form that is read while it comes
+   */
+  isOurs(visit: Visit, request: FastifyRequest, fields?: Readonly<Record<string, unknown>>): boolean
   person(visit: Visit): Promise<Person | undefined>
   /** Under a new cookie; what the old one could do is over. */
   signIn(visit: Visit, person: Person, reply: FastifyReply): Promise<Visit>
@@ -77,11 +80,11 @@ export function visitsOf(parts: Pick<PortalParts, 'settings' | 'state' | 'now' |
     },
     fingerprint: (visit) => createHmac('sha256', parts.secret).update(`visit/v1\0${visit.id}`).digest('base64url'),
     field: (visit) => html`<input type="hidden" name="form" value="${tokenOf(visit).toString('base64url')}" />`,
-    isOurs(visit, request) {
+    isOurs(visit, request, fields = (request.body ?? {}) as Readonly<Record<string, unknown>>) {
       const { origin: from, 'sec-fetch-site': site } = request.headers
       if (from !== undefined && from !== origin) return false
       if (site !== undefined && site !== 'same-origin') return false
-      const given = (request.body as Readonly<Record<string, unknown>> | undefined)?.['form']
+      const given = fields['form']
       const bytes = Buffer.from(typeof given === 'string' ? given : '', 'base64url')
       return bytes.byteLength === 32 && timingSafeEqual(bytes, tokenOf(visit))
     },

@@ -101,6 +101,24 @@ export const portalSchema = z
   })
   .describe('pages for people and the OAuth server, on the listener of the gate')
 
+export const papersSchema = z
+  .strictObject({
+    mandate_days: count(30, 1, 365, 'after which a mandate that nobody signed ends'),
+    scan: z
+      .strictObject({
+        command: z
+          .array(text(500))
+          .min(1)
+          .max(20)
+          .describe('program and arguments; it reads the document on its input and ends with 0 (clean) or 1 (malware)'),
+        seconds: count(30, 1, 300, 'how long it may take; a document that could not be scanned is not taken'),
+      })
+      .describe('malware scanner for what people hand in, such as [clamdscan, --no-summary, "-"]')
+      .optional(),
+  })
+  .describe('documents that people hand in as proof')
+  .prefault({})
+
 export const adminListenerSchema = z
   .strictObject({
     address: address('where operators reach API and console'),

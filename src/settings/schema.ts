@@ -25,7 +25,7 @@ import {
   text,
   whole,
 } from './schema-parts.ts'
-import { adminListenerSchema, askSchema, consoleSchema, oauthSchema, portalSchema } from './schema-people.ts'
+import { adminListenerSchema, askSchema, consoleSchema, oauthSchema, papersSchema, portalSchema } from './schema-people.ts'
 
 /** One value, a list of values, or `*` for all. */
 function match<T extends z.ZodType>(one: T, what: string) {
@@ -414,6 +414,7 @@ export const settingsSchema = z
       .optional(),
     portal: portalSchema.optional(),
     console: consoleSchema.optional(),
+    papers: papersSchema,
     shadow_policy: path(
       'a second settings file whose rules, purposes and limits are evaluated beside the policy in force; it decides nothing',
     ).optional(),

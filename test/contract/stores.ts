@@ -118,7 +118,7 @@ export function sqliteStores(): Promise<Stores> {
   return Promise.resolve({
     registry: asynchronous(registry),
     rights: asynchronous(rights),
-    rightActs: asynchronous(rightActsOn(registry, rights, journal, operatorKeyOn(db, keys))),
+    rightActs: asynchronous(rightActsOn(registry, rights, attachments, journal, operatorKeyOn(db, keys))),
     ownCalls: asynchronous(ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOf)),
     tokens: asynchronous(tokensOn(db, journal, keys)),
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),

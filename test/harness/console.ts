@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type pino from 'pino'
 import type { Link, SeenDecision, ShadowCount, ShadowDifference } from '../../src/console/ports.ts'
 import type { RunningConsole } from '../../src/console/server.ts'
+import { mandatesIssuedBy } from '../../src/mandate-forms.ts'
 import { startConsole } from '../../src/console-parts.ts'
 import type { Json } from '../../src/domain/canonical.ts'
 import type { AccountId } from '../../src/domain/permission.ts'
@@ -117,6 +118,7 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     accounts: () => ['enedis-data-connect/main'],
     simulated: () => true,
     tokenTtlSeconds: () => 3600,
+    issueMandate: mandatesIssuedBy({ state: state.client, settings: () => settings, purposes: () => accepted.policy.purposes, now }),
     onActs: (heard) => Promise.resolve(void acts.push(...heard)),
     onToken: () => Promise.resolve(),
     onClient: (id) => Promise.resolve(void clientsCut.push(id)),

@@ -115,6 +115,7 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
     onToken: () => Promise.resolve(),
     tokenTtlSeconds: () => 3600,
     tokensPerCredential: () => 5,
+    scan: undefined,
     placeOf: placesBehind([]),
     now,
     newId: randomUUID,

@@ -10,6 +10,7 @@ import { dayIn, numberIn } from '../../web/language.ts'
 import { actOrder, OPERATOR_ACTS } from '../api/schemas.ts'
 import { documentHeaders } from '../documents.ts'
 import { Refusal } from '../ports.ts'
+import { journeyOf } from './journeys.ts'
 import type { PageRoute, Shown, Visit } from './visit.ts'
 import { choiceField, facts, form, mayChange, moreLink, page, redirect, seg, table, textField, when, withQuery } from './visit.ts'
 import { ACT, DIRECTION, KIND, STATUS, wordOf } from './words.ts'
@@ -28,7 +29,8 @@ async function list(visit: Visit): Promise<Shown> {
   const title = say({ fr: 'Autorisations', en: 'Permissions' })
   return page(
     title,
-    html`<form method="get" action="/permissions" role="search" aria-label="${say({ fr: 'Filtrer', en: 'Filter' })}">
+    html`${mayChange(visit) && html`<p><a class="button plain" href="/permissions/new/mandate">${say({ fr: 'Préparer un mandat (SGE)', en: 'Prepare a mandate (SGE)' })}</a> <a class="button plain" href="/permissions/new/gas">${say({ fr: 'Demander un droit d’accès (GRDF)', en: 'Ask for an access right (GRDF)' })}</a></p>`}
+      <form method="get" action="/permissions" role="search" aria-label="${say({ fr: 'Filtrer', en: 'Filter' })}">
         ${choiceField('client', say({ fr: 'Client', en: 'Client' }), [all, ...clients.map(({ id, name }) => ({ value: id, text: `${name} (${id})` }))], client)}
         ${choiceField('status', say({ fr: 'État', en: 'Status' }), [all, ...STATUSES.map((one) => ({ value: one, text: STATUS[one][language] }))], status)}
         ${textField('meter', say({ fr: 'Compteur', en: 'Meter' }), {
@@ -97,7 +99,7 @@ async function show(visit: Visit): Promise<Shown> {
       <h2 id="attachments">${say({ fr: 'Pièces justificatives', en: 'Attachments' })}</h2>
       ${attachmentsOf(visit, permission)}
       ${receipt !== null && html`<p><a href="/v1/permissions/${seg(permission.id)}/receipt">${say({ fr: 'Reçu remis à la personne (JSON-LD)', en: 'Receipt given to the person (JSON-LD)' })}</a></p>`}
-      ${mayChange(visit) && actsOf(visit, permission)}`,
+      ${mayChange(visit) && (await journeyOf(visit, permission))} ${mayChange(visit) && actsOf(visit, permission)}`,
   )
 }
 

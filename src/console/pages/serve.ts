@@ -4,6 +4,7 @@
  */
 import { createReadStream } from 'node:fs'
 import type { Desk } from '../desk.ts'
+import { filesForm } from '../../web/files.ts'
 import { html } from '../../web/html.ts'
 import type { Language, Said } from '../../web/language.ts'
 import { languageOf } from '../../web/language.ts'
@@ -18,13 +19,17 @@ import { DECISION_PAGES } from './decisions.ts'
 import { EVIDENCE_PAGES } from './evidence.ts'
 import { OVERVIEW_PAGES } from './overview.ts'
 import { PACK_PAGES } from './packs.ts'
+import { JOURNEY_PAGES } from './journeys.ts'
+import { NEW_PAGES } from './new-permission.ts'
 import { PERMISSION_PAGES } from './permissions.ts'
 import type { PageRoute, Shown } from './visit.ts'
 import { page, withQuery } from './visit.ts'
 
 const PAGES: readonly PageRoute[] = [
   ...OVERVIEW_PAGES,
+  ...NEW_PAGES,
   ...PERMISSION_PAGES,
+  ...JOURNEY_PAGES,
   ...DECISION_PAGES,
   ...EVIDENCE_PAGES,
   ...PACK_PAGES,
@@ -57,12 +62,15 @@ async function visit(desk: Desk, one: PageRoute, request: Asked, reply: Reply): 
   const language = languageFor(desk, request, reply)
   const say = (said: Said): string => said[language]
   if (one.role === 'operator' && session.operator.role !== 'operator') return send(desk, request, reply, session, forbidden(say))
-  const form = formOf(request)
-  if (one.method === 'POST' && !isOurs(desk, request, form, session.csrf)) return send(desk, request, reply, session, notOurs(say))
+  const files = one.files && (await filesForm(request, one.files, (fields) => isOurs(desk, request, fields, session.csrf)))
+  const form = files?.is === 'form' ? files.fields : formOf(request)
+  const foreign = one.files ? files?.is === 'foreign' : one.method === 'POST' && !isOurs(desk, request, form, session.csrf)
+  if (foreign) return send(desk, request, reply, session, notOurs(say))
+  const uploads = files?.is === 'form' ? files.uploads : files?.is === 'too_long' ? 'too_long' : files ? 'unreadable' : []
   const { csrf, operator } = session
   const { parts, packs } = desk
   const query = wordsOf(request.query)
-  const shown = await one.handle({ parts, packs, language, operator, csrf, params: wordsOf(request.params), query, form, say })
+  const shown = await one.handle({ parts, packs, language, operator, csrf, params: wordsOf(request.params), query, form, uploads, say })
   return send(desk, request, reply, session, shown)
 }
 

@@ -1,5 +1,6 @@
 /** One visit to a page: what the visitor asked, who it is, and the pieces of HTML that pages share. */
 import type { Content, Html } from '../../web/html.ts'
+import type { FilesBounds, Upload } from '../../web/files.ts'
 import { html } from '../../web/html.ts'
 import type { Language, Said } from '../../web/language.ts'
 import type { Millis } from '../../domain/time.ts'
@@ -17,6 +18,8 @@ export interface Visit {
   readonly params: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly form: Readonly<Record<string, string>>
+  /** Files of a form that brings some; a form that was too long or broke off has none. */
+  readonly uploads: readonly Upload[] | 'too_long' | 'unreadable'
   say(said: Said): string
 }
 
@@ -43,6 +46,8 @@ export interface PageRoute {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly role: Role
+  /** The form brings files, so many of so many bytes. */
+  readonly files?: FilesBounds
   handle(visit: Visit): Promise<Shown> | Shown
 }
 
@@ -60,9 +65,12 @@ export const redirect = (to: string): Shown => ({ is: 'redirect', to })
 
 export const mayChange = ({ operator }: Visit): boolean => operator.role === 'operator'
 
-/** A form of ours: each carries the session's token. */
-export function form(visit: Visit, action: string, body: Content, button: Content): Html {
-  return html`<form method="post" action="${action}">
+/**
+ * A form of ours: each carries the session's token, before its files.
+ * @param files whether it brings any
+ */
+export function form(visit: Visit, action: string, body: Content, button: Content, files = false): Html {
+  return html`<form method="post" action="${action}" ${files && html`enctype="multipart/form-data"`}>
     <input type="hidden" name="csrf" value="${visit.csrf}" />
     ${body}
     <div class="actions">${button}</div>
@@ -96,6 +104,30 @@ export function textField(
       maxlength="${more.max ?? 500}"
       autocomplete="off"
     />`
+}
+
+export function fileField(name: string, label: string, more: { required?: boolean; hint?: string; flaw?: Flaw | undefined } = {}): Html {
+  const flaw = more.flaw?.field === name ? more.flaw : undefined
+  const described = [more.hint !== undefined && `${name}-hint`, flaw && `${name}-flaw`].filter((one) => typeof one === 'string').join(' ')
+  return html`<label class="field" for="${name}">${label}</label>
+    ${more.hint !== undefined && html`<p class="soft" id="${name}-hint">${more.hint}</p>`}
+    ${flaw && html`<p class="bad" id="${name}-flaw">${flaw.sentence}</p>`}
+    <input
+      type="file"
+      id="${name}"
+      name="${name}"
+      accept="application/pdf,image/png,image/jpeg"
+      ${described !== '' && html`aria-describedby="${described}"`}
+      ${flaw && html`aria-invalid="true"`}
+      ${more.required === true && html`required`}
+    />`
+}
+
+export function checkField(name: string, label: string, checked = false): Html {
+  return html`<div class="choice">
+    <input type="checkbox" id="${name}" name="${name}" value="yes" ${checked && html`checked`} />
+    <label for="${name}">${label}</label>
+  </div>`
 }
 
 export function choiceField(

@@ -15,6 +15,8 @@ import { html } from '../../web/html.ts'
 import type { Language } from '../../web/language.ts'
 import { dayIn, momentIn, numberIn } from '../../web/language.ts'
 import { daysIn, lineIn } from '../words.ts'
+import type { RefusedPaper } from '../../web/papers.ts'
+import { waiting } from '../mandate/waiting.ts'
 import { stateIn } from './overview.ts'
 import type { Shown } from './records.ts'
 import { isLive, nameOf } from './records.ts'
@@ -71,17 +73,19 @@ export interface PermissionPage {
   readonly page: AccessPage
   /** Whether this is the page of the newest accesses. */
   readonly newest: boolean
+  /** A document that was handed in and not taken. */
+  readonly refused?: RefusedPaper
 }
 
 export function permissionTitle(l: Language, held: Shown): string {
   return l === 'fr' ? `Autorisation de ${nameOf(held)}` : `Permission of ${nameOf(held)}`
 }
 
-export function permissionPage({ language: l, field, held, purposes, page, newest }: PermissionPage): Html {
+export function permissionPage({ language: l, field, held, purposes, page, newest, refused }: PermissionPage): Html {
   const here = `/me/${encodeURIComponent(held.record.id)}`
   return html`<p><a href="/me">${T.back[l]}</a></p>
     <h1>${permissionTitle(l, held)}</h1>
-    ${isLive(held) && withdrawal(l, field, here)}
+    ${waiting(l, field, held, refused)} ${isLive(held) && withdrawal(l, field, here)}
     ${held.record.endReason === 'withdrawn_by_subject' && html`<p><a class="button plain" href="${here}/withdrawn">${T.withdrawn[l]}</a></p>`}
     <h2>${T.who[l]}</h2>
     ${facts(l, held)}

@@ -3,21 +3,23 @@
  * no other: an id of somebody else's is answered word for word as one that does not exist.
  */
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Millis } from '../../domain/time.ts'
 import type { PersonEntry, PersonOpened } from '../../evidence/person.ts'
 import type { ActResult } from '../../permissions/registry.ts'
-import type { Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import type { Said } from '../../web/language.ts'
 import type { Problem } from '../frame.ts'
 import type { FranceConnect } from '../identity/franceconnect.ts'
 import { FOREIGN_FORM } from '../identity/problems.ts'
 import type { Room, Rooms } from '../portal.ts'
-import type { Person, Visit } from '../visit.ts'
+import type { Person } from '../visit.ts'
 import { EVIDENCE_TITLE, evidencePage } from './evidence.ts'
 import { exportOf } from './export.ts'
-import { overview, TITLE, waysIn } from './overview.ts'
+import { mandateRoutes } from '../mandate/routes.ts'
+import { overview, TITLE } from './overview.ts'
+import type { Pages } from './pages.ts'
+import { download, pagesOf } from './pages.ts'
 import { permissionPage, permissionTitle } from './permission.ts'
 import { keptReceipt, RECEIPT_TITLE, receiptPage } from './receipt.ts'
 import type { Shown } from './records.ts'
@@ -30,65 +32,17 @@ const MOST_EXPORTS = 4
 
 type Named = FastifyRequest<{ Params: { permission: string }; Querystring: { before?: string; linked?: string } }>
 type OfEntry = FastifyRequest<{ Params: { permission: string; file: string } }>
-interface Signed {
-  readonly visit: Visit
-  readonly person: Person
-}
-
 /** @param franceConnect undefined where it is not configured */
 export function personRoom(franceConnect: FranceConnect | undefined): Room {
   return (app, rooms) => {
     const pages = pagesOf(rooms, franceConnect)
     overviewRoutes(app, rooms, pages, franceConnect)
     permissionRoutes(app, rooms, pages)
+    mandateRoutes(app, rooms, pages)
     evidenceRoutes(app, rooms, pages)
     receiptRoutes(app, rooms, pages)
     exportRoutes(app, rooms, pages)
   }
-}
-
-/** What all of these pages do first. */
-interface Pages {
-  readonly formTargets: readonly string[]
-  /** Undefined where nobody is signed in: then the ways in have been shown. */
-  signed(request: FastifyRequest, reply: FastifyReply): Promise<Signed | undefined>
-  /** A form, from one of our own pages; undefined where it was refused, which has been said. */
-  ours(request: FastifyRequest, reply: FastifyReply): Promise<Signed | undefined>
-  /** Undefined where the permission is none of the session's: then that it does not exist has been said. */
-  held(signed: Signed, id: string, reply: FastifyReply): Promise<Shown | undefined>
-  show(reply: FastifyReply, visit: Visit, title: Said, body: Html, path?: string): FastifyReply
-  missing(reply: FastifyReply, visit: Visit): FastifyReply
-}
-
-function pagesOf({ parts, visits, frame }: Rooms, franceConnect: FranceConnect | undefined): Pages {
-  const formTargets = franceConnect ? [franceConnect.origin] : []
-  const pages: Pages = {
-    formTargets,
-    async signed(request, reply) {
-      const visit = visits.of(request, reply)
-      const person = await visits.person(visit)
-      if (person) return { visit, person }
-      const { language } = visit
-      const { contact } = parts.settings.operator
-      const body = waysIn({ language, field: visits.field(visit), franceConnect: franceConnect !== undefined, contact })
-      void pages.show(reply, visit, TITLE, body, '/me')
-      return undefined
-    },
-    async ours(request, reply) {
-      const visit = visits.of(request, reply)
-      if (visits.isOurs(visit, request)) return pages.signed(request, reply)
-      void frame.problem(reply, visit, 403, FOREIGN_FORM)
-      return undefined
-    },
-    async held({ visit, person }, id, reply) {
-      const found = await heldOf(parts, person, id)
-      if (!found) void pages.missing(reply, visit)
-      return found
-    },
-    show: (reply, visit, title, body, path) => frame.show(reply, visit, { title, body, formTargets, ...(path !== undefined && { path }) }),
-    missing: (reply, visit) => frame.problem(reply, visit, 404, MISSING),
-  }
-  return pages
 }
 
 function overviewRoutes(app: FastifyInstance, rooms: Rooms, pages: Pages, franceConnect: FranceConnect | undefined): void {
@@ -275,18 +229,6 @@ function exportRoutes(app: FastifyInstance, { parts, visits, frame }: Rooms, pag
   })
 }
 
-function download(reply: FastifyReply, name: string, type: string, body: string | Buffer | Readable): FastifyReply {
-  void reply.headers({
-    'Content-Type': type,
-    'Content-Disposition': `attachment; filename="${name.replaceAll(/[^A-Za-z0-9._-]/g, '_')}"`,
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-    'X-Content-Type-Options': 'nosniff',
-    'Cache-Control': 'no-store',
-    'Cross-Origin-Resource-Policy': 'same-origin',
-  })
-  return reply.send(body)
-}
-
 /** Of this page, for the link to the other language. */
 function pathOf(request: FastifyRequest, before?: string): string {
   const path = request.url.split('?')[0] ?? '/me'
@@ -296,12 +238,6 @@ function pathOf(request: FastifyRequest, before?: string): string {
 const LINKED: Said = {
   fr: 'C’est fait : la prochaine fois, FranceConnect suffira pour retrouver ces autorisations.',
   en: 'Done: next time FranceConnect is enough to find these permissions.',
-}
-const MISSING: Problem = {
-  title: { fr: 'Page introuvable', en: 'No such page' },
-  what: { fr: 'Cette adresse ne mène à rien que vous puissiez voir.', en: 'This address leads to nothing that you may see.' },
-  help: { fr: 'Vos autorisations sont sur la page « Mes autorisations ».', en: 'Your permissions are on the page “My permissions”.' },
-  next: { href: '/me', text: TITLE },
 }
 const STILL_THERE: Problem = {
   title: { fr: 'Déconnecté ici seulement', en: 'Signed out here only' },

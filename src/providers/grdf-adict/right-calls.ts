@@ -5,6 +5,7 @@
  *
  * Sources: GRDF's Swagger v1.6; lowatt-grdf (no key may be null; the list ends with its treatment); Po2.
  */
+import { createHash } from 'node:crypto'
 import type { GasRight, GasRightState } from '../../domain/gas-right.ts'
 import { bareMeter, parsePce } from '../../domain/meter.ts'
 import type { Day } from '../../domain/time.ts'
@@ -115,6 +116,51 @@ function declarationOf(order: GasOrder, direction: 'withdrawal' | 'injection', t
     perim_donnees_techniques: has('technical_data', 'address'),
     ...(!injection && { perim_donnees_informatives: has('daily_energy') }),
     perim_donnees_publiees: has('published_reading'),
+  }
+}
+
+export interface ProofPaper {
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}
+export type ProofAnswer =
+  | { readonly is: 'taken'; readonly code: string }
+  /** GRDF says why: format, nothing asked for, too long. */
+  | { readonly is: 'refused'; readonly code: string }
+  | { readonly is: 'again'; readonly code: string; readonly says?: HolderSays }
+
+const ENDINGS: Readonly<Record<string, string>> = { 'application/pdf': 'pdf', 'image/png': 'png', 'image/jpeg': 'jpg' }
+
+/** Parts named `preuves`, of neutral file names: what somebody called a document is nobody's business. */
+export function proofCall(ref: string, papers: readonly ProofPaper[]) {
+  const digest = createHash('sha256')
+  for (const { bytes } of papers) digest.update(bytes)
+  // Of the documents' own bytes: it cannot stand in them.
+  const boundary = `ecluse-${digest.digest('hex')}`
+  const pieces = papers.flatMap(({ mediaType, bytes }, i) => [
+    `--${boundary}\r\nContent-Disposition: form-data; name="preuves"; filename="preuve-${i + 1}.${ENDINGS[mediaType] ?? 'bin'}"\r\nContent-Type: ${mediaType}\r\n\r\n`,
+    bytes,
+    '\r\n',
+  ])
+  const path = `${BASE}/droit_acces/${ref}/preuves`
+  return {
+    call: {
+      method: 'PUT' as const,
+      path,
+      headers: { accept: 'application/json', 'content-type': `multipart/form-data; boundary=${boundary}` },
+      body: Buffer.concat([...pieces, `--${boundary}--\r\n`].map((piece) => Buffer.from(piece))),
+      api: API,
+      says: `PUT ${path} with ${papers.length} documents`,
+    },
+    understand(status: number, text: string): ProofAnswer {
+      const code = treatmentIn(text) ?? String(status)
+      if (status === 200 && code === DONE) return { is: 'taken', code }
+      const says = saysOf(status)
+      // A code of GRDF's own is an answer; any other error may pass.
+      return status >= 400 && status < 500 && CODE.test(code) && !says
+        ? { is: 'refused', code }
+        : { is: 'again', code, ...(says && { says }) }
+    },
   }
 }
 
