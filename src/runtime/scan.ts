@@ -24,6 +24,8 @@ export function scanBy({ command, seconds }: ScanSettings, failed: (why: string)
         killSignal: 'SIGKILL',
       })
       child.once('error', (error) => {
+        // It never ran: that it has closed says no more.
+        child.removeAllListeners('close')
         failed(error.message)
         resolve('unknown')
       })

@@ -58,6 +58,7 @@ const SERVERS: Readonly<Record<Site, (demo: Demo) => string>> = {
   console: (demo) => demo.console,
   sample: ({ application }) => application,
   enedis: ({ sandbox }) => sandbox,
+  grdf: ({ sandbox }) => sandbox,
   franceconnect: ({ sandbox }) => sandbox,
 }
 

@@ -1,5 +1,6 @@
 import { accessContract } from './access.ts'
 import { consentContract } from './consent.ts'
+import { mandatesContract } from './mandates.ts'
 import { registryContract } from './registry.ts'
 import { sqliteStores } from './stores.ts'
 import { ticketsContract } from './tickets.ts'
@@ -10,3 +11,4 @@ tokensContract('SQLite', sqliteStores)
 accessContract('SQLite', sqliteStores)
 ticketsContract('SQLite', sqliteStores)
 consentContract('SQLite', sqliteStores)
+mandatesContract('SQLite', sqliteStores)

@@ -19,6 +19,8 @@ import { admit } from '../../src/permissions/admit.ts'
 import { attachmentsOn } from '../../src/permissions/attachments.ts'
 import type { Consent } from '../../src/permissions/consent.ts'
 import { consentOn } from '../../src/permissions/consent.ts'
+import type { Mandates } from '../../src/permissions/mandates.ts'
+import { mandatesOn } from '../../src/permissions/mandates.ts'
 import type { Doubts } from '../../src/permissions/doubts.ts'
 import { doubtsOn } from '../../src/permissions/doubts.ts'
 import type { Reconciliation } from '../../src/permissions/reconcile.ts'
@@ -53,6 +55,7 @@ export interface Stores {
   readonly access: Async<AccessLog>
   readonly doubts: Async<Doubts>
   readonly consent: Async<Consent>
+  readonly mandates: Async<Mandates>
   readonly reconciliation: Async<Reconciliation>
   readonly erasure: Async<Erasure>
   admit(args: AdmitArgs): Promise<Admitted>
@@ -124,6 +127,7 @@ export function sqliteStores(): Promise<Stores> {
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
     access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
     doubts: asynchronous(doubtsOn(db, registry)),
+    mandates: asynchronous(mandatesOn(db, registry, attachments, rights)),
     consent: asynchronous(consentOn(db, registry, attachments, journal, index)),
     reconciliation: asynchronous(reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))),
     erasure: {

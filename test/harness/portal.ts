@@ -153,7 +153,7 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
         unverified: true,
         policy,
         clients: settings.clients.map(({ id, purpose }) => [id, purpose]),
-        accounts: ['enedis-data-connect/main'],
+        accounts: ['enedis-data-connect/main', 'enedis-sge/enedis-sge'],
       }
       const text = JSON.stringify({ permissions: wishes.map(permissionTree) })
       const done = await state.client.call<{ ok: boolean }>('importPermissions', {

@@ -79,6 +79,8 @@ export interface PermissionWish {
   readonly rights?: readonly string[]
   /** To be opened there by the gate. */
   readonly order?: true
+  /** Given on paper, by a form that the gate issues. */
+  readonly mandate?: true
   /** Days of all its dated lines, `until` excluded. */
   readonly from?: string
   readonly until?: string
@@ -107,6 +109,7 @@ export function permissionTree(wish: PermissionWish): Tree {
     valid_from: wish.validFrom ?? '2026-01-01T00:00:00Z',
     valid_until: wish.validUntil ?? `${Number(today(0).slice(0, 4)) + 1}-01-01T00:00:00Z`,
     lines,
+    ...(wish.mandate && { mandate: true }),
     bindings: [
       {
         provider: wish.provider ?? 'enedis-data-connect',

@@ -2,10 +2,11 @@
  * A permission ends here at once, and at the data holder through an outage: two services of SGE and a right of GRDF are
  * asked to end for ten minutes of a simulated clock, until both data holders are back and acknowledge it.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AccountId, PermissionId } from '../../src/domain/permission.ts'
 import type { Millis } from '../../src/domain/time.ts'
+import { addDays, parisDay } from '../../src/domain/time.ts'
 import { holderRightsOf } from '../../src/holder-rights.ts'
 import type { HolderRights } from '../../src/holder-rights.ts'
 import { applicationToken } from '../../src/gateway/application-token.ts'
@@ -22,6 +23,7 @@ import type { StateClient } from '../../src/storage/rpc.ts'
 import type { Stores } from '../contract/stores.ts'
 import { NOW, sqliteStores } from '../contract/stores.ts'
 import { aContext, aTree, draftsOf, imported } from '../contract/given.ts'
+import { aPdf, aPng } from '../harness/papers.ts'
 import { fixture } from './enedis-sge/given.ts'
 
 const SGE = 'sge' as AccountId
@@ -81,6 +83,8 @@ beforeAll(async () => {
     rightOpened: stores.rightActs.opened,
     rightRejected: stores.rightActs.rejected,
     compareGasRights: stores.rightActs.compare,
+    proofAsked: stores.rights.proofAsked,
+    proofTaken: stores.rightActs.proofTaken,
   }
   ender = holderRightsOf({
     changes: { acts: () => Promise.resolve() } as never,
@@ -198,3 +202,63 @@ test('withdrawn here at once; ended there once both data holders are back, each 
   expect(await stores.rights.due({ now: (now + 86_400_000) as Millis, limit: 10 })).toStrictEqual([])
   expect(log).not.toContain(METER)
 })
+
+test('the proof that GRDF asks for: sent as it lies here, and on record; what GRDF says of it is told', async () => {
+  const right = sandbox.adict.order({ pce: '99000000000002', validFrom: parisDay(now) }).id
+  const line = {
+    kind: 'published_reading',
+    direction: 'withdrawal',
+    finest: 'P1D',
+    purpose: 'self_view',
+    from: '2025-01-01',
+    until: '2026-01-01',
+  }
+  const tree = aTree('proved', {
+    meter: 'pce:99000000000002',
+    holder: { kind: 'natural', reference: 'proved', name: 'Ada' },
+    lines: [line],
+    bindings: [{ provider: 'grdf-adict', account: GAS, rights: [{ ref: right }] }],
+  })
+  await stores.admit(imported(draftsOf([tree], aContext({ accounts: new Set(['grdf-adict/gas']) })), { now }))
+  const paper = (bytes: Buffer) => ({ kind: 'ui_capture', mediaType: 'application/pdf', bytes })
+  const proof = paper(aPdf('the agreement'))
+  const later = (): void => void (now = (now + 5_000) as Millis)
+  expect(await ender.sendProof('proved', [proof])).toStrictEqual({ is: 'not_asked' })
+
+  sandbox.adict.askProof(right)
+  later()
+  await ender.compare(GAS)
+  expect(await stores.rights.proofsAwaited()).toMatchObject([{ permission: 'proved', until: expect.stringMatching(/^20/) as string }])
+  expect(await ender.sendProof('proved', [paper(Buffer.from('PK not a PDF'))])).toStrictEqual({ is: 'refused', code: '2000000002' })
+  sandbox.adict.misbehave({ pce: 'rights', kind: 'status', status: 503 } as never)
+  expect(await ender.sendProof('proved', [proof])).toStrictEqual({ is: 'unknown' })
+  expect((await stores.registry.show({ permission: 'proved' })).attachments.map(({ kind }) => kind)).toStrictEqual(['signed_mandate'])
+
+  expect(await ender.sendProof('proved', [proof, paper(aPng(2, 2))])).toStrictEqual({ is: 'taken', code: '0000000000' })
+  expect(sandbox.adict.rights().find(({ id }) => id === right)?.proof).toMatchObject({
+    state: 'being_checked',
+    files: [{ name: 'preuve-1.pdf', bytes: proof.bytes.byteLength }, { name: 'preuve-2.pdf' }],
+  })
+  expect(await stores.rights.of('proved')).toMatchObject([{ proof: 'being_checked' }])
+  const entries = await stores.entries()
+  expect(entries.at(-1)).toMatchObject({ t: 'admin.right', change: 'proof', count: 2, code: '0000000000' })
+  expect(entries.filter(({ t, why }) => t === 'admin.intent' && why === 'proof')).toHaveLength(3)
+  const kept = (await stores.registry.show({ permission: 'proved' })).attachments.find(({ sha256 }) => sha256 === sha256Of(proof.bytes))
+  expect(kept).toMatchObject({ kind: 'ui_capture', bytes: proof.bytes.byteLength })
+})
+
+test('the proof comes late and is taken all the same: the permission goes on', async () => {
+  const { ref } = (await stores.rights.proofAsked({ permission: 'proved' }))!
+  sandbox.adict.askProof(ref, addDays(parisDay(now), -1))
+  now = (now + 5_000) as Millis
+  await ender.compare(GAS)
+  expect(await stores.registry.show({ permission: 'proved' })).toMatchObject({ status: 'suspended', suspendCause: 'proof_overdue' })
+  expect(await ender.sendProof('proved', [{ kind: 'ui_capture', mediaType: 'application/pdf', bytes: aPdf('late') }])).toMatchObject({
+    is: 'taken',
+  })
+  expect((await stores.registry.show({ permission: 'proved' })).status).toBe('active')
+})
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

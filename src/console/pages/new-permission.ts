@@ -7,6 +7,7 @@ import { MOST_PAPER_BYTES } from '../../domain/paper.ts'
 import type { Day } from '../../domain/time.ts'
 import { addDays, addMonths, parisDay, parseDay, rfc3339, startOfDay } from '../../domain/time.ts'
 import type { DataKind, ProviderId, Step } from '../../domain/vocabulary.ts'
+import { minutesOf } from '../../domain/vocabulary.ts'
 import type { Content } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import type { Said } from '../../web/language.ts'
@@ -52,6 +53,9 @@ const IDENTITIES: Readonly<Record<string, Said>> = {
   contract_document_check: { fr: 'facture ou contrat vérifié', en: 'bill or contract checked' },
   known_in_person: { fr: 'rencontrée en personne', en: 'met in person' },
 }
+
+/** C5 meters record half-hours, larger ones ten or five minutes. */
+const CURVE_STEPS = ['PT30M', 'PT10M', 'PT5M'] as const
 
 const kindsOf = (way: Way): readonly DataKind[] => Object.keys(JOURNEYS[way].kinds) as DataKind[]
 
@@ -137,6 +141,15 @@ async function show(visit: Visit, way: Way, mistakes: readonly string[] = [], fl
             value('direction'),
           )
         }
+        ${
+          way === 'mandate' &&
+          choiceField(
+            'finest',
+            say({ fr: 'Pas de la courbe de charge', en: 'Step of the load curve' }),
+            CURVE_STEPS.map((step) => ({ value: step, text: `${minutesOf(step)} min` })),
+            value('finest'),
+          )
+        }
         ${text('from', { fr: 'Premier jour des données', en: 'First day of the data' }, { type: 'date', otherwise: addMonths(today, -12) })}
         ${text('last', { fr: 'Dernier jour de l’autorisation', en: 'Last day of the permission' }, { type: 'date', otherwise: addDays(addMonths(today, 12), -1) })}
         ${way === 'mandate' && checkField('order', say({ fr: 'Commander un service d’accès à Enedis une fois le mandat vérifié', en: 'Order an access service at Enedis once the mandate is checked' }), sent['order'] === 'yes')}`,
@@ -175,7 +188,7 @@ function composed(visit: Visit, way: Way, days: { from: Day; last: Day; on: Day 
     .map((kind) =>
       kinds[kind] === null
         ? { kind, direction: 'n_a', purpose }
-        : { kind, direction, finest: kinds[kind], purpose, from: days.from, until },
+        : { kind, direction, finest: kind === 'load_curve' ? sent['finest'] : kinds[kind], purpose, from: days.from, until },
     )
   const phone = (sent['phone'] ?? '').replaceAll(/\s/g, '')
   const name = (sent['name'] ?? '').trim()

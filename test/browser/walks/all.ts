@@ -2,6 +2,7 @@
 import type { Visitor } from '../visitor.ts'
 import { connectsADevice, connectsAnApplication } from './clients.ts'
 import { looksAfterTheGate } from './console.ts'
+import { askedByGrdf, signsAMandate } from './paper.ts'
 import { givesAndWithdraws, meetsTrouble, provesWhoItIs, saysNo, waitsAndChooses } from './consent.ts'
 
 export const WALKS: readonly (readonly [string, (visitor: Visitor) => Promise<void>])[] = [
@@ -12,5 +13,7 @@ export const WALKS: readonly (readonly [string, (visitor: Visitor) => Promise<vo
   ['proves who it is, by Enedis and by FranceConnect', provesWhoItIs],
   ['connects an application, which is refused after the withdrawal', connectsAnApplication],
   ['connects a device by its code', connectsADevice],
+  ['signs a mandate on paper, which an operator checks', signsAMandate],
+  ['is asked by a mail of GRDF, which then wants to see the proof', askedByGrdf],
   ['looks after the gate in the console', looksAfterTheGate],
 ]

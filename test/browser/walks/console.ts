@@ -31,6 +31,14 @@ export async function looksAfterTheGate(visitor: Visitor): Promise<void> {
   expect(new URL(visitor.page.url()).pathname).toBe('/sign-in')
 }
 
+/** Without a look at the pages on the way. */
+export async function entersConsole(visitor: Visitor): Promise<void> {
+  const { page, demo } = visitor
+  await visitor.go(`${demo.console}/`)
+  await page.fill('#secret', demo.consoleSecret)
+  await visitor.press('main button')
+}
+
 async function signsIn(visitor: Visitor): Promise<void> {
   const { page, demo } = visitor
   await visitor.go(`${demo.console}/`)
