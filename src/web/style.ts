@@ -54,6 +54,7 @@ legend { font-weight: 600; padding: 0 .35rem; }
 .choice input { width: 1.5rem; height: 1.5rem; margin: .1rem 0 0; accent-color: var(--water); }
 .choice .why { grid-column: 2; color: var(--soft); font-size: .95rem; }
 label.field { display: block; margin: .75rem 0; font-weight: 600; }
+input[type=file] { display: block; min-height: 44px; max-width: 100%; font: inherit; }
 input[type=text], input[type=password], input[type=search], input[type=date], select, textarea {
   display: block; width: 100%; max-width: 30rem; min-height: 44px; padding: .5rem .6rem; font: inherit; font-weight: 400;
   color: var(--text); background: var(--card); border: 1px solid var(--soft); border-radius: .35rem; }

@@ -1,10 +1,11 @@
 /** The first page: how the gate does, what is left of the quotas, and how many accesses each day had. */
-import type { Html } from '../../web/html.ts'
+import type { Day } from '../../domain/time.ts'
+import type { Content, Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import { dayIn, numberIn } from '../../web/language.ts'
 import type { Accesses } from '../ports.ts'
 import type { PageRoute, Shown, Visit } from './visit.ts'
-import { facts, page, table } from './visit.ts'
+import { facts, page, seg, table } from './visit.ts'
 import { STANDING } from './words.ts'
 
 async function overview(visit: Visit): Promise<Shown> {
@@ -21,6 +22,7 @@ async function overview(visit: Visit): Promise<Shown> {
         [say({ fr: 'Entrées', en: 'Entries' }), numberIn(language, entries)],
         [say({ fr: 'Politique en vigueur', en: 'Policy in force' }), html`<code>${policy}</code>`],
       ])}
+      ${await proofs(visit)}
       <h2 id="checks">${say({ fr: 'Dépendances', en: 'Dependencies' })}</h2>
       ${table(
         say({ fr: 'Dépendances', en: 'Dependencies' }),
@@ -32,6 +34,22 @@ async function overview(visit: Visit): Promise<Shown> {
       <h2 id="accesses">${say({ fr: 'Accès par jour', en: 'Accesses each day' })}</h2>
       ${accesses(visit, await parts.accesses())}`,
   )
+}
+
+/** Nothing where GRDF waits for none. */
+async function proofs({ parts, say, language }: Visit): Promise<Content> {
+  const awaited = await parts.journeys.proofsAwaited()
+  if (awaited.length === 0) return undefined
+  return html`<h2 id="proofs">${say({ fr: 'Preuves que GRDF attend', en: 'Proofs that GRDF waits for' })}</h2>
+    <ul>
+      ${awaited.map(
+        ({ permission, until }) =>
+          html`<li>
+            <a href="/permissions/${seg(permission)}#proof">${permission}</a
+            >${until !== null && html`, ${say({ fr: 'jusqu’au', en: 'until' })} ${dayIn(language, until as Day)}`}
+          </li>`,
+      )}
+    </ul>`
 }
 
 function quotas(visit: Visit): Html {

@@ -60,6 +60,8 @@ const T = {
   },
   atHolders: { fr: 'Chez le gestionnaire de réseau', en: 'At the network operator' },
   holderOpen: { fr: 'un accès est ouvert', en: 'an access is open' },
+  holderWanted: { fr: 'un accès sera demandé', en: 'an access will be asked for' },
+  holderPending: { fr: 'un accès attend votre réponse', en: 'an access waits for your answer' },
   holderEnding: { fr: 'la fin de l’accès est demandée, pas encore confirmée', en: 'the end of the access is asked for, not confirmed yet' },
   holderEnded: { fr: 'l’accès a pris fin', en: 'the access has ended' },
   withdrawn: { fr: 'Voir le reçu du retrait', en: 'See the receipt of the withdrawal' },
@@ -104,7 +106,9 @@ export function permissionPage({ language: l, field, held, purposes, page, newes
 /** The least that is true of all of them: one that is not confirmed is what matters. */
 function holdersIn(l: Language, rights: Shown['record']['rights']): string {
   if (rights.some(({ state }) => state === 'ending')) return T.holderEnding[l]
-  return rights.every(({ state }) => state === 'ended') ? T.holderEnded[l] : T.holderOpen[l]
+  if (rights.some(({ state }) => state === 'open')) return T.holderOpen[l]
+  if (rights.some(({ state }) => state === 'pending')) return T.holderPending[l]
+  return rights.some(({ state }) => state === 'wanted') ? T.holderWanted[l] : T.holderEnded[l]
 }
 
 /** One button, no question in between: giving took more. */

@@ -88,6 +88,7 @@ const ROLE_WORDS: Readonly<Record<string, Said>> = {
   operator: { fr: 'l’exploitant', en: 'the operator' },
   controller: { fr: 'le service', en: 'the service' },
   recipient: { fr: 'le service', en: 'the service' },
+  data_holder: { fr: 'le gestionnaire de réseau', en: 'the network operator' },
   dso: { fr: 'le gestionnaire de réseau', en: 'the network operator' },
   gate: { fr: 'la passerelle', en: 'the gate' },
 }
@@ -101,7 +102,8 @@ const CHANNEL_WORDS: Readonly<Record<string, Said>> = {
   api: { fr: 'par ses outils', en: 'by its tools' },
   console: { fr: 'par ses outils', en: 'by its tools' },
   delivery: { fr: 'à la remise des données', en: 'when the data were delivered' },
-  reconciliation: { fr: 'par comparaison avec Enedis', en: 'by comparison with Enedis' },
+  reconciliation: { fr: 'par comparaison avec lui', en: 'by comparison with it' },
+  mandate: { fr: 'par un formulaire à signer', en: 'by a form to be signed' },
 }
 
 /** An act as the timeline tells it. A code that is none of ours is shown as it stands. */
