@@ -276,11 +276,13 @@ function patchedPolicy(policy: Policy, patch: Patch | undefined, missing: Missin
   }
 }
 
-function patchRule({ keepsStraddling, ...rule }: Rule, by: RulePatch): Rule {
+function patchRule({ keepsStraddling, narrowsOrders, ...rule }: Rule, by: RulePatch): Rule {
+  const narrows = by.orders === undefined ? narrowsOrders : by.orders === 'narrow'
   const keeps = by.straddling === undefined ? keepsStraddling : by.straddling === 'keep'
   return {
     ...rule,
     ...(keeps && { keepsStraddling: true }),
+    ...(narrows && { narrowsOrders: true }),
     onOverrun: by.on_overrun ?? rule.onOverrun,
     coarser: by.coarser ?? rule.coarser,
     longestDays: by.longest_days === undefined ? rule.longestDays : by.longest_days,

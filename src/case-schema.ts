@@ -95,6 +95,7 @@ const rulePatch = z
     on_overrun: z.enum(['refuse', 'narrow']),
     coarser: z.enum(COARSER),
     straddling: z.enum(['drop', 'keep']),
+    orders: z.enum(['refuse', 'narrow']),
     longest_days: z.int().min(1).nullable(),
     oldest_days: z.int().min(1).nullable(),
   })
@@ -127,6 +128,8 @@ const givenShape = {
       direction: z.enum(DIRECTIONS),
       step: z.enum([...STEPS, 'recorded']),
       days: days.nullable(),
+      /** An order: what is to be opened, and whether an end was asked for. */
+      order: z.strictObject({ kinds: z.array(z.enum(DATA_KINDS)).min(1), open_ended: z.boolean().default(false) }).nullable(),
     })
     .partial()
     .optional(),

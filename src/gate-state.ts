@@ -80,6 +80,7 @@ export function gateState(
       return token
     },
     heldShares: (client, about, set) => state.call('heldShares', { client, about, set }),
+    holderOf: (permission) => state.call('holderOf', { permission }),
     intent(args) {
       called.set(args.permission.id, args.now)
       return state.call('intent', args)

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { rfc3339 } from './domain/time.ts'
+import { clientRightsDesk } from './client-rights.ts'
 import { clockWatch } from './clock-watch.ts'
 import { startConsole } from './console-parts.ts'
 import { changesTo, gateState } from './gate-state.ts'
@@ -231,6 +232,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, reconciler.doubt, log),
     routeOf: routes.of,
     people,
+    rights: clientRightsDesk({ ...ownCallParts, state: state.client, routes: routes.all, tick: holderRights.tick }),
     open,
     refusals,
     underWay: underway,

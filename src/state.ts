@@ -27,6 +27,7 @@ import { packText } from './evidence/pack/manifest.ts'
 import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import { admit } from './permissions/admit.ts'
+import { clientRightsOn } from './permissions/client-rights.ts'
 import { consentOn } from './permissions/consent.ts'
 import { attachmentsOn } from './permissions/attachments.ts'
 import { browseOn } from './permissions/browse.ts'
@@ -117,6 +118,7 @@ function start(port: MessagePort, options: StateOptions): void {
   const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOfPermission)
   const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
   const rightActs = rightActsOn(registry, rights, attachments, journal, operatorKeyOn(db, keys))
+  const clientRights = clientRightsOn(db, registry, rights, journal, operatorKeyOn(db, keys))
   const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
   const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
   const subjects = subjectsOn(db, registry, erasure)
@@ -217,6 +219,10 @@ function start(port: MessagePort, options: StateOptions): void {
     outcome: (args: OutcomeArgs) => {
       const { n, permission, counted } = access.outcome(args)
       if (args.delivered) doubts.answered(permission)
+      if (args.opened) {
+        const { refs, direction, ...where } = args.opened
+        rights.learned({ ...where, rights: refs.map((ref) => ({ ref, direction })), now: args.now })
+      }
       return { n, fulfilled: counted.flatMap((id) => registry.fulfil({ permission: id, now: args.now }) ?? []) }
     },
     refused: access.refused,
@@ -248,6 +254,9 @@ function start(port: MessagePort, options: StateOptions): void {
     rightCounts: rights.counts,
     rightOpened: rightActs.opened,
     rightRejected: rightActs.rejected,
+    rightsOfClient: clientRights.of,
+    stopRights: clientRights.stop,
+    rightsStand: clientRights.stand,
     proofAsked: rights.proofAsked,
     proofsAwaited: rights.proofsAwaited,
     proofTaken: rightActs.proofTaken,
@@ -294,6 +303,7 @@ function start(port: MessagePort, options: StateOptions): void {
     expire: registry.expire,
     listPermissions: registry.list,
     showPermission: registry.show,
+    holderOf: registry.holderOf,
     holderRefused: doubts.refused,
     importPermissions: ({ text, context, ...rest }: ImportArgs) => {
       const parsed = parseImport(text, { ...context, clients: new Map(context.clients), accounts: new Set(context.accounts) })

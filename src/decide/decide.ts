@@ -17,6 +17,7 @@ import type { DataKind } from '../domain/vocabulary.ts'
 import { isDated, STEPS } from '../domain/vocabulary.ts'
 import type { Asked, ClosedLine, LineVerdict, OpenLine } from './consider.ts'
 import { consider, isNamed, ruleFor, STAGES } from './consider.ts'
+import { weighOrder } from './order.ts'
 import { callPeriods, readableDays, todayOf } from './reach.ts'
 
 export type { Asked } from './consider.ts'
@@ -41,6 +42,7 @@ export function weigh(asked: Asked): Weighed {
   const purpose = policy.purposes.find((p) => p.code === caller.purpose)
   if (!rule || !purpose?.kinds.includes(request.kind))
     return { decision: { result: 'deny', reason: 'rule_missing' }, rule: undefined, lines: [] }
+  if (request.order) return weighOrder(asked, request.order, purpose, rule)
   const { period } = request
   if (isDated(request.kind) !== (period !== null))
     return { decision: { result: 'deny', reason: 'malformed', rule: rule.id }, rule, lines: [] }
@@ -79,7 +81,7 @@ const TELLING: readonly Reason[] = [
 ]
 
 /** The one reason that helps most, from the caller's own permissions only. */
-function refusal(lines: readonly LineVerdict[], rule: Rule): Decision {
+export function refusal(lines: readonly LineVerdict[], rule: Rule): Decision {
   const told = nearest(lines)
   if (!told) return NO_PERMISSION
   return { result: 'deny', reason: told.why, rule: rule.id, ...(told.retryAt !== undefined && { retryAt: told.retryAt }) }

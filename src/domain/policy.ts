@@ -16,6 +16,8 @@ export interface Rule {
   readonly coarser: Coarser
   /** A reading about more days than are granted stays as a whole, where one of them is. Absent: it is dropped. */
   readonly keepsStraddling?: true
+  /** An order for longer than is granted is made for what is granted. Absent: it is refused. */
+  readonly narrowsOrders?: true
   /** Longest period of one request, in days. */
   readonly longestDays: number | null
   /** How many days before today may be asked for. */

@@ -15,6 +15,15 @@ export interface AccessRequest {
   readonly step: Step | 'recorded'
   /** Days asked for, `until` excluded; null for the kinds that have none. */
   readonly period: Period | null
+  /** What is asked for is not data, but that the data holder open it for the days to come. */
+  readonly order?: Order
+}
+
+export interface Order {
+  /** All that is to be opened, in one call and under one permission; `kind` is the first. */
+  readonly kinds: readonly DataKind[]
+  /** No end was asked for: what the permission grants is what was asked for. */
+  readonly openEnded: boolean
 }
 
 /** Who asks, as the credential proves it. A credential is for one purpose. */

@@ -7,9 +7,11 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Json } from '../domain/canonical.ts'
-import type { ClientId, LineId, PermissionId } from '../domain/permission.ts'
+import type { MeterId } from '../domain/meter.ts'
+import type { AccountId, ClientId, LineId, PermissionId } from '../domain/permission.ts'
 import { RECURRENCE_MS } from '../domain/permission.ts'
 import type { Millis, Period } from '../domain/time.ts'
+import type { ProviderId } from '../domain/vocabulary.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { Fields } from '../domain/record.ts'
 import { OWN } from './own-calls.ts'
@@ -46,6 +48,16 @@ export interface OutcomeArgs {
   readonly delivered: boolean
   /** Whether the request makes no further call. */
   readonly over: boolean
+  /** What the data holder has opened for the permission because of it. */
+  readonly opened?: OpenedThere
+}
+export interface OpenedThere {
+  readonly permission: PermissionId
+  readonly provider: ProviderId
+  readonly account: AccountId
+  readonly meter: MeterId
+  readonly direction: 'withdrawal' | 'injection'
+  readonly refs: readonly string[]
 }
 /** What an outcome may have brought to its end: whoever keeps the registry looks. */
 export interface Settled {

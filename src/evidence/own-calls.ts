@@ -14,7 +14,7 @@ export interface OwnIntent {
   readonly dso: string
   readonly api: string
   /** Why it is made: a journey's callback, the daily comparison, somebody at the person's page, what a permission wants or has done with. */
-  readonly why: 'journey' | 'reconciliation' | 'sign_in' | 'opening' | 'ending' | 'proof'
+  readonly why: 'journey' | 'reconciliation' | 'sign_in' | 'opening' | 'ending' | 'proof' | 'search'
   /** What is asked, meters included: sealed. */
   readonly query: string
   /** The permission that it is about, where it is about one: its history finds the call. */

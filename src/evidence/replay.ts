@@ -14,7 +14,7 @@ import type { Decision } from '../domain/decision.ts'
 import { parseMeter } from '../domain/meter.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId, Delivery, LineId, PermissionId, PermissionView, PurposeCode, Scope, SourceBinding } from '../domain/permission.ts'
-import type { AccessRequest, Caller } from '../domain/request.ts'
+import type { AccessRequest, Caller, Order } from '../domain/request.ts'
 import type { Day, Millis, Period } from '../domain/time.ts'
 import { parseDay, parseInstant, period } from '../domain/time.ts'
 import type { ActType, DataKind, Direction, EndReason, ProviderId, Status, Step, SuspendCause } from '../domain/vocabulary.ts'
@@ -264,10 +264,17 @@ function requestOf(record: JsonObject, meter: MeterId): AccessRequest | undefine
   const asked = record['asked'] === null ? null : periodOf(record['asked'])
   const api = textOf(record['api'])
   if (!provider || !kind || !direction || !step || asked === undefined || api === undefined) return undefined
-  return { provider, api, meter, kind, direction, step, period: asked }
+  const order = orderOf(record['order'])
+  return { provider, api, meter, kind, direction, step, period: asked, ...(order && { order }) }
 }
 
 function periodOf(text: Json | undefined): Period | undefined {
   const [from, until] = (textOf(text) ?? '').split('/').map((d) => parseDay(d))
   return from === undefined || until === undefined ? undefined : period(from as Day, until as Day)
+}
+
+function orderOf(written: Json | undefined): Order | undefined {
+  const { kinds, openEnded } = objectOf(written)
+  const known = listOf(kinds).flatMap((kind) => DATA_KINDS.find((k) => k === kind) ?? [])
+  return written === undefined || typeof openEnded !== 'boolean' ? undefined : { kinds: known, openEnded }
 }

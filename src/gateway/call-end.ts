@@ -4,7 +4,7 @@
  */
 import type { Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
-import type { AccountId } from '../domain/permission.ts'
+import type { AccountId, PermissionId } from '../domain/permission.ts'
 import type { Fields, OutcomeResult } from '../domain/record.ts'
 import { outcomeFields } from '../domain/record.ts'
 import type { HolderError, HolderSays, PartReader, Reply } from '../providers/adapter.ts'
@@ -170,11 +170,31 @@ export function faultOutcome(
   return { name: 'interrupted', fields, done: { is: 'cut' }, over: true, ms }
 }
 
-export async function recordOutcome(run: Run, intent: number, { name, fields, over, ms }: Outcome): Promise<void> {
-  const { gate, exchange } = run
+/** What the call opened at the data holder is on record in the same transaction: its end is asked for with the permission's. */
+export async function recordOutcome(
+  run: Run,
+  intent: number,
+  { name, fields, over, ms }: Outcome,
+  opened?: { readonly permission: PermissionId; readonly account: AccountId; readonly refs: readonly string[] },
+): Promise<void> {
+  const { gate, exchange, access } = run
   gate.metrics.calls.inc({ provider: exchange.route.id, result: name })
   gate.metrics.holderSeconds.observe({ provider: exchange.route.id }, ms / 1000)
-  const { n } = await gate.state.outcome({ intent, fields, now: gate.now(), delivered: name === 'delivered', over })
+  const { n } = await gate.state.outcome({
+    intent,
+    fields,
+    now: gate.now(),
+    delivered: name === 'delivered' && !access.order,
+    over,
+    ...(opened && {
+      opened: {
+        ...opened,
+        provider: exchange.route.id,
+        meter: access.meter,
+        direction: access.direction === 'injection' ? 'injection' : 'withdrawal',
+      },
+    }),
+  })
   exchange.ownEntries.add(`${gate.state.origin}/${n}`)
   run.witness.recorded()
 }

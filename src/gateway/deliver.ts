@@ -12,7 +12,7 @@ import { intentFields } from '../domain/record.ts'
 import type { AccessRequest } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import type { IntentResult } from '../evidence/access.ts'
-import type { Answer, PartReader } from '../providers/adapter.ts'
+import type { Answer, NamedHolder, PartReader } from '../providers/adapter.ts'
 import { conclude, faultOutcome, mayRetry, outcomeOf, recordOutcome } from './call-end.ts'
 import type { Done, Outcome } from './call-end.ts'
 import { clientStream } from './client-stream.ts'
@@ -200,7 +200,9 @@ async function onePart(run: Run, headers: (readonly [string, string])[], index: 
   const ends = Math.min(permission.scope.validUntil, exchange.identity.expiresAt) - gate.now()
   const expiry = ends < 3_600_000 ? setTimeout(() => abort.abort('withdrawn'), Math.max(0, ends) + 2) : undefined
   try {
-    return await callPart(run, headers, { part, index, account, holder, permission, signal: abort.signal })
+    const named = exchange.route.adapter.namesHolder?.(exchange.form) === true ? await gate.state.holderOf(permission.id) : undefined
+    if (named === null) return { is: 'refuse', reason: 'evidence_missing' }
+    return await callPart(run, headers, { part, index, account, holder, permission, named, signal: abort.signal })
   } finally {
     leave()
     clearTimeout(expiry)
@@ -214,6 +216,8 @@ interface Calling {
   readonly account: AccountId
   readonly holder: Holder
   readonly permission: PermissionView
+  /** Who agreed, where the data holder is told. */
+  readonly named: NamedHolder | undefined
   readonly signal: AbortSignal
 }
 
@@ -253,7 +257,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
 /** Makes the call that is on record and records how it ended. Undefined where it is made once more. */
 async function madeCall(
   run: Run,
-  { part, index, account, holder, permission, signal }: Calling,
+  { part, index, account, holder, permission, named, signal }: Calling,
   { intent, authorization, again }: { readonly intent: number; readonly authorization: string | null; readonly again: boolean },
 ): Promise<Done | undefined> {
   const { exchange, access, stream } = run
@@ -263,20 +267,22 @@ async function madeCall(
   let holderBytes = 0
   let reader: PartReader | undefined
   let outcome: Outcome
+  let opened: readonly string[] = []
   try {
     reader = run.answer.part(index)
-    const call = exchange.route.adapter.rewrite(exchange.form, access, part, { account, permission })
+    const call = exchange.route.adapter.rewrite(exchange.form, access, part, { account, permission, ...(named && { holder: named }) })
     const result = await forward(holder, call, authorization, reader, stream, signal)
     holderBytes = result.holderBytes
     const retried = again && stream.bytes === before && mayRetry(run, result, reader, authorization, holder)
     const done = retried ? undefined : await conclude(run, { part, account, last, result, reader })
     outcome = outcomeOf(run, { result, reader, before, started, done, last })
+    opened = reader.opened ?? []
   } catch (error) {
     // A fault of ours leaves no call without its outcome: it is on record before the request is broken off.
     await recordOutcome(run, intent, faultOutcome(run, { reader, holderBytes, before, started }))
     throw error
   }
-  await recordOutcome(run, intent, outcome)
+  await recordOutcome(run, intent, outcome, opened.length === 0 ? undefined : { permission: permission.id, account, refs: opened })
   return outcome.done
 }
 
@@ -286,13 +292,17 @@ function notCalled(signal: AbortSignal, attempt: number): Done | 'stale' {
   return signal.reason === 'withdrawn' && attempt === 0 ? 'stale' : { is: 'cut' }
 }
 
-function recordIntent(run: Run, { part, index, account, permission }: Calling): Promise<IntentResult> {
+function recordIntent(run: Run, { part, index, account, permission, named }: Calling): Promise<IntentResult> {
   const { gate, exchange, access } = run
   const { seen, decision, now } = run.basis
   const line = permission.scope.lines.find((l) => l.id === part.line)
   const context = { req: exchange.req, request: access, caller: exchange.caller, account, now, policy: exchange.live.policyHash }
   const fields = intentFields(context, decision, { part, index, total: decision.parts.length, call: exchange.calls + 1 }, seen.permissions)
-  const { target, body } = exchange.route.adapter.rewrite(exchange.form, access, part, { account, permission })
+  const { target, body } = exchange.route.adapter.rewrite(exchange.form, access, part, {
+    account,
+    permission,
+    ...(named && { holder: named }),
+  })
   const query = body ? `POST ${target} ${body.says}` : target
   return gate.state.intent({
     fields: { clear: fields.clear, sealed: { ...fields.sealed, credential: exchange.identity.credential, query } },
@@ -306,7 +316,8 @@ function recordIntent(run: Run, { part, index, account, permission }: Calling): 
     req: exchange.req,
     call: exchange.calls + 1,
     recurrence:
-      !line || line.recurrence === 'on_demand'
+      // An order reads nothing: it uses up nothing.
+      !line || line.recurrence === 'on_demand' || access.order
         ? null
         : {
             line: line.id,

@@ -24,6 +24,7 @@ import { proofOf, withoutToken } from './identify.ts'
 import type { ClientPolicy, Gate, Live, ProviderRoute, Seen } from './ports.ts'
 import { deliver } from './deliver.ts'
 import { readBody } from './read-body.ts'
+import { answerRightsCall, answerStopCall } from './rights-call.ts'
 import { answerSharesCall } from './shares-call.ts'
 import { corsHeaders, preflight, refuseStranger, send, tell } from './respond.ts'
 import { answerTokenCall } from './token-call.ts'
@@ -118,6 +119,8 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   const named = classified.is === 'body' ? classified.read(await bodyOf(canonical, message, res, classified.most)) : classified
   exchange.form = named.form
   if (named.is === 'shares') return answerSharesCall(gate, exchange, named.asked)
+  if (named.is === 'rights') return answerRightsCall(gate, exchange, named.meters)
+  if (named.is === 'stop') return answerStopCall(gate, exchange, named.asked)
   if (named.is === 'refused') {
     return refuse(gate, exchange, null, 'route', { reason: named.reason, ...(named.flaw !== undefined && { flaw: named.flaw }) })
   }

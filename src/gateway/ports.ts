@@ -1,6 +1,6 @@
 /** What the request path is given: types only, so that it can be read and tested without a store, a clock or a file. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AccountId, ClientId, PermissionView, PurposeCode } from '../domain/permission.ts'
+import type { AccountId, ClientId, PermissionId, PermissionView, PurposeCode } from '../domain/permission.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { Caller } from '../domain/request.ts'
@@ -8,7 +8,17 @@ import type { Millis } from '../domain/time.ts'
 import type { ProviderId } from '../domain/vocabulary.ts'
 import type { IntentArgs, IntentResult, OutcomeArgs, RefusedArgs, RefusedResult } from '../evidence/access.ts'
 import type { Identity, IssuedToken } from '../permissions/tokens.ts'
-import type { DenialStyle, HeldShare, ProviderAdapter, SharesAsked } from '../providers/adapter.ts'
+import type { WhoseRights } from '../permissions/client-rights.ts'
+import type {
+  ClientRight,
+  DenialStyle,
+  HeldShare,
+  NamedHolder,
+  ProviderAdapter,
+  SharesAsked,
+  StopAsked,
+  StoppedRight,
+} from '../providers/adapter.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { PlaceOf } from '../runtime/place.ts'
@@ -54,6 +64,8 @@ export interface GateState {
   meterToken(meter: MeterId): Buffer
   /** The caller's own permissions that were given in a consent journey. */
   heldShares(client: ClientId, about: SharesAsked['about'], set: Caller['set']): Promise<readonly HeldShare[]>
+  /** Who agreed, for a data holder that is told; null where no name is known. */
+  holderOf(permission: PermissionId): Promise<NamedHolder | null>
   intent(args: IntentArgs): Promise<IntentResult>
   outcome(args: OutcomeArgs): Promise<{ readonly n: number }>
   refused(args: RefusedArgs): Promise<RefusedResult>
@@ -83,6 +95,16 @@ export interface GateState {
   readonly origin: string
 }
 
+/** What data holders have open for the permissions of a client. */
+export interface ClientRightsDesk {
+  /** `none`: it has no permission on a meter that it names. `unknown`: the data holder had no word of it. */
+  of(asked: WhoseRights & { readonly meters: 'all' | readonly MeterId[] }): Promise<readonly ClientRight[] | 'none' | 'unknown'>
+  /** `none`: one of them is not its own. `ended` undefined: asked for, and not acknowledged yet. */
+  stop(
+    asked: WhoseRights & StopAsked & { readonly credential: string },
+  ): Promise<{ readonly entry: string; readonly ended: readonly StoppedRight[] | undefined } | 'none'>
+}
+
 /** A data holder as the pipeline meets it; what a `Form` is only its adapter knows. */
 export interface ProviderRoute {
   readonly id: ProviderId
@@ -106,6 +128,7 @@ export interface Gate {
   readonly routeOf: (path: string) => ProviderRoute
   /** Absent where the settings have no section `portal`. */
   readonly people: PeoplesDoor | undefined
+  readonly rights: ClientRightsDesk
   /** Absent where the settings have no `open_routes`. */
   readonly open?: OpenDoor | undefined
   readonly refusals: RefusalBudget

@@ -96,6 +96,8 @@ export interface Registry {
   show(args: { readonly permission: string }): PermissionRecord
   /** Permissions on a meter, of whatever client and in whatever state. */
   onMeter(args: { readonly meter: MeterId }): readonly (PermissionSummary & { readonly content: PermissionContent | null })[]
+  /** Who agreed, as a data holder is told; null where no name is known, or the person was erased. */
+  holderOf(args: { readonly permission: string }): { readonly kind: 'natural' | 'legal'; readonly name: string } | null
   /** By which entries of the log about it are found. */
   token(args: { readonly permission: string }): string
   /** The key under which its documents lie. */
@@ -159,7 +161,7 @@ export function registryOn(
   keys: KeyStore,
   index: Uint8Array,
   /** What data holders have opened for a permission ends with it. */
-  rights: Pick<Rights, 'end' | 'of'>,
+  rights: Pick<Rights, 'end' | 'isOpen' | 'of'>,
 ): Registry {
   const sql = {
     byMeter: db.prepare('SELECT * FROM permission WHERE client = ? AND meter = ?'),
@@ -220,7 +222,8 @@ export function registryOn(
       ...(row.end_reason !== null && { endReason: row.end_reason as EndReason }),
       ...(row.suspend_cause !== null && { suspendCause: row.suspend_cause as SuspendCause }),
       head: row.head,
-      bindings: content.bindings,
+      // Also what was opened after it was given.
+      bindings: content.bindings.map((b) => (b.opened || !rights.isOpen(row.id, b.provider) ? b : { ...b, opened: true as const })),
       deliveries: recurring ? sql.deliveries.all(row.id, since, JSON.stringify(once)).map(deliveryOf) : [],
     }
   }
@@ -422,6 +425,12 @@ export function registryOn(
         const text = keys.unbox(row.box_key, row.box, row.id)
         return { ...summaryOf(row), content: text === undefined ? null : (JSON.parse(text) as PermissionContent) }
       })
+    },
+    holderOf({ permission }) {
+      const row = rowOf(permission)
+      const text = keys.unbox(row.box_key, row.box, row.id)
+      const { kind, name }: Partial<PermissionContent['holder']> = text === undefined ? {} : (JSON.parse(text) as PermissionContent).holder
+      return kind === undefined || name === undefined ? null : { kind, name }
     },
     token: ({ permission }) => permissionToken(index, permission),
     keyOf: ({ permission }) => rowOf(permission).box_key,

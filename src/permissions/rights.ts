@@ -78,6 +78,10 @@ interface Where {
 export interface Rights {
   /** Open there already. What has ended here is queued at once. Throws where the ref is on record already. */
   add(args: Where & { readonly rights: readonly HeldRight[] }): void
+  /** Opened by an order of a client's just now. One that is on record already stays as it is. */
+  learned(args: Where & { readonly rights: readonly HeldRight[] }): void
+  /** Whether a data holder has something open for a permission. */
+  isOpen(permission: string, provider: ProviderId): boolean
   /** To be asked for at `at`; null: once it is released. */
   want(args: Where & { readonly direction: HeldRight['direction']; readonly order: Json; readonly at: Millis | null }): void
   /** What was wanted for a permission that has come into force only now. */
@@ -106,6 +110,13 @@ export interface Rights {
     readonly now: Millis
   }): { readonly entry: string | null }
   of(permission: string): readonly RightSummary[]
+  /** Those of a permission that the data holder has under a name, at one provider. */
+  named(args: {
+    readonly permission: PermissionId
+    readonly provider: ProviderId
+  }): readonly (Omit<KnownRight, 'permission'> & HeldRight & { readonly account: AccountId; readonly meter: MeterId })[]
+  /** Ends this one there; what is being ended already goes on. */
+  stop(args: { readonly id: number; readonly now: Millis }): void
   /** The right of a permission whose proof the data holder has asked to see. */
   proofAsked(args: { readonly permission: string }): { readonly id: number; readonly account: AccountId; readonly ref: string } | null
   /** Rights whose proof is awaited, by their last day. */
@@ -145,6 +156,9 @@ export function rightsOn(
     end: db.prepare(
       "UPDATE holder_right SET state = 'ending', since = ?, next_at = ?, attempts = 0 WHERE permission = ? AND state IN ('pending', 'open')",
     ),
+    stop: db.prepare(
+      "UPDATE holder_right SET state = 'ending', since = ?, next_at = ?, attempts = 0, code = NULL WHERE id = ? AND state IN ('pending', 'open')",
+    ),
     drop: db.prepare(
       "UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, box = NULL WHERE permission = ? AND state <> 'ended'",
     ),
@@ -154,6 +168,8 @@ export function rightsOn(
     remove: db.prepare('DELETE FROM holder_right WHERE id = ?'),
     stands: db.prepare('UPDATE holder_right SET state = ?, since = ? WHERE id = ?'),
     proof: db.prepare('UPDATE holder_right SET proof = ?, proof_until = ? WHERE id = ?'),
+    byToken: db.prepare('SELECT 1 FROM holder_right WHERE token = ?'),
+    openThere: db.prepare("SELECT 1 FROM holder_right WHERE permission = ? AND provider = ? AND state = 'open' LIMIT 1"),
     release: db.prepare("UPDATE holder_right SET next_at = ? WHERE permission = ? AND state = 'wanted' AND next_at IS NULL"),
     again: db.prepare('UPDATE holder_right SET attempts = attempts + 1, next_at = ?, code = ? WHERE id = ?'),
     ended: db.prepare(
@@ -175,6 +191,9 @@ export function rightsOn(
   function rowOf(id: number): Row | undefined {
     return sql.byId.get(id) as unknown as Row | undefined
   }
+  function tokenOf(provider: ProviderId, account: AccountId, ref: string): Buffer {
+    return indexToken(index, provider, 'right', `${account}\0${ref}`)
+  }
   function insert(
     { permission, provider, account, meter, now }: Where,
     box: Box,
@@ -183,7 +202,7 @@ export function rightsOn(
     code: string | null,
   ): void {
     const key = operatorKey(now)
-    const token = box.ref === undefined ? null : indexToken(index, provider, 'right', `${account}\0${box.ref}`)
+    const token = box.ref === undefined ? null : tokenOf(provider, account, box.ref)
     const boxed = keys.box(key, JSON.stringify(box), `right ${permission}`)
     try {
       sql.insert.run(permission, provider, account, token, meterTokenOf(index, meter), state, now, at, key, boxed, code)
@@ -204,6 +223,11 @@ export function rightsOn(
       for (const { ref, direction } of held) insert(where, { meter: where.meter, ref, direction }, 'open', null, null)
       endIfOver(where.permission, where.now)
     },
+    learned({ rights: held, ...where }) {
+      const fresh = held.filter(({ ref }) => sql.byToken.get(tokenOf(where.provider, where.account, ref)) === undefined)
+      rights.add({ rights: fresh, ...where })
+    },
+    isOpen: (permission, provider) => sql.openThere.get(permission, provider) !== undefined,
     want({ direction, order, at, ...where }) {
       insert(where, { meter: where.meter, direction, order }, 'wanted', at, null)
     },
@@ -289,6 +313,16 @@ export function rightsOn(
         }
       })
     },
+    named({ permission, provider }) {
+      const rows = (sql.of.all(permission) as unknown as Row[]).filter((row) => row.provider === provider && row.state !== 'ended')
+      return rows.flatMap((row) => {
+        const { ref, direction, meter } = boxOf(row) ?? {}
+        if (ref === undefined || direction === undefined || meter === undefined) return []
+        const { id, account, state, since, proof } = row
+        return [{ id, account, meter, ref, direction, state, since: since as Millis, proof }]
+      })
+    },
+    stop: ({ id, now }) => void sql.stop.run(now, now, id),
     proofAsked({ permission }) {
       const rows = sql.of.all(permission) as unknown as Row[]
       const row = rows.find(({ state, proof }) => state === 'open' && (proof === 'awaited' || proof === 'being_checked'))

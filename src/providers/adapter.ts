@@ -7,9 +7,10 @@ import type { Json } from '../domain/canonical.ts'
 import type { Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import type { MeterId } from '../domain/meter.ts'
-import type { AccountId, PermissionView, ScopeLine } from '../domain/permission.ts'
+import type { AccountId, PermissionView, Scope, ScopeLine } from '../domain/permission.ts'
 import type { AccessRequest } from '../domain/request.ts'
 import type { Day, Millis } from '../domain/time.ts'
+import type { ProofState, RightState } from '../domain/vocabulary.ts'
 
 /** A request as the listener hands it on: origin-form path without query, parameters decoded once, no duplicates. */
 export interface WireRequest {
@@ -25,6 +26,10 @@ export type Named<Form> =
   | { readonly is: 'access'; readonly access: AccessRequest; readonly form: Form }
   /** What the caller may read, by the registry: answered by the gate itself, without a call to the data holder. */
   | { readonly is: 'shares'; readonly asked: SharesAsked; readonly form: Form }
+  /** What the data holder has open for the caller's own permissions: answered by the gate, by its register. */
+  | { readonly is: 'rights'; readonly meters: 'all' | readonly MeterId[]; readonly form: Form }
+  /** The end of what is open for the caller's own permissions. */
+  | { readonly is: 'stop'; readonly asked: StopAsked; readonly form: Form }
   | { readonly is: 'refused'; readonly reason: Reason; readonly form: Form | null; readonly flaw?: string }
 
 export type Classified<Form> =
@@ -81,6 +86,13 @@ export interface OutgoingCall {
 export interface Under {
   readonly account: AccountId
   readonly permission: PermissionView
+  /** Who agreed, where the data holder is told: of no request but one for which the adapter says so. */
+  readonly holder?: NamedHolder
+}
+
+export interface NamedHolder {
+  readonly kind: 'natural' | 'legal'
+  readonly name: string
 }
 
 /** What a data holder's non-200 answer means. `code` is the holder's own where it looks like one: at most 64 of `[A-Za-z0-9_-]`. */
@@ -138,6 +150,8 @@ export interface PartReader {
   readonly allTooFine: boolean
   /** What the holder said in the body of an answer with status 200; in place of readings it is what the client is told. */
   readonly said?: HolderError | undefined
+  /** What the data holder says that it has opened for the permission: put on record with the outcome. */
+  readonly opened?: readonly string[]
 }
 
 export type Fed =
@@ -187,6 +201,46 @@ export type EndRight = (
   account: AccountId,
 ) => { readonly call: RightCall; readonly understand: (status: number, body: string) => RightAnswer }
 
+export interface StopAsked {
+  readonly meter: MeterId
+  readonly refs: readonly string[]
+  /** Null where the caller names none. */
+  readonly direction: 'withdrawal' | 'injection' | null
+}
+export interface StoppedRight {
+  readonly ref: string
+  /** What the data holder said of its end. */
+  readonly code: string | null
+}
+/** Something that a data holder has open for a permission of the caller's. */
+export interface ClientRight {
+  readonly ref: string
+  readonly account: AccountId
+  readonly meter: MeterId
+  readonly direction: 'withdrawal' | 'injection'
+  readonly state: RightState
+  readonly since: Millis
+  readonly proof: ProofState | null
+  readonly scope: Scope
+  /** As the data holder itself tells of it, where it was asked. */
+  readonly told?: Readonly<Record<string, string>>
+}
+export interface FoundRight {
+  readonly ref: string
+  readonly told: Readonly<Record<string, string>>
+}
+/** The call that asks what is open on a meter, and what its answer means; `rights` undefined: no word of it. */
+export type SearchRights = (
+  meter: MeterId,
+  account: AccountId,
+) => {
+  readonly call: RightCall
+  readonly understand: (
+    status: number,
+    body: string,
+  ) => { readonly rights: readonly FoundRight[] | undefined; readonly code: string | null; readonly says?: HolderSays }
+}
+
 /** What the data holder is to open for a permission. `order` is what its own adapter takes for one. */
 export interface RightToOpen {
   readonly meter: MeterId
@@ -214,6 +268,8 @@ export interface ProviderAdapter<Form> {
   rewrite(form: Form, access: AccessRequest, part: Part, under: Under): OutgoingCall
   /** Not translatable between the client's dialect and the holder's: refused before anything is decided. */
   canAnswer(form: Form): boolean
+  /** Whether the data holder is told the name of the one who agreed. */
+  namesHolder?(form: Form): boolean
   answer(form: Form, access: AccessRequest, parts: readonly Part[]): Answer
   holderError(status: number, body: string, retryAfter: string | null, now: Millis): HolderError
   /** The holder's own refusal in the client's dialect and style; free text of the holder never crosses. */
@@ -221,6 +277,11 @@ export interface ProviderAdapter<Form> {
   refuse(form: Form | null, style: DenialStyle, refusal: Refusal): Reply
   /** The client's own permissions, as the data holder would list its shares. Absent where it has no such list. */
   showShares?(asked: SharesAsked, held: readonly HeldShare[]): Reply
+  /** What is open for the client's own permissions. Absent where the interface has no such question. */
+  showRights?(form: Form, rights: readonly ClientRight[]): Reply
+  showStopped?(form: Form, stopped: readonly StoppedRight[]): Reply
+  /** Absent where the register knows all that is told. */
+  readonly searchRights?: SearchRights
   /** Absent where people end their shares at the data holder alone. */
   readonly endRight?: EndRight
   /** Absent where people give their shares at the data holder alone. */

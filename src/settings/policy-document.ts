@@ -78,6 +78,7 @@ function expand(rule: Settings['rules'][number]): Rule[] {
         onOverrun: rule.onOverrun ?? (kind !== '*' && MEASURES.includes(kind) ? 'narrow' : 'refuse'),
         coarser: rule.coarser,
         ...(rule.straddling === 'keep' && { keepsStraddling: true as const }),
+        ...(rule.orders === 'narrow' && { narrowsOrders: true as const }),
         longestDays: rule.longestDays ?? null,
         oldestDays: rule.oldestDays ?? null,
         callsPerHour: rule.callsPerHour ?? null,

@@ -101,11 +101,13 @@ const route: ProviderRoute = {
 const gate: Gate = {
   placeOf: placesBehind([]),
   live: () => live,
+  rights: { of: () => Promise.resolve('none'), stop: () => Promise.resolve('none') },
   state: {
     origin: 'bench.localhost/journal/2026',
     ready: true,
     identify: (hash) => Promise.resolve(identities.get(hash.toString('base64'))),
     views: (_client, meter) => Promise.resolve(views.get(meter) ?? { generation: 0, permissions: [] }),
+    holderOf: () => Promise.resolve(null),
     meterToken(meter) {
       const known = meterTokens.get(meter) ?? meterTokenOf(Buffer.alloc(32), meter)
       meterTokens.set(meter, known)

@@ -124,9 +124,12 @@ export const SEARCH_POINT: SgeService = {
   },
 }
 
-type Picked = { readonly text: string | undefined; readonly dropped: number } | Extract<Fed, { ok: false }>['why']
+/** `opened`: services that the answer says are open now. */
+export type Picked =
+  | { readonly text: string | undefined; readonly dropped: number; readonly opened?: readonly string[] }
+  | Extract<Fed, { ok: false }>['why']
 
-function wholeAnswer(
+export function wholeAnswer(
   root: QName,
   access: AccessRequest,
   parts: readonly Part[],
@@ -155,6 +158,7 @@ class WholePart implements PartReader {
   readonly allTooFine = false
   counts: Counts = { readings: 0, dropped: 0, first: null, last: null }
   said: HolderError | undefined
+  opened: readonly string[] = []
   readonly #root: QName
   readonly #point: string
   readonly #pick: (answer: XmlElement) => Picked
@@ -188,7 +192,13 @@ class WholePart implements PartReader {
     if (metersIn(envelope).some((named) => named !== this.#point)) return { ok: false, why: 'other_meter' }
     const picked = this.#pick(answer)
     if (typeof picked === 'string') return { ok: false, why: picked }
-    this.counts = { readings: picked.text === undefined ? 0 : 1, dropped: picked.dropped, first: null, last: null }
+    this.opened = picked.opened ?? []
+    this.counts = {
+      readings: picked.text === undefined ? 0 : Math.max(1, this.opened.length),
+      dropped: picked.dropped,
+      first: null,
+      last: null,
+    }
     if (picked.text === undefined) return { ok: true, out: [] }
     return { ok: true, out: [`${answerHead(this.#root, { point: this.#point })}${picked.text}${answerTail(this.#root)}`] }
   }

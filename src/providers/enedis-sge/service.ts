@@ -4,7 +4,7 @@ import type { UsagePointId } from '../../domain/meter.ts'
 import type { PermissionView } from '../../domain/permission.ts'
 import type { AccessRequest } from '../../domain/request.ts'
 import type { Day } from '../../domain/time.ts'
-import type { Answer } from '../adapter.ts'
+import type { Answer, NamedHolder } from '../adapter.ts'
 import type { SequenceModel, Values } from './model.ts'
 
 /** What can be wrong with a request on a known path. */
@@ -50,6 +50,8 @@ export interface Rewriting {
   readonly permission: PermissionView
   readonly operator: Operator
   readonly options: SgeOptions
+  /** Who agreed; of a service that is told. */
+  readonly holder?: NamedHolder
 }
 
 export interface SgeOptions {
@@ -70,6 +72,8 @@ export interface SgeService {
   readonly model: SequenceModel
   /** Version in the technical header; null where the service has no header. */
   readonly header: string | null
+  /** Whether Enedis is told the name of the one who agreed. */
+  readonly namesHolder?: true
   /** Where the point is, from the operation element. */
   point(values: Values): string | undefined
   means(values: Values, meter: UsagePointId, today: Day, options: SgeOptions): Meant

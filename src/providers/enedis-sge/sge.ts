@@ -8,6 +8,9 @@ import type { AccountId } from '../../domain/permission.ts'
 import type { Day } from '../../domain/time.ts'
 import type { Classified, Named, ProviderAdapter, WireRequest } from '../adapter.ts'
 import { ABOUT_POINT, SEARCH_POINT } from './about-point.ts'
+import { ORDER_SERVICE, ORDER_SERVICES } from './client-orders.ts'
+import type { OwnService } from './client-services.ts'
+import { searchRightsBy, SEARCH_SERVICES, showServices, showStopped, STOP_SERVICE, STOP_SERVICES } from './client-services.ts'
 import { DETAILED_V2, DETAILED_V3 } from './detailed.ts'
 import { CONTENT_TYPE, pointOf, readEnvelope, requestText } from './envelope.ts'
 import { holderError } from './holder-says.ts'
@@ -19,14 +22,25 @@ import { noData, passError, refuse } from './refusals.ts'
 import type { Flaw, Operator, SgeOptions, SgeService } from './service.ts'
 import { API } from './service.ts'
 
-export const SERVICES: readonly SgeService[] = [DETAILED_V3, DETAILED_V2, MEASURES_V11, ABOUT_POINT, SEARCH_POINT]
-const BY_PATH: ReadonlyMap<string, SgeService> = new Map(SERVICES.map((service) => [service.path, service]))
+export const SERVICES: readonly (SgeService | OwnService)[] = [
+  DETAILED_V3,
+  DETAILED_V2,
+  MEASURES_V11,
+  ABOUT_POINT,
+  SEARCH_POINT,
+  ORDER_SERVICES,
+  ORDER_SERVICE,
+  STOP_SERVICES,
+  STOP_SERVICE,
+  SEARCH_SERVICES,
+]
+const BY_PATH: ReadonlyMap<string, SgeService | OwnService> = new Map(SERVICES.map((service) => [service.path, service]))
 
 /** The longest request is an order with its options; a point search has an address. */
 const MOST_BODY = 65_536
 
 export interface SgeForm {
-  readonly service: SgeService
+  readonly service: SgeService | OwnService
   readonly values: Values
 }
 
@@ -41,9 +55,16 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
     classify: (request, today) => classify(request, today, settings),
     canAnswer: () => true,
     rewrite(form, access, part, under) {
-      const { service } = form
+      const service = calledBy(form)
       const operator = operatorOf(settings, under.account)
-      const values = service.rewrite(form.values, { access, part, permission: under.permission, operator, options: settings })
+      const values = service.rewrite(form.values, {
+        access,
+        part,
+        permission: under.permission,
+        operator,
+        options: settings,
+        ...(under.holder && { holder: under.holder }),
+      })
       const header = service.header === null ? null : { version: service.header, login: operator.login }
       return {
         method: 'POST',
@@ -57,14 +78,24 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
         },
       }
     },
-    answer: ({ service, values }, access, parts) => service.answer(values, access, parts, settings),
+    answer: (form, access, parts) => calledBy(form).answer(form.values, access, parts, settings),
+    namesHolder: ({ service }) => 'namesHolder' in service,
     holderError: (status, body) => holderError(status, body),
     passError: (_form, _style, _status, error) => passError(error),
     refuse: (_form, _style, refusal) => refuse(refusal),
     noData,
+    showRights: ({ values, service }, rights) => showServices(service.point(values) ?? '', rights),
+    showStopped: ({ values, service }, stopped) => showStopped(service as OwnService, service.point(values) ?? '', stopped),
+    searchRights: searchRightsBy((account) => operatorOf(settings, account as AccountId)),
     endRight: endRightBy((account) => operatorOf(settings, account as AccountId)),
     openRight: openRightBy((account) => operatorOf(settings, account as AccountId)),
   }
+}
+
+/** Of a request that goes to Enedis. */
+function calledBy({ service }: SgeForm): SgeService {
+  if ('stops' in service) throw new RangeError('a service that the gate answers itself')
+  return service
 }
 
 function operatorOf({ operators }: SgeSettings, account: AccountId): Operator {
@@ -86,14 +117,14 @@ function classify(request: WireRequest, today: Day, settings: SgeSettings): Clas
 }
 
 /** It routes nothing, and is never passed on; one that names another service is a request with two meanings. */
-function namesAnother(soapAction: string | undefined, service: SgeService): boolean {
+function namesAnother(soapAction: string | undefined, service: SgeForm['service']): boolean {
   const given = (soapAction ?? '').replace(/^"|"$/g, '')
   const known = SERVICES.filter(({ soapAction: own, request }) => given !== '' && (own === given || request.ns === given))
   return known.length > 0 && !known.includes(service)
 }
 
 function named(
-  service: SgeService,
+  service: SgeForm['service'],
   body: Uint8Array | undefined,
   today: Day,
   settings: SgeSettings,
@@ -114,6 +145,10 @@ function named(
   const meter = parsePrm(inBody ?? inHeader ?? '')
   if (!meter) return refused('header_point')
   const form: SgeForm = { service, values }
+  if ('stops' in service) {
+    const stop = service.stops(values, meter)
+    return stop ? { is: 'stop', asked: stop, form } : { is: 'rights', meters: [meter], form }
+  }
   const meant = service.means(values, meter, today, settings)
   if (meant.is === 'closed') return { is: 'refused', reason: 'kind_not_covered', form }
   if (meant.is === 'flaw') return { is: 'refused', reason: 'malformed', form, flaw: meant.flaw }
