@@ -137,6 +137,7 @@ function requestOf(written: NonNullable<Given['request']>, missing: Missing): Ac
     direction: written.direction ?? directionOf(kind),
     step: written.step ?? (isDated(kind) ? (kind === 'load_curve' ? 'recorded' : 'P1D') : 'TOTAL'),
     period: written.days ?? null,
+    ...(written.order && { order: { kinds: written.order.kinds, openEnded: written.order.open_ended } }),
   }
 }
 

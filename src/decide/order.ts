@@ -9,8 +9,8 @@ import type { Decision, Part } from '../domain/decision.ts'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Purpose, Rule } from '../domain/policy.ts'
 import type { Order } from '../domain/request.ts'
-import type { Day, Millis, Period } from '../domain/time.ts'
-import { addDays, period, union } from '../domain/time.ts'
+import type { Day, Period } from '../domain/time.ts'
+import { period, union } from '../domain/time.ts'
 import type { DataKind } from '../domain/vocabulary.ts'
 import type { Asked, LineVerdict, OpenLine } from './consider.ts'
 import { consider, ruleFor } from './consider.ts'
@@ -42,15 +42,15 @@ export function weighOrder(asked: Asked, order: Order, purpose: Purpose, rule: R
   const lines = [...verdicts.values()].flat()
   const best = candidatesOf(asked, verdicts, wanted)[0]
   if (!best) {
-    // Of the kinds that no permission opens from today on, the first is spoken of.
-    const lacking = [...verdicts.values()].find((own) => !own.some((line) => line.stage === 'open')) ?? lines
-    const told = refusal(lacking, rule)
-    return deny(
-      told.result === 'deny' && lacking.some((l) => l.stage !== 'open')
-        ? told
-        : { result: 'deny', reason: 'period_outside', rule: rule.id },
-      lines,
-    )
+    const kinds = [...verdicts.values()]
+    const opens = (own: readonly LineVerdict[], id?: PermissionId): boolean =>
+      own.some((line) => line.stage === 'open' && (id === undefined || line.permission === id))
+    // Of kinds that nothing opens the first is spoken of.
+    const lacking = kinds.find((own) => !opens(own))
+    if (lacking) return deny(refusal(lacking, rule), lines)
+    // All are open, and not under one permission; or under one, and not from the first day on.
+    const together = asked.permissions.some(({ id }) => kinds.every((own) => opens(own, id)))
+    return deny({ result: 'deny', reason: together ? 'period_outside' : 'kind_not_covered', rule: rule.id }, lines)
   }
   const granted: Period = { from: wanted.from, until: best.until }
   const whole = order.openEnded || best.until === wanted.until
@@ -82,8 +82,8 @@ function candidatesOf({ permissions }: Asked, verdicts: ReadonlyMap<DataKind, re
       const own = [...verdicts.values()].map((lines) => lines.filter((l) => l.stage === 'open').filter((l) => l.permission === id))
       const first = own[0]?.[0]
       const ends = own.map((lines) => union(lines.flatMap(({ days }) => days)).find((run) => run.from === wanted.from)?.until)
-      // Its last whole or begun day is the last that is ordered.
-      const valid = addDays(todayOf((scope.validUntil - 1) as Millis), 1)
+      // A day in the middle of which it ends is no whole day of it.
+      const valid = todayOf(scope.validUntil)
       const until = ends.reduce<Day | undefined>(
         (least, end) => (end === undefined || least === undefined ? undefined : end < least ? end : least),
         valid,

@@ -370,7 +370,8 @@ function wantedBy(
   { provider, account, declare, order }: Given['bindings'][number],
 ): Draft['wanted'] {
   if (!declare && !order) return []
-  const last = parisDay((given.valid_until - 1) as Millis)
+  // SGE ends a service with a day; GRDF's right has its last one, whole or begun.
+  const last = provider === 'enedis-sge' ? addDays(parisDay(given.valid_until), -1) : parisDay((given.valid_until - 1) as Millis)
   return (['withdrawal', 'injection'] as const).flatMap((direction) => {
     const own = lines.filter((line) => line.direction === direction || line.direction === 'n_a')
     if (!own.some((line) => line.direction === direction)) return []

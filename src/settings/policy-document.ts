@@ -106,6 +106,7 @@ const documentSchema = z.strictObject({
         onOverrun: z.enum(['refuse', 'narrow']),
         coarser: z.enum(COARSER),
         keepsStraddling: z.literal(true).exactOptional(),
+        narrowsOrders: z.literal(true).exactOptional(),
         longestDays: whole.nullable(),
         oldestDays: whole.nullable(),
         callsPerHour: whole.nullable(),

@@ -6,32 +6,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
-import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { TestGate } from '../harness/gate.ts'
 import { aGate, bearer } from '../harness/gate.ts'
+import { allHolders, LOGIN, SGE_BASIC, withGasAndSoap } from '../harness/gas-and-soap.ts'
 import type { Tree } from '../harness/settings.ts'
 import { today } from '../harness/settings.ts'
 import { fixture } from '../unit/enedis-sge/given.ts'
 
 const HOUSE = '99000000000001'
 const METER = '99999000000017'
-const FAST = { perSecond: 100_000, perHour: 1_000_000 }
-const LOGIN = 'operateur.sge@example.org'
 
 let sandbox: Sandbox
 let gate: TestGate
 let token: string
 
 beforeAll(async () => {
-  sandbox = await startSandbox({
-    port: 0,
-    quotas: { v5: FAST, '2026': FAST },
-    credentials: [{ clientId: 'application', secret: 'holder-client-secret-canary' }],
-    adictCredentials: [{ clientId: 'gas-application', secret: 'holder-client-secret-canary', company: 'EXEMPLE' }],
-    adictQuotas: { perSecond: 100_000, perDay: 1_000_000 },
-    sgeAccounts: [{ login: LOGIN, contratId: '1234567', basic: { user: LOGIN, password: 'holder-client-secret-canary' } }],
-  })
-  gate = await aGate({ holderUrl: sandbox.url, change: withBoth })
+  sandbox = await allHolders()
+  gate = await aGate({ holderUrl: sandbox.url, change: withGasAndSoap(sandbox.url) })
   const lines = (entries: readonly (readonly [kind: string, finest: string, from: string | null, direction?: string])[]): Tree[] =>
     entries.map(([kind, finest, from, direction = 'withdrawal']) => ({
       kind,
@@ -69,38 +60,6 @@ afterAll(async () => {
   await gate.stop()
   await sandbox.close()
 })
-
-function withBoth(tree: Tree): void {
-  const url = sandbox.url
-  const secret = { env: 'TEST_ENEDIS_SECRET' }
-  Object.assign(tree['providers'] as Tree, {
-    'grdf-adict': {
-      url,
-      token_url: `${url}/oauth2/aus5y2ta2uEHjCWIR417/v1/token`,
-      allow_private: true,
-      accounts: [
-        { id: 'grdf-adict', client_id: 'gas-application', client_secret: secret, quota: { per_second: 1000, per_day: 1_000_000 } },
-      ],
-    },
-    'enedis-sge': {
-      url,
-      allow_private: true,
-      accounts: [
-        {
-          id: 'enedis-sge',
-          login: LOGIN,
-          contract: '1234567',
-          basic: { user: LOGIN, password: secret },
-          quota: { per_second: 1000, per_hour: 1_000_000 },
-        },
-      ],
-    },
-  })
-  for (const purpose of tree['purposes'] as Tree[])
-    purpose['kinds'] = [...(purpose['kinds'] as string[]), 'published_reading', 'technical_data']
-  tree['rules'] = [{ id: 'all', purpose: '*', kind: '*', provider: '*' }]
-  ;(tree['clients'] as Tree[])[0]!['identifies_by'] = ['bearer', 'basic', 'path']
-}
 
 const gas = (path: string, query = ''): Promise<Response> => fetch(`${gate.url}/adict/v2/pce/${path}${query}`, bearer(token))
 const linesOf = async (response: Response): Promise<Record<string, Record<string, unknown>>[]> =>
@@ -163,7 +122,7 @@ describe('gas', () => {
       'no_permission',
     ],
     ['a point that is none', '123/donnees_techniques', '', 400, 'malformed'],
-    ['the list of rights', `${HOUSE}/droits_acces`, '', 404, 'unknown_route'],
+    ['a list of rights of one point', `${HOUSE}/droits_acces`, '', 404, 'unknown_route'],
   ])('%s is refused in GRDF’s shape', async (_what, path, query, status, reason) => {
     const before = sandbox.adict.calls().length
     const answer = await gas(path, query)
@@ -350,7 +309,7 @@ test('withdrawn, neither is read again, and what the data holders had opened has
     method: 'POST',
     headers: {
       'Content-Type': 'text/xml',
-      Authorization: `Basic ${Buffer.from(`${LOGIN}:holder-client-secret-canary`).toString('base64')}`,
+      Authorization: SGE_BASIC,
     },
     body: order,
   })

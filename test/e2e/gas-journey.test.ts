@@ -5,13 +5,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AdictRight, Sandbox } from '../../src/sandbox/sandbox.ts'
-import { startSandbox } from '../../src/sandbox/sandbox.ts'
 import type { TestGate } from '../harness/gate.ts'
 import { aGate, bearer } from '../harness/gate.ts'
+import { allHolders, withGasAndSoap } from '../harness/gas-and-soap.ts'
 import type { Tree } from '../harness/settings.ts'
 import { permissionTree, today } from '../harness/settings.ts'
 
-const FAST = { perSecond: 100_000, perHour: 1_000_000 }
 interface Point {
   readonly pce: string
   readonly postcode: string
@@ -22,34 +21,8 @@ let sandbox: Sandbox
 let gate: TestGate
 
 beforeAll(async () => {
-  sandbox = await startSandbox({
-    port: 0,
-    quotas: { v5: FAST, '2026': FAST },
-    credentials: [{ clientId: 'application', secret: 'holder-client-secret-canary' }],
-    adictCredentials: [{ clientId: 'gas-application', secret: 'holder-client-secret-canary', company: 'EXEMPLE' }],
-    adictQuotas: { perSecond: 100_000, perDay: 1_000_000 },
-  })
-  gate = await aGate({
-    holderUrl: sandbox.url,
-    change(tree) {
-      ;(tree['providers'] as Tree)['grdf-adict'] = {
-        url: sandbox.url,
-        token_url: `${sandbox.url}/oauth2/aus5y2ta2uEHjCWIR417/v1/token`,
-        allow_private: true,
-        accounts: [
-          {
-            id: 'grdf-adict',
-            client_id: 'gas-application',
-            client_secret: { env: 'TEST_ENEDIS_SECRET' },
-            quota: { per_second: 1000, per_day: 1_000_000 },
-          },
-        ],
-      }
-      for (const purpose of tree['purposes'] as Tree[])
-        purpose['kinds'] = [...(purpose['kinds'] as string[]), 'published_reading', 'technical_data']
-      tree['rules'] = [{ id: 'all', purpose: '*', kind: '*', provider: '*' }]
-    },
-  })
+  sandbox = await allHolders()
+  gate = await aGate({ holderUrl: sandbox.url, change: withGasAndSoap(sandbox.url) })
 })
 afterAll(async () => {
   await gate.stop()

@@ -9,6 +9,7 @@ import { holderError } from './holder-says.ts'
 import { lineAnswer } from './line-answer.ts'
 import type { UpperBound } from './periode.ts'
 import { noData, passError, refuse } from './refusals.ts'
+import { listedRights, NO_FILTER } from './rights-list.ts'
 import { endRight, openRight } from './right-calls.ts'
 import { rewrite } from './rewrite.ts'
 import type { AdictForm } from './series.ts'
@@ -34,6 +35,7 @@ export function grdfAdict({ upperBound }: { readonly upperBound: UpperBound }): 
     passError: (form, _style, _status, error) => passError(form, error),
     refuse: (form, _style, refusal) => refuse(form, refusal),
     noData,
+    showRights: (form, rights) => listedRights(form.filters ?? NO_FILTER, rights),
     endRight,
     openRight,
   }

@@ -2,25 +2,27 @@
  * What an ADICT request asks for. Nothing is guessed: a path must equal one of the templates byte for byte, every
  * parameter must be known to it, and the days must be named in one way. What is malformed is refused in GRDF's shape.
  *
- * The rights of the operator's account (`/droits_acces`) are no data of one meter, and writing them (`PUT`, `PATCH`) is
- * the gate's own business: neither is open here.
+ * Of the list of rights (`/droits_acces`) a client is told its own; writing them (`PUT`, `PATCH`) is the gate's own business.
  */
 import { parsePce } from '../../domain/meter.ts'
 import type { Day } from '../../domain/time.ts'
-import type { Classified, WireRequest } from '../adapter.ts'
+import type { Classified, Named, WireRequest } from '../adapter.ts'
 import type { PeriodFlaw, UpperBound } from './periode.ts'
 import { askedDays } from './periode.ts'
+import type { RightFilters } from './rights-list.ts'
+import { filtersOfBody, filtersOfQuery, LIST_PATH, MOST_FILTER_BYTES } from './rights-list.ts'
 import type { AdictForm, SeriesId } from './series.ts'
 import { API, BASE, SERIES, seriesOf, TOKEN_PATHS } from './series.ts'
 
-export type Flaw = PeriodFlaw | 'point_format' | 'parameter_unknown' | 'future'
+export type Flaw = PeriodFlaw | 'filter_unknown' | 'point_format' | 'parameter_unknown' | 'future'
 
 export function serves(path: string): boolean {
   return path.startsWith(`${BASE}/`) || TOKEN_PATHS.includes(path)
 }
 
-export function classify({ method, path, query }: WireRequest, today: Day, bound: UpperBound): Classified<AdictForm> {
+export function classify({ method, path, query, contentType }: WireRequest, today: Day, bound: UpperBound): Classified<AdictForm> {
   if (TOKEN_PATHS.includes(path) && method === 'POST') return { is: 'token' }
+  if (path === LIST_PATH) return classifyList({ method, query, contentType })
   const found = PATH.exec(path)?.groups
   const series = found?.['series'] as SeriesId | undefined
   if (method !== 'GET' || !found || !series) return { is: 'refused', reason: 'unknown_route', form: null }
@@ -45,6 +47,31 @@ export function classify({ method, path, query }: WireRequest, today: Day, bound
       direction: is.is === 'lines' ? is.direction : 'n_a',
       step: is.is === 'about' ? 'TOTAL' : is.kind === 'daily_energy' ? 'P1D' : 'recorded',
       period: days,
+    },
+  }
+}
+
+function classifyList({
+  method,
+  query,
+  contentType,
+}: Pick<WireRequest, 'method' | 'query'> & { readonly contentType: string | undefined }): Classified<AdictForm> {
+  const form: AdictForm = { series: 'rights', point: '' }
+  const refused = (flaw: Flaw): Named<AdictForm> => ({ is: 'refused', reason: 'malformed', form, flaw })
+  const listed = (filters: RightFilters): Named<AdictForm> => ({ is: 'rights', meters: 'all', form: { ...form, filters } })
+  if (method === 'GET') {
+    const filters = filtersOfQuery(query)
+    return filters ? listed(filters) : refused('parameter_unknown')
+  }
+  if (method !== 'POST') return { is: 'refused', reason: 'unknown_route', form: null }
+  if (query.size > 0 || !/^application\/json(?: *; *charset="?utf-8"?)?$/i.test(contentType ?? '')) return refused('parameter_unknown')
+  return {
+    is: 'body',
+    form,
+    most: MOST_FILTER_BYTES,
+    read(body) {
+      const filters = body && filtersOfBody(body)
+      return filters ? listed(filters) : refused('filter_unknown')
     },
   }
 }

@@ -73,7 +73,7 @@ const WAIT_SECONDS = 60
 export function refuse(form: AdictForm | null, { reason, flaw, retryAfterSeconds }: Refusal): Reply {
   const [status, code] = ANSWERS[reason]
   const { by, title, help } = REASONS[reason]
-  const series = form && seriesOf(form.series)
+  const series = form && form.series !== 'rights' ? seriesOf(form.series) : undefined
   const family = reason === 'kind_not_covered' && series?.is === 'lines' ? FAMILY_CODE[series.family] : undefined
   const own = reason === 'malformed' ? FLAW_CODE[flaw ?? ''] : family
   return told(status, { code: own ?? code, message: title, reason, by, help }, retryAfterSeconds)

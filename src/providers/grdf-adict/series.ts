@@ -2,6 +2,7 @@
  * What GRDF ADICT v2 gives: for each path below `/pce/{id_pce}/` the gate's own words for it, and how its lines are
  * named. Source: GRDF's Swagger of the B2B API v2 (v1.6).
  */
+import type { RightFilters } from './rights-list.ts'
 import type { DataKind, Direction } from '../../domain/vocabulary.ts'
 
 export const BASE = '/adict/v2'
@@ -58,13 +59,18 @@ export const SERIES = {
 
 export type SeriesId = keyof typeof SERIES
 
-export function seriesOf(id: SeriesId): Series {
+/** Of what goes to GRDF: the list of rights does not. */
+export function seriesOf(id: AdictForm['series']): Series {
+  if (id === 'rights') throw new RangeError('a list that the gate answers itself')
   return SERIES[id]
 }
 
 /** What a client asked for, as far as its answer depends on it. */
 export interface AdictForm {
-  readonly series: SeriesId
+  /** `rights`: the list of access rights. */
+  readonly series: SeriesId | 'rights'
   /** As the client wrote it; what a refusal is about. */
   readonly point: string
+  /** Of the list of rights: which are told. */
+  readonly filters?: RightFilters
 }

@@ -31,6 +31,11 @@ export const PATHS = {
   'cm-v11': '/ConsultationMesures/v1.1',
   'cdtc-v1': '/ConsultationDonneesTechniquesContractuelles/v1.0',
   'rp-v2': '/RecherchePoint/v2.0',
+  'sad-v1': '/CommandeServicesAccesDonnees/v1.0',
+  'cadm-v1': '/CommanderAccesDonneesMesures/v1.0',
+  'asad-v1': '/CommandeArretServicesAccesDonnees/v1.0',
+  'cassm-v1': '/CommandeArretServiceSouscritMesures/v1.0',
+  'rsa-v1': '/RechercheServicesAccesDonnees/v1.0',
 } as const
 export type Short = keyof typeof PATHS
 export const pathOf = (example: string): string => PATHS[Object.keys(PATHS).find((short) => example.startsWith(short)) as Short]

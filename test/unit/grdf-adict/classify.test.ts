@@ -69,8 +69,9 @@ test.each(['/oauth2/aus5y2ta2uEHjCWIR417/v1/token', '/openam/oauth2/realms/exter
 
 test.each([
   ['GET', `/adict/v2/pce/${PCE}/droit_acces`],
-  ['GET', '/adict/v2/droits_acces'],
-  ['POST', '/adict/v2/droits_acces'],
+  ['PUT', '/adict/v2/droits_acces'],
+  ['GET', '/adict/v2/droits_acces/'],
+  ['PATCH', '/adict/v2/droit_acces/6f0f4c5e-0d1b-4b7e-9a34-5d2f7f1c9e10'],
   ['POST', `/adict/v2/pce/${PCE}/donnees_consos_publiees`],
   ['GET', `/adict/v1/pce/${PCE}/donnees_consos_publiees`],
   ['GET', `/adict/v2/pce/${PCE}/donnees_injection_publiees`],
