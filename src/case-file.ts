@@ -137,6 +137,7 @@ function requestOf(written: NonNullable<Given['request']>, missing: Missing): Ac
     direction: written.direction ?? directionOf(kind),
     step: written.step ?? (isDated(kind) ? (kind === 'load_curve' ? 'recorded' : 'P1D') : 'TOTAL'),
     period: written.days ?? null,
+    ...(written.or_else && { orElse: written.or_else }),
     ...(written.order && { order: { kinds: written.order.kinds, openEnded: written.order.open_ended } }),
   }
 }
@@ -277,13 +278,14 @@ function patchedPolicy(policy: Policy, patch: Patch | undefined, missing: Missin
   }
 }
 
-function patchRule({ keepsStraddling, narrowsOrders, ...rule }: Rule, by: RulePatch): Rule {
+function patchRule({ keepsStraddling, narrowsOrders, degrades, ...rule }: Rule, by: RulePatch): Rule {
   const narrows = by.orders === undefined ? narrowsOrders : by.orders === 'narrow'
   const keeps = by.straddling === undefined ? keepsStraddling : by.straddling === 'keep'
   return {
     ...rule,
     ...(keeps && { keepsStraddling: true }),
     ...(narrows && { narrowsOrders: true }),
+    ...((by.degrade ?? degrades) && { degrades: true }),
     onOverrun: by.on_overrun ?? rule.onOverrun,
     coarser: by.coarser ?? rule.coarser,
     longestDays: by.longest_days === undefined ? rule.longestDays : by.longest_days,

@@ -96,6 +96,7 @@ const rulePatch = z
     coarser: z.enum(COARSER),
     straddling: z.enum(['drop', 'keep']),
     orders: z.enum(['refuse', 'narrow']),
+    degrade: z.boolean(),
     longest_days: z.int().min(1).nullable(),
     oldest_days: z.int().min(1).nullable(),
   })
@@ -128,6 +129,8 @@ const givenShape = {
       direction: z.enum(DIRECTIONS),
       step: z.enum([...STEPS, 'recorded']),
       days: days.nullable(),
+      /** What may be answered in its place. */
+      or_else: z.enum(DATA_KINDS).nullable(),
       /** An order: what is to be opened, and whether an end was asked for. */
       order: z.strictObject({ kinds: z.array(z.enum(DATA_KINDS)).min(1), open_ended: z.boolean().default(false) }).nullable(),
     })

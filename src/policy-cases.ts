@@ -149,6 +149,7 @@ function wholeEntry(asked: Case, entry: ExpectedEntry, index: number): Shown {
     direction: request.direction,
     step: request.step,
     asked: request.period && range(request.period),
+    ...(request.orElse && { orElse: request.orElse }),
     ...(request.order && { order: { kinds: request.order.kinds, openEnded: request.order.openEnded } }),
     purpose: caller.purpose,
   }

@@ -34,6 +34,16 @@ export interface Weighed {
 }
 
 export function weigh(asked: Asked): Weighed {
+  const weighed = weighAsked(asked)
+  const { orElse, ...request } = asked.request
+  const lacks = weighed.decision.result === 'deny' && weighed.decision.reason === 'kind_not_covered'
+  if (orElse === undefined || !lacks || weighed.rule?.degrades !== true || asked.caller.refusesNarrowing) return weighed
+  const less = weighAsked({ ...asked, request: { ...request, kind: orElse } })
+  // What keeps the rest from being answered is no news to whoever asked for more.
+  return less.decision.result === 'deny' ? weighed : { ...less, decision: { ...less.decision, result: 'narrow' } }
+}
+
+function weighAsked(asked: Asked): Weighed {
   const { request, caller, policy, now } = asked
   // Rules speak only to those whom some permission names. To everybody else each refusal is this one, so that neither
   // the policy nor the permissions of others can be felt out.

@@ -16,6 +16,8 @@ export interface Rule {
   readonly coarser: Coarser
   /** A reading about more days than are granted stays as a whole, where one of them is. Absent: it is dropped. */
   readonly keepsStraddling?: true
+  /** A request for a kind that the permission lacks is answered with the one in its place. Absent: it is refused. */
+  readonly degrades?: true
   /** An order for longer than is granted is made for what is granted. Absent: it is refused. */
   readonly narrowsOrders?: true
   /** Longest period of one request, in days. */

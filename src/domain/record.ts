@@ -104,6 +104,7 @@ function whatWasAsked({ request, caller, account }: Context & { readonly request
     direction: request.direction,
     step: request.step,
     asked: daysOf(request.period),
+    ...(request.orElse && { orElse: request.orElse }),
     ...(request.order && { order: { kinds: request.order.kinds, openEnded: request.order.openEnded } }),
     purpose: caller.purpose,
   }

@@ -15,6 +15,8 @@ export interface AccessRequest {
   readonly step: Step | 'recorded'
   /** Days asked for, `until` excluded; null for the kinds that have none. */
   readonly period: Period | null
+  /** What may be answered in its place, where the policy says so and the permission lacks the kind: less than was asked for. */
+  readonly orElse?: DataKind
   /** What is asked for is not data, but that the data holder open it for the days to come. */
   readonly order?: Order
 }

@@ -265,7 +265,8 @@ function requestOf(record: JsonObject, meter: MeterId): AccessRequest | undefine
   const api = textOf(record['api'])
   if (!provider || !kind || !direction || !step || asked === undefined || api === undefined) return undefined
   const order = orderOf(record['order'])
-  return { provider, api, meter, kind, direction, step, period: asked, ...(order && { order }) }
+  const orElse = DATA_KINDS.find((k) => k === record['orElse'])
+  return { provider, api, meter, kind, direction, step, period: asked, ...(orElse && { orElse }), ...(order && { order }) }
 }
 
 function periodOf(text: Json | undefined): Period | undefined {

@@ -4,7 +4,7 @@
  * gone, a failure is still told in a status.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { coveredRuns, decide } from '../decide/decide.ts'
+import { decide } from '../decide/decide.ts'
 import type { Decision, Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import type { AccountId, PermissionView } from '../domain/permission.ts'
@@ -241,7 +241,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
         const { decision } = run.basis
         run.firstEntry = `${gate.state.origin}/${intent.n}`
         exchange.entry = run.firstEntry
-        headers.push(...grantHeaders(exchange, run.firstEntry, decision.result === 'narrow' ? coveredRuns(decision.parts) : []))
+        headers.push(...grantHeaders(exchange, run.firstEntry, decision))
         headers.push(['Content-Type', run.answer.contentType])
       }
       const done = await madeCall(run, calling, { intent: intent.n, authorization, again: attempt === 0 })

@@ -3,9 +3,10 @@
  * unless the client's settings name the origin) and strangers.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { coveredRuns } from '../decide/decide.ts'
+import type { Decision } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import { REASONS } from '../domain/errors.ts'
-import type { Period } from '../domain/time.ts'
 import type { HolderSays, ProviderAdapter, Reply } from '../providers/adapter.ts'
 import type { Canonical } from './canonical.ts'
 import type { Exchange } from './pipeline.ts'
@@ -32,8 +33,10 @@ export function send(
 }
 
 /** Headers of a granted answer; the rest is the stream's. */
-export function grantHeaders(exchange: Exchange, entry: string, narrowedTo: readonly Period[]): Headers {
-  const narrowed = narrowedTo.map((p) => `${p.from}/${p.until}`).join(', ')
+/** A narrowed answer says to what: the days, or of what has no days the kinds. */
+export function grantHeaders(exchange: Exchange, entry: string, { result, parts }: Extract<Decision, { parts: unknown }>): Headers {
+  const days = coveredRuns(parts).map((p) => `${p.from}/${p.until}`)
+  const narrowed = result === 'narrow' ? (days.length > 0 ? days : parts.flatMap(({ keepKinds }) => keepKinds)).join(', ') : ''
   return [...NO_STORE, ...exchange.cors, ['Audit-Entry', entry], ...(narrowed === '' ? [] : [['Ecluse-Narrowed', narrowed] as const])]
 }
 

@@ -338,6 +338,10 @@ export const ruleSchema = z.strictObject({
     .enum(['refuse', 'narrow'])
     .default('refuse')
     .describe('an access service that a client orders for longer than is granted: refused, or ordered for what is granted'),
+  degrade: z
+    .boolean()
+    .default(false)
+    .describe('answer a question about a point without its contract, where the permission opens technical data and no contract (SGE)'),
   longest_days: whole(1, 36_600).describe('longest period of one request').optional(),
   oldest_days: whole(1, 36_600).describe('how many days before today may be asked for').optional(),
   calls_per_hour: whole(1, 10_000_000).describe('calls to the data holder that one client may cause in an hour under this rule').optional(),

@@ -1,6 +1,6 @@
 /** What any registry must do with mandates: nothing opens before all of it was signed and checked, and no step is taken twice. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { PermissionId } from '../../src/domain/permission.ts'
+import type { AccountId, PermissionId } from '../../src/domain/permission.ts'
 import type { NewAttachment } from '../../src/permissions/attachments.ts'
 import { CHECKS } from '../../src/permissions/mandates.ts'
 import type { Tree } from './given.ts'
@@ -138,6 +138,33 @@ export function mandatesContract(name: string, open: () => Promise<Stores>): voi
       expect(await timeOut(NOW)).toStrictEqual([])
       expect(await timeOut(NOW + 1)).toMatchObject([{ permission: 'm', endReason: 'timed_out' }])
       expect(await status('n')).toBe('awaiting_check')
+    })
+    test('a service that is opened later is known to whoever reads under the permission, until it ends', async () => {
+      await issued('m')
+      await sign('m', SIGNED)
+      await accept('m')
+      const opened = async (): Promise<boolean> => {
+        const { permissions } = await stores.registry.views({ client: VIRIYA, meter: METER })
+        return permissions[0]?.bindings[0]?.opened === true
+      }
+      expect(await opened()).toBe(false)
+      const where = {
+        permission: 'm' as PermissionId,
+        provider: 'enedis-sge',
+        account: 'sge' as AccountId,
+        meter: METER,
+        now: NOW,
+      } as const
+      await stores.rights.learned({ ...where, rights: [{ ref: '12', direction: 'withdrawal' }] })
+      expect(await opened()).toBe(true)
+      // Told again: it stays the one that it is.
+      await stores.rights.learned({ ...where, rights: [{ ref: '12', direction: 'withdrawal' }] })
+      expect((await stores.rights.of('m')).filter(({ ref }) => ref === '12')).toHaveLength(1)
+      await stores.rights.stop({
+        id: (await stores.rights.named({ permission: where.permission, provider: 'enedis-sge' }))[0]!.id,
+        now: NOW,
+      })
+      expect(await opened()).toBe(false)
     })
     test('one that begins later is ordered when it begins', async () => {
       await issued('m', { valid_from: '2026-12-01T00:00:00Z' })

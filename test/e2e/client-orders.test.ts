@@ -30,7 +30,7 @@ beforeAll(async () => {
     change(tree) {
       both(tree)
       ;((tree['providers'] as Tree)['enedis-sge'] as Tree)['legacy'] = true
-      tree['rules'] = [{ id: 'all', purpose: '*', kind: '*', provider: '*', orders: 'narrow' }]
+      tree['rules'] = [{ id: 'all', purpose: '*', kind: '*', provider: '*', orders: 'narrow', degrade: true }]
     },
   })
   const line = (kind: string, finest: string): Tree => ({
@@ -42,6 +42,7 @@ beforeAll(async () => {
     until: today(300),
   })
   const lines = [line('load_curve', 'PT30M'), line('daily_energy', 'P1D'), line('index', 'P1D')]
+  const about: Tree = { kind: 'technical_data', direction: 'n_a', finest: 'TOTAL', purpose: 'self_view' }
   const until = { validUntil: `${today(200)}T00:00:00Z` }
   await gate.permit(
     { id: 'house', meter: METER, provider: 'enedis-sge', holder: CAMILLE, lines, ...until },
@@ -51,7 +52,7 @@ beforeAll(async () => {
       meter: HALL,
       provider: 'enedis-sge',
       holder: { kind: 'legal', reference: 'hall', name: 'COMMUNE DE VILLE-EXEMPLE' },
-      lines,
+      lines: [...lines, about],
       ...until,
     },
   )
@@ -155,6 +156,14 @@ describe('an order', () => {
     ])
     expect(await rightsOf('hall')).toHaveLength(1)
   })
+})
+
+test('a question about a point and its contract is answered without the contract that nobody granted', async () => {
+  const answer = await post(PATHS['cdtc-v1'], fixture('cdtc-v1-request').replace(METER, HALL))
+  const text = await answer.text()
+  expect([answer.status, answer.headers.get('ecluse-narrowed')]).toStrictEqual([200, 'technical_data'])
+  expect(text).toContain('<niveauOuvertureServices>')
+  expect(text).not.toContain('situationContractuelle')
 })
 
 describe('a search', () => {

@@ -49,6 +49,8 @@ export const ABOUT_POINT: SgeService = {
       direction: 'n_a',
       step: 'TOTAL',
       period: null,
+      // Without the agreement Enedis answers all the same, with less.
+      ...(isTrue(autorisationClient) && { orElse: 'technical_data' as const }),
     },
   }),
   rewrite: ({ pointId }, { part, operator }) => ({
