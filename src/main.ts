@@ -412,6 +412,7 @@ function ownedState(
       origin: originOf(settings, now),
       keys,
       checkpointMs: evidence.checkpointSeconds * 1000,
+      quotasOfADay: ['grdf-adict'],
       now,
     },
     { ...evidence.queue, ageMs: QUEUE_AGE_MS },

@@ -55,6 +55,8 @@ export interface StateOptions {
   readonly origin: string
   readonly keys: { readonly signing: Uint8Array; readonly master: Uint8Array; readonly index: Uint8Array }
   readonly checkpointMs: number
+  /** Data holders whose quota is of a day; of the others it is of an hour. */
+  readonly quotasOfADay?: readonly string[]
   readonly now: number
 }
 
@@ -87,10 +89,11 @@ export interface StateReady {
   readonly origin: string
   readonly vkey: string
   readonly interrupted: number
-  /** Calls to data holders of the last hour, for the quotas. */
+  /** Calls to data holders of the last hour, or of the last day where that is what counts, for the quotas. */
   readonly recentCalls: readonly RecentCall[]
 }
 
+const HOUR_MS = 3_600_000
 const CLOCK_TOLERANCE_MS = 600_000
 const SEAL_ROWS = 128
 const SEAL_WAIT_MS = 15
@@ -431,14 +434,20 @@ function start(port: MessagePort, options: StateOptions): void {
       gauges: (commitMs) => ({ journalRows: journal.next - sealedUpTo, entries: sealedUpTo, commitMs }),
     },
   )
-  port.postMessage({ ready: { origin, vkey, interrupted, recentCalls: recentCalls(options.now - 3_600_000) } satisfies StateReady })
+  port.postMessage({ ready: { origin, vkey, interrupted, recentCalls: recentCalls(options.quotasOfADay ?? []) } satisfies StateReady })
 
-  function recentCalls(since: number): readonly RecentCall[] {
+  function recentCalls(byDay: readonly string[]): readonly RecentCall[] {
     const calls: RecentCall[] = []
+    const hourAgo = options.now - HOUR_MS
+    const since = byDay.length > 0 ? options.now - 24 * HOUR_MS : hourAgo
+    // Of older entries, those that count; the others are not even read.
+    const marks = byDay.map((provider) => Buffer.from(`"dso":"${provider}/`))
     for (const row of db.prepare('SELECT at, bytes FROM entry ORDER BY n DESC').iterate()) {
       const at = Number(row['at'])
       if (at < since) break
-      const entry = JSON.parse(Buffer.from(row['bytes'] as Uint8Array).toString()) as {
+      const bytes = Buffer.from(row['bytes'] as Uint8Array)
+      if (at < hourAgo && !marks.some((mark) => bytes.includes(mark))) continue
+      const entry = JSON.parse(bytes.toString()) as {
         readonly t: string
         readonly client?: string
         readonly dso: string

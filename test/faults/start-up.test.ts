@@ -37,6 +37,7 @@ function own(change: { readonly keys?: Partial<typeof KEYS>; readonly now?: numb
     origin: ORIGIN,
     keys: { ...KEYS, ...change.keys },
     checkpointMs: 60_000,
+    quotasOfADay: ['grdf-adict'],
     now: change.now ?? START,
   }
   return ownState(options, { rows: 10_000, bytes: 10_000_000, ageMs: 60_000 }, (why) => {
@@ -155,4 +156,25 @@ test('files of the log that are gone are written again, byte for byte; one that 
   rmSync(tile)
   writeFileSync(tile, Buffer.alloc(8192))
   await expectRefused(/^the published file tile\/\S+ has other bytes than the log: it was changed, or two gates wrote one log$/)
+})
+
+test('calls of the last hour are known after a start, and of a data holder that counts by days those of the last day', async () => {
+  const HOUR = 3_600_000
+  const call = async (owned: OwnedState, dso: string, at: number): Promise<void> => {
+    const intent = { req: `r${at}`, dso, api: 'x', why: 'reconciliation', query: 'x', now: at }
+    await owned.client.call('ownIntent', intent)
+  }
+  const first = await own({ now: START })
+  await call(first, 'grdf-adict/gas', START + HOUR)
+  await call(first, 'enedis-sge/contract', START + 2 * HOUR)
+  await call(first, 'grdf-adict/gas', START + 20 * HOUR)
+  await call(first, 'enedis-sge/contract', START + 24.5 * HOUR)
+  await first.stop()
+  const second = await own({ now: START + 25.2 * HOUR })
+  const known = second.ready.recentCalls.map(({ provider, at }) => [provider, (at - START) / HOUR])
+  expect(known.toSorted()).toStrictEqual([
+    ['enedis-sge', 24.5],
+    ['grdf-adict', 20],
+  ])
+  await second.stop()
 })
