@@ -159,8 +159,8 @@ export const REASONS = {
   not_translatable: {
     by: 'gate',
     temporary: false,
-    title: 'This has no equal in the generation that you speak',
-    help: 'Use the other generation of the interface',
+    title: 'This has no equal in the form that you ask for',
+    help: 'Use the other generation of the interface, or the form of the data holder',
   },
   evidence_unavailable: {
     by: 'gate',

@@ -159,6 +159,16 @@ export function startOfDay(d: Day): Millis {
   return Temporal.PlainDate.from(d).toZonedDateTime({ timeZone: PARIS }).epochMilliseconds as Millis
 }
 
+/** A moment on the clocks of Paris; where it comes twice, the first, and where it does not come, an hour later. */
+export function instantOf(d: Day, secondOfDay: number): Millis {
+  const time = Temporal.PlainTime.from({
+    hour: Math.floor(secondOfDay / 3600),
+    minute: Math.floor(secondOfDay / 60) % 60,
+    second: secondOfDay % 60,
+  })
+  return Temporal.PlainDate.from(d).toPlainDateTime(time).toZonedDateTime(PARIS).epochMilliseconds as Millis
+}
+
 /** 24, or 23 and 25 on the days when the clock changes. */
 export function hoursInDay(d: Day): number {
   return (startOfDay(addDays(d, 1)) - startOfDay(d)) / 3_600_000

@@ -77,6 +77,7 @@ export function canonicalOf(request: RawRequest, maxTarget: number): Canonical |
       query: target.query,
       ...oneOf('contentType', headers.get('content-type')),
       ...oneOf('soapAction', headers.get('soapaction')),
+      ...(wantsOneView(headers.get('accept')) && { view: 'senml' as const }),
     },
     bearer: scheme === 'bearer' ? (credentials?.[2] ?? null) : null,
     basic: scheme === 'basic' ? (credentials?.[2] ?? null) : null,
@@ -86,6 +87,11 @@ export function canonicalOf(request: RawRequest, maxTarget: number): Canonical |
     wantsContinue: expect !== undefined,
     preflight: request.method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method'),
   }
+}
+
+/** Only who names it first gets it: what accepts anything gets the data holder's own form. */
+function wantsOneView(accept: string | undefined): boolean {
+  return (accept ?? '').split(/[,;]/, 1)[0]?.trim().toLowerCase() === 'application/senml+json'
 }
 
 function oneOf<Name extends string>(name: Name, value: string | undefined): Partial<Record<Name, string>> {

@@ -119,13 +119,14 @@ export async function handle(gate: Gate, message: IncomingMessage, res: ServerRe
   const named = classified.is === 'body' ? classified.read(await bodyOf(canonical, message, res, classified.most)) : classified
   exchange.form = named.form
   if (named.is === 'shares') return answerSharesCall(gate, exchange, named.asked)
+  if (named.is !== 'refused' && !adapter.canAnswer(named.form))
+    return refuse(gate, exchange, named.is === 'access' ? named.access : null, 'route', { reason: 'not_translatable' })
   if (named.is === 'rights') return answerRightsCall(gate, exchange, named.meters)
   if (named.is === 'stop') return answerStopCall(gate, exchange, named.asked)
   if (named.is === 'refused') {
     return refuse(gate, exchange, null, 'route', { reason: named.reason, ...(named.flaw !== undefined && { flaw: named.flaw }) })
   }
   const { access } = named
-  if (!adapter.canAnswer(named.form)) return refuse(gate, exchange, access, 'route', { reason: 'not_translatable' })
   try {
     await decideAndServe(gate, exchange, access)
   } catch (error) {

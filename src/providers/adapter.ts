@@ -19,6 +19,8 @@ export interface WireRequest {
   readonly query: ReadonlyMap<string, string>
   readonly contentType?: string
   readonly soapAction?: string
+  /** Measures of any data holder in one form, asked for by `Accept`; absent: in the form of the path. */
+  readonly view?: 'senml'
 }
 
 /** What is asked for, once all of the request is read. */

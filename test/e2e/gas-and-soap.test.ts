@@ -15,6 +15,8 @@ import { fixture } from '../unit/enedis-sge/given.ts'
 
 const HOUSE = '99000000000001'
 const METER = '99999000000017'
+/** Read over Data Connect. */
+const CONNECT = '10000000000001'
 
 let sandbox: Sandbox
 let gate: TestGate
@@ -53,6 +55,7 @@ beforeAll(async () => {
         ['technical_data', 'TOTAL', null],
       ]),
     },
+    { id: 'connect', meter: CONNECT, lines: lines([['load_curve', 'PT30M', today(-20)]]) },
   )
   token = await gate.token()
 })
@@ -274,6 +277,59 @@ describe('by what a caller proves who it is', () => {
     const other = await gate.token('domoticz')
     expect((await soap(CMD, curve(-10, -9), {}, `/with-token/${other}`)).headers.get('ecluse-reason')).toBe('token_invalid')
     expect((await soap(CMD, curve(-10, -9), bearer(other).headers)).headers.get('ecluse-reason')).toBe('no_permission')
+  })
+})
+
+describe('one view for all: a client that reads three data holders with the same code', () => {
+  interface SenmlRecord {
+    readonly bn?: string
+    readonly n: string
+    readonly u: string
+    readonly t: number
+    readonly v: number
+    readonly duration: number
+    readonly holder: string
+  }
+  const view = (): Record<string, string> => ({ ...bearer(token).headers, Accept: 'application/senml+json' })
+  const read = async (answer: Response): Promise<readonly SenmlRecord[]> => {
+    expect([answer.status, answer.headers.get('content-type')]).toStrictEqual([200, 'application/senml+json'])
+    expect(answer.headers.get('audit-entry')).toMatch(/\/\d+$/)
+    return (await answer.json()) as SenmlRecord[]
+  }
+  const midnight = (at: string): number =>
+    Temporal.PlainDate.from(at).toZonedDateTime({ timeZone: 'Europe/Paris' }).epochMilliseconds / 1000
+
+  test('each from its own start, without a gap, in SI units', async () => {
+    const connect = `/metering_data_clc/v5/consumption_load_curve?usage_point_id=${CONNECT}&start=${today(-10)}&end=${today(-5)}`
+    const days = `?date_debut=${today(-10)}&date_fin=${today(-5)}`
+    const all = [
+      await read(await fetch(`${gate.url}${connect}`, { headers: view() })),
+      await read(await soap(CMD, curve(-10, -5), view())),
+      await read(await fetch(`${gate.url}/adict/v2/pce/${HOUSE}/donnees_consos_informatives${days}`, { headers: view() })),
+    ]
+    const energy = all.map((records) => records.filter(({ u }) => u === 'W' || u === 'J'))
+    expect(energy.map((records) => [records[0]?.holder, records[0]?.u, records.length, records[0]?.t])).toStrictEqual([
+      ['enedis-data-connect', 'W', 5 * 48, midnight(today(-10))],
+      ['enedis-sge', 'W', 5 * 48, midnight(today(-10))],
+      ['grdf-adict', 'J', 5, midnight(today(-10)) + 6 * 3600],
+    ])
+    for (const records of energy) {
+      for (const [i, { t, duration }] of records.slice(0, -1).entries()) expect(t + duration).toBe(records[i + 1]?.t)
+    }
+  })
+  test('is narrowed as the data holder’s own form is, over several calls', async () => {
+    const answer = await soap(CMD, curve(-25, -4), view())
+    expect(answer.headers.get('ecluse-narrowed')).toBe(`${today(-20)}/${today(-4)}`)
+    const records = await read(answer)
+    expect([records.length, records.filter(({ bn }) => bn !== undefined).length]).toStrictEqual([16 * 48, 1])
+  })
+  test('of what is no measure there is none, and nobody is asked', async () => {
+    const before = [sandbox.adict.calls().length, sandbox.sge.calls().length]
+    const technical = await fetch(`${gate.url}/adict/v2/pce/${HOUSE}/donnees_techniques`, { headers: view() })
+    expect([technical.status, technical.headers.get('ecluse-reason')]).toStrictEqual([404, 'not_translatable'])
+    const point = await soap('/ConsultationDonneesTechniquesContractuelles/v1.0', envelope('cdtc-v1-request'), view())
+    expect([point.status, point.headers.get('ecluse-reason')]).toStrictEqual([500, 'not_translatable'])
+    expect([sandbox.adict.calls().length, sandbox.sge.calls().length]).toStrictEqual(before)
   })
 })
 

@@ -42,7 +42,7 @@ const FRENCH: Readonly<Record<Reason, readonly [title: string, help: string]>> =
   quota_holder: ['le quota auprès du détenteur des données est épuisé', 'Redemander plus tard'],
   holder_refused: ['le détenteur des données a refusé l’appel', 'Voir son code dans l’entrée'],
   holder_down: ['le détenteur des données n’a pas répondu', 'Redemander plus tard'],
-  not_translatable: ['cela n’existe pas dans la génération parlée par le client', 'Utiliser l’autre génération de l’interface'],
+  not_translatable: ['cela n’existe pas dans la forme demandée par le client', 'Utiliser l’autre génération, ou la forme du détenteur'],
   evidence_unavailable: ['la demande n’a pas pu être notée, donc pas envoyée', 'Redemander plus tard'],
 }
 

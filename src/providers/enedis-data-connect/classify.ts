@@ -66,7 +66,11 @@ export function classify(request: WireRequest, today: Day, upstream: Generation)
   if (person !== undefined && !/^[0-9]{10}$/.test(person)) return refuse('person_format')
   const series = peak2026 ? peakSeries(query) : route.form.series
   if (!isSeries(series)) return refuse(series)
-  return { is: 'access', access: accessOf(series, meter, period, upstream), form: { dialect, series } }
+  return {
+    is: 'access',
+    access: accessOf(series, meter, period, upstream),
+    form: { dialect, series, ...(request.view && { view: request.view }) },
+  }
 }
 
 /** A thousand meters and what stands around them. */

@@ -45,7 +45,7 @@ function answer(form: DataConnectForm, access: AccessRequest, parts: readonly Pa
     case 'measure':
       return measureAnswer(form, series, access, parts, upstream)
     case 'index':
-      return indexAnswer(series, access, parts)
+      return indexAnswer(series, access, parts, form.view)
     case 'record':
       return contractAnswer(form.series as RecordId, access, parts, upstream) // `is` is what makes an id a RecordId
   }

@@ -24,7 +24,7 @@ interface Interval {
 const MOST_POINTS = 300
 
 /** Turns the local stamps of a curve, in their order, into minutes really elapsed in their day. */
-class DayClock {
+export class DayClock {
   #day: Day | undefined
   #hours = 24
   #seen = new Set<number>()

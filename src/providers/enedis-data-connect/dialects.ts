@@ -38,6 +38,7 @@ interface Manner {
 export interface DataConnectForm {
   readonly dialect: Dialect
   readonly series: SeriesId
+  readonly view?: 'senml'
 }
 
 const V5: Manner = {

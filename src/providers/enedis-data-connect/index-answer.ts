@@ -12,17 +12,20 @@ import type { AccessRequest } from '../../domain/request.ts'
 import type { Period } from '../../domain/time.ts'
 import { parisDay, parseDay, parseInstant, startOfDay } from '../../domain/time.ts'
 import type { Answer, Counts } from '../adapter.ts'
+import type { Measured } from '../senml.ts'
+import { namePart, SENML_TYPE, SenmlPack } from '../senml.ts'
 import { CONTENT_TYPE, hull } from './measure-answer.ts'
 import type { IndexSeries } from './series.ts'
 import type { Fields, Read } from './whole-body.ts'
 import { isFields, WholeBody } from './whole-body.ts'
 
-export function indexAnswer(series: IndexSeries, access: AccessRequest, parts: readonly Part[]): Answer {
+export function indexAnswer(series: IndexSeries, access: AccessRequest, parts: readonly Part[], view?: 'senml'): Answer {
+  const pack = view && new SenmlPack(access)
   const meter = bareMeter(access.meter)
   const days = hull(parts)
   let opened = false
   return {
-    contentType: CONTENT_TYPE,
+    contentType: view ? SENML_TYPE : CONTENT_TYPE,
     part(index) {
       const part = parts[index]
       if (!part?.period) throw new RangeError('no such part')
@@ -32,6 +35,7 @@ export function indexAnswer(series: IndexSeries, access: AccessRequest, parts: r
       return new WholeBody((body) => {
         const read = readIndex(body, meter, series, { from, until }, closing)
         if (!read.ok || read.text === undefined) return read
+        if (pack) return { ...read, text: read.registers.map((register) => pack.write(register)).join('') }
         const before = opened
           ? ','
           : `{"idPrm":"${meter}","periode":{"dateDebut":"${days.from}","dateFin":"${days.until}"},"grandeur":[],"contexte":[`
@@ -42,7 +46,7 @@ export function indexAnswer(series: IndexSeries, access: AccessRequest, parts: r
     skip() {
       // Nothing stands for a part without data.
     },
-    close: () => (opened ? [']}'] : []),
+    close: () => pack?.close() ?? (opened ? [']}'] : []),
   }
 }
 
@@ -54,15 +58,19 @@ interface Walk {
   dropped: number
   first: string | null
   last: string | null
+  /** The same values for the one view: moments, with the code of their register. */
+  readonly registers: Measured[]
   /** A field is not of the type that it has in the Swagger. */
   broken: boolean
 }
 
-function readIndex(body: unknown, meter: string, series: IndexSeries, granted: Period, closing: boolean): Read {
+type ReadIndex = (Extract<Read, { ok: true }> & { readonly registers: readonly Measured[] }) | Exclude<Read, { ok: true }>
+
+function readIndex(body: unknown, meter: string, series: IndexSeries, granted: Period, closing: boolean): ReadIndex {
   if (!isFields(body) || typeof body['idPrm'] !== 'string') return { ok: false, why: 'unreadable' }
   if (body['idPrm'] !== meter) return { ok: false, why: 'other_meter' }
   if (!isPlausible(body['periode'], granted) || !Array.isArray(body['contexte'])) return { ok: false, why: 'unreadable' }
-  const walk: Walk = { granted, closing, readings: 0, dropped: 0, first: null, last: null, broken: false }
+  const walk: Walk = { granted, closing, readings: 0, dropped: 0, first: null, last: null, broken: false, registers: [] }
   const contexts: unknown[] = []
   let wanted = 0
   let others = 0
@@ -84,7 +92,8 @@ function readIndex(body: unknown, meter: string, series: IndexSeries, granted: P
   if (walk.broken) return { ok: false, why: 'unreadable' }
   if (others > 0 && wanted === 0) return { ok: false, why: 'other_unit' }
   const counts: Counts = { readings: walk.readings, dropped: walk.dropped + others, first: walk.first, last: walk.last }
-  return { ok: true, text: contexts.length > 0 ? contexts.map((c) => JSON.stringify(c)).join(',') : undefined, counts }
+  const text = contexts.length > 0 ? contexts.map((c) => JSON.stringify(c)).join(',') : undefined
+  return { ok: true, text, counts, registers: walk.registers }
 }
 
 function isPlausible(period: unknown, granted: Period): boolean {
@@ -96,14 +105,15 @@ function isPlausible(period: unknown, granted: Period): boolean {
 function keepQuantity(quantity: Fields, walk: Walk): Fields | undefined {
   const calendars = fieldsOf(quantity, 'calendrier', walk).flatMap((calendar) => {
     const classes = fieldsOf(calendar, 'classeTemporelle', walk).flatMap((each) => {
-      const values = keepValues(each, walk)
+      const code = each['codeCadran'] ?? each['idClasseTemporelle']
+      const values = keepValues(each, walk, `${partOf(calendar['idCalendrier'])}/${partOf(code)}`)
       const named = texts(each, ['idClasseTemporelle', 'libelleClasseTemporelle', 'codeCadran'], walk)
       return values.length > 0 ? [{ ...named, valeur: values }] : []
     })
     return classes.length > 0 ? [{ ...texts(calendar, ['idCalendrier', 'libelleCalendrier'], walk), classeTemporelle: classes }] : []
   })
   const total = quantity['cadranTotalisateur']
-  const totals = isFields(total) ? keepValues(total, walk) : []
+  const totals = isFields(total) ? keepValues(total, walk, partOf(total['codeCadran'])) : []
   if (calendars.length === 0 && totals.length === 0) return undefined
   return {
     ...texts(quantity, ['grandeurMetier', 'grandeurPhysique', 'unite'], walk),
@@ -113,7 +123,9 @@ function keepQuantity(quantity: Fields, walk: Walk): Fields | undefined {
   }
 }
 
-function keepValues(register: Fields, walk: Walk): Fields[] {
+const partOf = (code: unknown): string => namePart(typeof code === 'string' ? code : undefined)
+
+function keepValues(register: Fields, walk: Walk, name: string): Fields[] {
   return fieldsOf(register, 'valeur', walk).flatMap((value) => {
     const { d, v, iv } = value
     const at = typeof d === 'string' ? parseInstant(d) : undefined
@@ -130,6 +142,7 @@ function keepValues(register: Fields, walk: Walk): Fields[] {
     walk.readings++
     walk.first = walk.first === null || d < walk.first ? d : walk.first
     walk.last = walk.last === null || d > walk.last ? d : walk.last
+    walk.registers.push({ quantity: `energy/${name}`, unit: 'Wh', value: String(v), at, ...(isCount(iv) && { mark: String(iv) }) })
     return [isCount(iv) ? { d, v, iv } : { d, v }]
   })
 }

@@ -9,15 +9,18 @@
 import type { Part } from '../../domain/decision.ts'
 import { bareMeter } from '../../domain/meter.ts'
 import type { AccessRequest } from '../../domain/request.ts'
-import type { Period } from '../../domain/time.ts'
+import type { Millis, Period } from '../../domain/time.ts'
+import { addDays, instantOf, parseDay, parseStamp, startOfDay } from '../../domain/time.ts'
 import { isAtLeast, minutesOf } from '../../domain/vocabulary.ts'
 import type { Answer, Counts, Fed, PartReader } from '../adapter.ts'
 import { JsonBody } from '../json-stream.ts'
-import { Averages, DailySums } from './day-sums.ts'
+import type { When } from '../senml.ts'
+import { qualityOf, SENML_TYPE, SenmlPack, wholeDays } from '../senml.ts'
+import { Averages, DailySums, DayClock } from './day-sums.ts'
 import type { Described, Wanted, Why } from './measure-reader.ts'
 import { MeasureReader } from './measure-reader.ts'
 import type { Placed, RawPoint, Reading } from './reading.ts'
-import { isInside, place } from './reading.ts'
+import { DERIVED, isInside, place } from './reading.ts'
 import { calledSeries } from './rewrite.ts'
 import type { DataConnectForm, Dialect } from './dialects.ts'
 import { DIALECTS } from './dialects.ts'
@@ -33,9 +36,10 @@ export function measureAnswer(
   parts: readonly Part[],
   upstream: Generation,
 ): Answer {
-  const merged = new MergedText(form.dialect, series, bareMeter(access.meter), hull(parts))
+  const merged: Written =
+    form.view === 'senml' ? new OneView(series, access) : new MergedText(form.dialect, series, bareMeter(access.meter), hull(parts))
   return {
-    contentType: CONTENT_TYPE,
+    contentType: form.view === 'senml' ? SENML_TYPE : CONTENT_TYPE,
     part(index) {
       const part = parts[index]
       const called = part && SERIES[calledSeries(form, part, upstream)]
@@ -50,6 +54,8 @@ export function measureAnswer(
   }
 }
 
+const MINUTE = 60_000
+
 /** From the first day covered to the last. */
 export function hull(parts: readonly Part[]): Period {
   const periods = parts.flatMap((part) => part.period ?? [])
@@ -61,8 +67,42 @@ export function hull(parts: readonly Part[]): Period {
   )
 }
 
-/** Writes one answer, whatever the number of its parts. */
-class MergedText {
+/** `other`: of another quality than the answer's, which then ends. `nowhere`: it cannot be placed, and stays behind. */
+type Text = { readonly text: string } | { readonly why: 'other' | 'nowhere' }
+
+/** One answer, whatever the number of its parts. */
+interface Written {
+  /** @param when undefined where its stamp is none of its day */
+  write(reading: Reading, described: Described, derived: boolean, when: When | undefined): Text
+  close(): readonly string[]
+}
+
+/** The same readings as SenML: each tells its own quality. */
+class OneView implements Written {
+  readonly #pack: SenmlPack
+  readonly #unit: Measure['unit']
+  readonly #quantity: string
+
+  constructor({ unit, physique }: Measure, access: AccessRequest) {
+    this.#pack = new SenmlPack(access)
+    this.#unit = unit
+    this.#quantity = physique === 'EA' ? 'energy' : 'power'
+  }
+
+  write({ value, mark }: Reading, { quality }: Described, derived: boolean, when: When | undefined): Text {
+    if (!when) return { why: 'nowhere' }
+    const made = derived || mark === DERIVED
+    const told = { quality: made ? 'derived' : qualityOf(quality), mark } as const
+    return { text: this.#pack.write({ quantity: this.#quantity, unit: this.#unit, value, ...when, ...told }) }
+  }
+
+  close(): readonly string[] {
+    return this.#pack.close()
+  }
+}
+
+/** In the form of the dialect, under one heading. */
+class MergedText implements Written {
   readonly #speaks: Generation
   /** Conso API gives the readings without the object around them. */
   readonly #bare: boolean
@@ -79,15 +119,14 @@ class MergedText {
     this.#days = days
   }
 
-  /** Undefined where the reading is of another quality than the answer's. */
-  write(reading: Reading, described: Described, derived: boolean): string | undefined {
+  write(reading: Reading, described: Described, derived: boolean): Text {
     if (this.#quality === undefined) {
       this.#quality = described.quality
       // `INTEG.COURBE` is Enedis's own word for energy summed from the curve.
       const mode = derived ? 'INTEG.COURBE' : (described.mode ?? this.#series.mode)
-      return this.#opening(described.quality, mode) + this.#reading(reading)
+      return { text: this.#opening(described.quality, mode) + this.#reading(reading) }
     }
-    return this.#quality === described.quality ? `,${this.#reading(reading)}` : undefined
+    return this.#quality === described.quality ? { text: `,${this.#reading(reading)}` } : { why: 'other' }
   }
 
   close(): readonly string[] {
@@ -123,13 +162,14 @@ class MergedText {
 }
 
 class MeasurePart implements PartReader {
-  readonly #merged: MergedText
+  readonly #merged: Written
   readonly #part: Part
   readonly #wanted: Wanted
   readonly #reader: MeasureReader
   readonly #body: JsonBody
   readonly #sums: DailySums | undefined
   readonly #averages: Averages | undefined
+  readonly #clock = new DayClock()
   #failed: Why | undefined
   #described: Described | undefined
   #out = ''
@@ -139,7 +179,7 @@ class MeasurePart implements PartReader {
   #first: string | null = null
   #last: string | null = null
 
-  constructor(wanted: Wanted, part: Part, merged: MergedText) {
+  constructor(wanted: Wanted, part: Part, merged: Written) {
     this.#merged = merged
     this.#part = part
     this.#wanted = wanted
@@ -160,7 +200,7 @@ class MeasurePart implements PartReader {
     const problem = this.#reader.problem ?? (whole ? this.#reader.end() : 'unreadable')
     if (problem) return this.#fail(problem)
     const lastDay = this.#sums?.finish()
-    const wrong = lastDay && this.#described ? this.#deliver(lastDay, this.#described) : undefined
+    const wrong = lastDay && this.#described ? this.#deliver(lastDay, this.#described, this.#whenMade(lastDay, undefined)) : undefined
     return wrong ? this.#fail(wrong) : this.#fed()
   }
 
@@ -181,8 +221,9 @@ class MeasurePart implements PartReader {
       this.#dropped++
       return undefined
     }
+    const when = this.#when(placed)
     const made = this.#coarsened(placed)
-    return made && this.#deliver(made, described)
+    return made && this.#deliver(made, described, made === placed.reading ? when : this.#whenMade(made, when))
   }
 
   /** What may leave in place of this point, which may be the point itself. */
@@ -196,10 +237,34 @@ class MeasurePart implements PartReader {
     return undefined
   }
 
-  #deliver(reading: Reading, described: Described): Why | undefined {
-    const text = this.#merged.write(reading, described, this.#sums !== undefined)
-    if (text === undefined) return 'unreadable'
-    this.#out += text
+  /** Every point of a curve goes by the clock: which of two equal stamps of autumn it is, their order tells. */
+  #when({ reading, days, interval }: Placed): When | undefined {
+    if (interval) {
+      const end = this.#clock.elapsed(interval.day, interval.minute)
+      return end === undefined
+        ? undefined
+        : { at: (startOfDay(interval.day) + (end - interval.length) * MINUTE) as Millis, seconds: interval.length * 60 }
+    }
+    const moment = this.#wanted.series.stamp === 'moment' ? parseStamp(reading.date) : undefined
+    return moment ? { at: instantOf(moment.day, moment.secondOfDay) } : wholeDays(days)
+  }
+
+  /** Of a day that was summed, its day; of a mean, its length before the end of its last point. */
+  #whenMade({ date, length }: Reading, last: When | undefined): When | undefined {
+    const day = length === undefined ? parseDay(date) : undefined
+    if (day !== undefined) return wholeDays({ from: day, until: addDays(day, 1) })
+    const seconds = (minutesOf(length ?? 'P1D') ?? 0) * 60
+    return last?.seconds === undefined ? undefined : { at: (last.at + (last.seconds - seconds) * 1000) as Millis, seconds }
+  }
+
+  #deliver(reading: Reading, described: Described, when: When | undefined): Why | undefined {
+    const written = this.#merged.write(reading, described, this.#sums !== undefined, when)
+    if ('why' in written) {
+      if (written.why === 'other') return 'unreadable'
+      this.#dropped++
+      return undefined
+    }
+    this.#out += written.text
     this.#readings++
     this.#first ??= reading.date
     this.#last = reading.date

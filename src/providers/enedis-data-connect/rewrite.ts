@@ -14,6 +14,8 @@ import { curveOf, SERIES } from './series.ts'
 
 /** Whether what the client asks for has a path at Enedis, in its own generation or by translation. */
 export function canAnswer(form: DataConnectForm, upstream: Generation): boolean {
+  // The one view is of measures: what is known of a contract or a person has none.
+  if (form.view === 'senml' && SERIES[form.series].is === 'record') return false
   return pathOf(calledFor(form.series, upstream), upstream) !== undefined
 }
 

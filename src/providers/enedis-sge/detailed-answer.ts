@@ -10,18 +10,21 @@
 import type { Part } from '../../domain/decision.ts'
 import { bareMeter } from '../../domain/meter.ts'
 import type { AccessRequest } from '../../domain/request.ts'
-import type { Day, Period } from '../../domain/time.ts'
-import { addDays, addMonths, contains, parseDay, parseStamp, startOfMonth } from '../../domain/time.ts'
+import type { Day, Millis, Period } from '../../domain/time.ts'
+import { addDays, addMonths, contains, instantOf, parseDay, parseStamp, startOfDay, startOfMonth } from '../../domain/time.ts'
 import type { Step } from '../../domain/vocabulary.ts'
 import { isAtLeast, minutesOf, STEPS } from '../../domain/vocabulary.ts'
 import type { Answer } from '../adapter.ts'
-import { Averages, DailySums } from '../enedis-data-connect/day-sums.ts'
+import { Averages, DailySums, DayClock } from '../enedis-data-connect/day-sums.ts'
 import type { Placed } from '../enedis-data-connect/reading.ts'
 import { answerHead, answerTail, CONTENT_TYPE } from './envelope.ts'
+import { measuredOf, OneView } from './one-view.ts'
 import type { QName } from './service.ts'
 import { element, leaf } from './xml.ts'
 import type { Around, Fields, Judge, Judged, Shapes } from './xml-filter.ts'
 import { AnswerPart, Merged } from './xml-filter.ts'
+import type { Measured, Quality } from '../senml.ts'
+import { qualityOf, SENML_TYPE, wholeDays } from '../senml.ts'
 
 export interface Detailed {
   readonly generation: 'v2' | 'v3'
@@ -30,23 +33,30 @@ export interface Detailed {
   readonly quantities: readonly string[]
 }
 
-export function detailedAnswer(detailed: Detailed, access: AccessRequest, parts: readonly Part[]): Answer {
+export function detailedAnswer(detailed: Detailed, access: AccessRequest, parts: readonly Part[], view?: 'senml'): Answer {
   const point = bareMeter(access.meter)
+  const oneView = view && new OneView(access)
   const merged = new Merged((root) => head(detailed, point, root, parts))
   let last: Fields = {}
   return {
-    contentType: CONTENT_TYPE,
+    contentType: view ? SENML_TYPE : CONTENT_TYPE,
     part(index) {
       const part = parts[index]
       if (!part?.period) throw new RangeError('no such part')
-      const read = new AnswerPart(detailed.root, point, SHAPES[detailed.generation], judgeOf(detailed, access, part, part.period), merged)
+      const read = new AnswerPart(
+        detailed.root,
+        point,
+        SHAPES[detailed.generation],
+        judgeOf(detailed, access, part, part.period),
+        oneView ?? merged,
+      )
       last = read.root
       return read
     },
     skip() {
       // Nothing stands for a part without data.
     },
-    close: () => merged.end(() => tail(detailed, access, parts, last)),
+    close: () => oneView?.close() ?? merged.end(() => tail(detailed, access, parts, last)),
   }
 }
 
@@ -160,13 +170,13 @@ function judgeOf(detailed: Detailed, access: AccessRequest, part: Part, days: Pe
       if ((around[0]?.name === 'contexte') !== (access.kind === 'index' && part.how !== 'derive')) return ['drop']
       if (grandeurMetier !== metier || !quantities.includes(grandeurPhysique)) return ['drop']
       if (unite !== UNITS[grandeurPhysique]) return ['other_unit']
-      return judge.reading(read, around)
+      return judge.reading(read, around, qualityOf(root['mesuresCorrigees']))
     },
   }
 }
 
 interface Inner {
-  reading(read: Around, around: readonly Around[]): readonly Judged[]
+  reading(read: Around, around: readonly Around[], quality: Quality | undefined): readonly Judged[]
   rest(): readonly Judged[]
 }
 
@@ -175,12 +185,24 @@ function byDays(access: AccessRequest, days: Period): Inner {
   const name = access.kind === 'index' ? 'valeur' : access.step === 'P1M' ? 'month' : 'day'
   return {
     rest: () => [],
-    reading(read, around) {
+    reading(read, around, quality) {
       const { v, d } = read.fields
       const at = d === undefined ? undefined : momentOf(d)
       if (v === undefined || d === undefined || !at) return ['drop']
       const inside = name === 'valeur' ? isRegisterInside(at, days) : contains(days, name === 'month' ? monthOf(at.day) : dayOf(at.day))
-      return [inside ? { path: around, text: element(read.name, read.leaves), stamp: d } : 'drop']
+      if (!inside) return ['drop']
+      const when =
+        name === 'valeur' || (access.kind === 'max_power' && d.length > 10 && name === 'day')
+          ? { at: instantOf(at.day, at.second) }
+          : wholeDays(name === 'month' ? monthOf(at.day) : dayOf(at.day))
+      return [
+        {
+          path: around,
+          text: element(read.name, read.leaves),
+          stamp: d,
+          measured: measuredOf(around, v, when, quality, read.fields['n'] ?? read.fields['iv']),
+        },
+      ]
     },
   }
 }
@@ -241,19 +263,31 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
   const tag = detailed.generation === 'v2' ? 'mesure' : 'points'
   const sums = part.how === 'derive' ? new DailySums() : undefined
   const averages = part.averageUp && !sums ? new Averages(part.finest) : undefined
+  const clock = new DayClock()
   const energy: Around = {
     name: 'grandeur',
     fields: {},
     leaves: leaf('grandeurMetier', metier) + leaf('grandeurPhysique', 'EA') + leaf('unite', 'Wh'),
   }
   const summed = (sum: { readonly value: string; readonly date: string } | undefined): readonly Judged[] =>
-    sum ? [{ path: [energy], text: element(tag, leaf('v', sum.value) + leaf('d', sum.date)), stamp: sum.date }] : []
+    sum
+      ? [
+          {
+            path: [energy],
+            text: element(tag, leaf('v', sum.value) + leaf('d', sum.date)),
+            stamp: sum.date,
+            measured: { quantity: 'energy', unit: 'Wh', value: sum.value, ...wholeDays(dayOf(sum.date as Day)), quality: 'derived' },
+          },
+        ]
+      : []
   return {
     rest: () => (sums ? summed(sums.finish()) : []),
-    reading(read, around) {
+    reading(read, around, quality) {
       const places = placesOf(read)
       if (!places) return ['drop']
       const { which } = places
+      // Every point goes by the clock: which of two equal stamps of autumn it is, their order tells.
+      const started = startOf(places, clock)
       const inside =
         which === 'unknown' ? [places.ends, places.starts].every((p) => contains(days, p.days)) : contains(days, places[which].days)
       if (!inside) return ['drop']
@@ -262,15 +296,50 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
       const step = read.fields['p'] as Step
       const text = element(tag, read.leaves)
       const stamped = placed.reading.date
-      if (STEPS.includes(step) && isAtLeast(step, part.finest)) return [{ path: around, text, stamp: stamped }]
+      if (STEPS.includes(step) && isAtLeast(step, part.finest)) {
+        const when = started === undefined ? undefined : { at: started, seconds: (minutesOf(step) ?? 0) * 60 }
+        return [
+          {
+            path: around,
+            text,
+            stamp: stamped,
+            measured: when && measuredOf(around, placed.reading.value, when, quality, read.fields['n']),
+          },
+        ]
+      }
       state.tooFine += 1
       // A mean is stamped as a Linky stamps; of meters that stamp the start none is made.
       const mean = which === 'ends' ? averages?.add(placed) : undefined
       if (!mean) return ['drop']
       return [
         'drop',
-        { path: around, text: element(tag, leaf('v', mean.value) + leaf('d', mean.date) + leaf('p', part.finest)), stamp: mean.date },
+        {
+          path: around,
+          text: element(tag, leaf('v', mean.value) + leaf('d', mean.date) + leaf('p', part.finest)),
+          stamp: mean.date,
+          measured: started === undefined ? undefined : meanOf(around, mean.value, started, step, part.finest),
+        },
       ]
     },
   }
+}
+
+const MINUTE = 60_000
+
+/** The start of a point's interval; undefined where its marks do not tell which end is stamped, or its stamp does not exist. */
+function startOf({ ends, which }: NonNullable<ReturnType<typeof placesOf>>, clock: DayClock): Millis | undefined {
+  const { interval, reading } = ends
+  if (!interval || which === 'unknown') return undefined
+  // A stamp at the start is read on its own day: midnight begins it.
+  const stamped = momentOf(reading.date)
+  const [day, minute] = which === 'ends' || !stamped ? [interval.day, interval.minute] : [stamped.day, stamped.second / 60]
+  const elapsed = clock.elapsed(day, minute)
+  if (elapsed === undefined) return undefined
+  return (startOfDay(day) + (which === 'ends' ? elapsed - interval.length : elapsed) * MINUTE) as Millis
+}
+
+function meanOf(around: readonly Around[], value: string, started: Millis, step: Step, finest: Step): Measured | undefined {
+  const [last, whole] = [minutesOf(step) ?? 0, minutesOf(finest) ?? 0]
+  const at = (started - (whole - last) * MINUTE) as Millis
+  return measuredOf(around, value, { at, seconds: whole * 60 }, 'derived', undefined)
 }

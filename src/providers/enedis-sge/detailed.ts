@@ -61,12 +61,13 @@ export const DETAILED_V3: SgeService = {
     model: { fits: /^(?:ACCORD_CLIENT|SERVICE_ACCES|EST_TITULAIRE)$/ },
   }),
   header: null,
+  measures: true,
   point: ({ demande }) => textIn(demande as Values, 'pointId'),
   means: (values, meter, today, options) =>
     means(values, today, options, textIn(groupIn(values, 'demande'), 'sens') === 'INJECTION' ? 'injection' : 'withdrawal', meter),
   rewrite: (values, to) => ({ demande: { ...rewritten(values, to), cadreAcces: accessFrame(to.permission) } }),
   says: ({ demande }) => saysOf(demande as Values, ['sens', 'cadreAcces']),
-  answer: (values, access, parts, options) =>
+  answer: (values, access, parts, options, view) =>
     detailedAnswer(
       {
         generation: 'v3',
@@ -75,6 +76,7 @@ export const DETAILED_V3: SgeService = {
       },
       access,
       parts,
+      view,
     ),
 }
 
@@ -90,6 +92,7 @@ export const DETAILED_V2: SgeService = {
     { name: 'accordClient', model: FORMS.boolean },
   ),
   header: null,
+  measures: true,
   point: ({ demande }) => textIn(demande as Values, 'pointId'),
   means(values, meter, today, options) {
     const demande = groupIn(values, 'demande')
@@ -100,7 +103,7 @@ export const DETAILED_V2: SgeService = {
   },
   rewrite: (values, to) => ({ demande: { ...rewritten(values, to), accordClient: 'true' } }),
   says: ({ demande }) => saysOf(demande as Values, ['soutirage', 'injection', 'accordClient']),
-  answer: (values, access, parts, options) =>
+  answer: (values, access, parts, options, view) =>
     detailedAnswer(
       {
         generation: 'v2',
@@ -109,6 +112,7 @@ export const DETAILED_V2: SgeService = {
       },
       access,
       parts,
+      view,
     ),
 }
 

@@ -14,10 +14,12 @@ import { isAtLeast } from '../../domain/vocabulary.ts'
 import type { Answer } from '../adapter.ts'
 import { answerHead, answerTail, CONTENT_TYPE } from './envelope.ts'
 import { FORMS, textIn } from './model.ts'
+import { billed, OneView } from './one-view.ts'
 import type { SgeService } from './service.ts'
 import { element } from './xml.ts'
 import type { Judge, Shape, Shapes } from './xml-filter.ts'
 import { AnswerPart, Merged } from './xml-filter.ts'
+import { SENML_TYPE } from '../senml.ts'
 
 /** Sources differ (12 or 36): more is asked for than may be there, and less comes back. */
 const KEPT_MONTHS = 36
@@ -39,6 +41,7 @@ export const MEASURES_V11: SgeService = {
     ],
   },
   header: '1.1',
+  measures: true,
   point: (values) => textIn(values, 'pointId'),
   means: (_values, meter, today) => ({
     is: 'access',
@@ -57,7 +60,8 @@ export const MEASURES_V11: SgeService = {
     autorisationClient: 'true',
   }),
   says: () => 'autorisationClient=true',
-  answer: (_values, access, parts, { quantities }) => measuresAnswer(access, parts, quantities === 'all' ? ['EA', 'ERC', 'ERI'] : ['EA']),
+  answer: (_values, access, parts, { quantities }, view) =>
+    measuresAnswer(access, parts, quantities === 'all' ? ['EA', 'ERC', 'ERI'] : ['EA'], view),
 }
 
 const leafOf = (fits: RegExp): Shape => ({ is: 'leaf', fits, keeps: true })
@@ -95,20 +99,21 @@ const SERIES: Shape = {
 const SHAPES: Shapes = { seriesMesuresDateesGrilleTurpe: SERIES, seriesMesuresDateesGrilleFrn: SERIES }
 const UNITS: Readonly<Record<string, string>> = { EA: 'kWh', ERC: 'kVArh', ERI: 'kVArh' }
 
-function measuresAnswer(access: AccessRequest, parts: readonly Part[], quantities: readonly string[]): Answer {
+function measuresAnswer(access: AccessRequest, parts: readonly Part[], quantities: readonly string[], view?: 'senml'): Answer {
   const point = bareMeter(access.meter)
+  const oneView = view && new OneView(access)
   const merged = new Merged(() => answerHead(ROOT, { point }))
   return {
-    contentType: CONTENT_TYPE,
+    contentType: view ? SENML_TYPE : CONTENT_TYPE,
     part(index) {
       const part = parts[index]
       if (!part?.period) throw new RangeError('no such part')
-      return new AnswerPart(ROOT, point, SHAPES, judgeOf(part, part.period, quantities), merged)
+      return new AnswerPart(ROOT, point, SHAPES, judgeOf(part, part.period, quantities), oneView ?? merged)
     },
     skip() {
       // Nothing stands for a part without data.
     },
-    close: () => merged.end(() => answerTail(ROOT)),
+    close: () => oneView?.close() ?? merged.end(() => answerTail(ROOT)),
   }
 }
 
@@ -134,7 +139,9 @@ function judgeOf(part: Part, granted: Period, quantities: readonly string[]): Ju
         state.tooFine += 1
         return ['drop']
       }
-      return [{ path: around, text: element(read.name, read.leaves), stamp: dateDebut }]
+      return [
+        { path: around, text: element(read.name, read.leaves), stamp: dateDebut, measured: billed(series, valeur, days, read.fields) },
+      ]
     },
   }
 }

@@ -80,7 +80,9 @@ export interface SgeService {
   rewrite(values: Values, to: Rewriting): Values
   /** What of `values` decides on the answer: no name, no login. */
   says(values: Values): string
-  answer(values: Values, access: AccessRequest, parts: readonly Part[], options: SgeOptions): Answer
+  /** Whether its answers have measures, which have a form that all data holders share. */
+  readonly measures?: true
+  answer(values: Values, access: AccessRequest, parts: readonly Part[], options: SgeOptions, view?: 'senml'): Answer
 }
 
 /** As a permission lets it be declared (`cadreAcces`). */

@@ -42,6 +42,7 @@ const MOST_BODY = 65_536
 export interface SgeForm {
   readonly service: SgeService | OwnService
   readonly values: Values
+  readonly view?: 'senml'
 }
 
 export interface SgeSettings extends SgeOptions {
@@ -53,7 +54,7 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
     id: 'enedis-sge',
     serves: (path) => BY_PATH.has(path),
     classify: (request, today) => classify(request, today, settings),
-    canAnswer: () => true,
+    canAnswer: ({ service, view }) => view !== 'senml' || 'measures' in service,
     rewrite(form, access, part, under) {
       const service = calledBy(form)
       const operator = operatorOf(settings, under.account)
@@ -78,7 +79,7 @@ export function enedisSge(settings: SgeSettings): ProviderAdapter<SgeForm> {
         },
       }
     },
-    answer: (form, access, parts) => calledBy(form).answer(form.values, access, parts, settings),
+    answer: (form, access, parts) => calledBy(form).answer(form.values, access, parts, settings, form.view),
     namesHolder: ({ service }) => 'namesHolder' in service,
     holderError: (status, body) => holderError(status, body),
     passError: (_form, _style, _status, error) => passError(error),
@@ -113,7 +114,7 @@ function classify(request: WireRequest, today: Day, settings: SgeSettings): Clas
   if (request.query.size > 0) return refused('query')
   if (!/^(?:text\/xml|application\/soap\+xml)(?: *; *charset="?utf-8"?)?$/i.test(request.contentType ?? '')) return refused('content_type')
   if (namesAnother(request.soapAction, service)) return refused('soap_action')
-  return { is: 'body', form, most: MOST_BODY, read: (body) => named(service, body, today, settings, refused) }
+  return { is: 'body', form, most: MOST_BODY, read: (body) => named(service, body, today, settings, request.view, refused) }
 }
 
 /** It routes nothing, and is never passed on; one that names another service is a request with two meanings. */
@@ -128,6 +129,7 @@ function named(
   body: Uint8Array | undefined,
   today: Day,
   settings: SgeSettings,
+  view: WireRequest['view'],
   refused: (flaw: Flaw) => Named<SgeForm>,
 ): Named<SgeForm> {
   const envelope = body && readEnvelope(body)
@@ -144,7 +146,7 @@ function named(
   if (inHeader !== undefined && inBody !== undefined && inHeader !== inBody) return refused('header_point')
   const meter = parsePrm(inBody ?? inHeader ?? '')
   if (!meter) return refused('header_point')
-  const form: SgeForm = { service, values }
+  const form: SgeForm = { service, values, ...(view && { view }) }
   if ('stops' in service) {
     const stop = service.stops(values, meter)
     return stop ? { is: 'stop', asked: stop, form } : { is: 'rights', meters: [meter], form }

@@ -7,6 +7,7 @@
  * another surrounding: several answers become one, and an empty element is never left behind.
  */
 import type { Counts, Fed, HolderError } from '../adapter.ts'
+import type { Measured } from '../senml.ts'
 import { SOAP } from './envelope.ts'
 import type { QName } from './service.ts'
 import { saidByFault } from './holder-says.ts'
@@ -35,8 +36,11 @@ export interface Around {
   readonly leaves: string
 }
 
-/** Where a reading is put, and its text; `drop` where it does not leave. */
-export type Judged = { readonly path: readonly Around[]; readonly text: string; readonly stamp: string } | 'drop' | Why
+/** Where a reading is put, and its text; `drop` where it does not leave. `measured`: the same for the one view, if it can be placed. */
+export type Judged =
+  | { readonly path: readonly Around[]; readonly text: string; readonly stamp: string; readonly measured?: Measured | undefined }
+  | 'drop'
+  | Why
 
 export interface Judge {
   /** `around`: from the first element in the answer's root inwards. */
@@ -46,8 +50,15 @@ export interface Judge {
   readonly tooFine: number
 }
 
-/** Writes the readings of all parts into one answer. */
-export class Merged {
+/** Where the readings of all parts are written. */
+export interface ReadingSink {
+  /** False where the reading has no place in it. */
+  write(path: readonly Around[], text: string, root: Fields, measured: Measured | undefined): boolean
+  take(): readonly string[]
+}
+
+/** In the form of Enedis's own answers. */
+export class Merged implements ReadingSink {
   // As bytes: thousands of short texts that wait for the end of a piece would outlive their generation, and fill the heap.
   #bytes = Buffer.allocUnsafe(16_384)
   #length = 0
@@ -61,7 +72,7 @@ export class Merged {
     this.#head = head
   }
 
-  write(path: readonly Around[], text: string, root: Fields): void {
+  write(path: readonly Around[], text: string, root: Fields): boolean {
     if (!this.#begun) {
       this.#begun = true
       this.#root = root
@@ -73,6 +84,7 @@ export class Merged {
     for (const { name, leaves } of path.slice(same)) this.#put(`<${name}>${leaves}`)
     this.#open = path
     this.#put(text)
+    return true
   }
 
   take(): readonly string[] {
@@ -129,7 +141,7 @@ export class AnswerPart implements XmlSink {
   readonly #named: QName
   readonly #point: string
   readonly #judge: Judge
-  readonly #merged: Merged
+  readonly #merged: ReadingSink
   readonly #shapes: Shapes
   /** Elements outside the answer's root, from the envelope inwards. */
   readonly #outside: string[] = []
@@ -146,7 +158,7 @@ export class AnswerPart implements XmlSink {
   #first: string | null = null
   #last: string | null = null
 
-  constructor(named: QName, point: string, shapes: Shapes, judge: Judge, merged: Merged) {
+  constructor(named: QName, point: string, shapes: Shapes, judge: Judge, merged: ReadingSink) {
     this.#named = named
     this.#point = point
     this.#shapes = shapes
@@ -277,14 +289,14 @@ export class AnswerPart implements XmlSink {
       return true
     }
     if (typeof judged === 'string') return this.#fail(judged)
+    const path = judged.path.map(({ name, fields, leaves }) => ({ name, fields, leaves }))
+    if (!this.#merged.write(path, judged.text, this.root, judged.measured)) {
+      this.#dropped += 1
+      return true
+    }
     this.#readings += 1
     this.#first ??= judged.stamp
     this.#last = judged.stamp
-    this.#merged.write(
-      judged.path.map(({ name, fields, leaves }) => ({ name, fields, leaves })),
-      judged.text,
-      this.root,
-    )
     return true
   }
 

@@ -25,11 +25,12 @@ export function grdfAdict({ upperBound }: { readonly upperBound: UpperBound }): 
     id: 'grdf-adict',
     serves,
     classify: (request, today) => classify(request, today, upperBound),
-    canAnswer: () => true,
+    // The one view is of measures.
+    canAnswer: ({ series, view }) => view !== 'senml' || (series !== 'rights' && seriesOf(series).is === 'lines'),
     rewrite: (form, access, part) => rewrite(form, access, part, upperBound),
     answer(form, access, parts) {
       const series = seriesOf(form.series)
-      return series.is === 'lines' ? lineAnswer(series, access, parts) : aboutAnswer(series, access, parts)
+      return series.is === 'lines' ? lineAnswer(series, access, parts, form.view) : aboutAnswer(series, access, parts)
     },
     holderError,
     passError: (form, _style, _status, error) => passError(form, error),

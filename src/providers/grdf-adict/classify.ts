@@ -20,13 +20,13 @@ export function serves(path: string): boolean {
   return path.startsWith(`${BASE}/`) || TOKEN_PATHS.includes(path)
 }
 
-export function classify({ method, path, query, contentType }: WireRequest, today: Day, bound: UpperBound): Classified<AdictForm> {
+export function classify({ method, path, query, contentType, view }: WireRequest, today: Day, bound: UpperBound): Classified<AdictForm> {
   if (TOKEN_PATHS.includes(path) && method === 'POST') return { is: 'token' }
   if (path === LIST_PATH) return classifyList({ method, query, contentType })
   const found = PATH.exec(path)?.groups
   const series = found?.['series'] as SeriesId | undefined
   if (method !== 'GET' || !found || !series) return { is: 'refused', reason: 'unknown_route', form: null }
-  const form: AdictForm = { series, point: found['point'] ?? '' }
+  const form: AdictForm = { series, point: found['point'] ?? '', ...(view && { view }) }
   const refuse = (flaw: Flaw): Classified<AdictForm> => ({ is: 'refused', reason: 'malformed', form, flaw })
   const meter = parsePce(form.point)
   if (!meter) return refuse('point_format')

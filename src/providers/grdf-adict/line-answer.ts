@@ -14,6 +14,8 @@ import { contains, countDays, intersect, parseInstant } from '../../domain/time.
 import type { DataKind, Step } from '../../domain/vocabulary.ts'
 import { isAtLeast } from '../../domain/vocabulary.ts'
 import type { Answer, Counts, Fed, HolderError, PartReader } from '../adapter.ts'
+import type { Measured } from '../senml.ts'
+import { qualityOf, SENML_TYPE, SenmlPack } from '../senml.ts'
 import { isFields, LINE, pick, plain } from './fields.ts'
 import type { Interval } from './gas-day.ts'
 import { intervalOf, startOfGasDay } from './gas-day.ts'
@@ -26,18 +28,19 @@ export const CONTENT_TYPE = 'application/x-ndjson'
 type Line = Readonly<Record<string, unknown>>
 type Why = Extract<Fed, { ok: false }>['why']
 
-export function lineAnswer(series: Lines, access: AccessRequest, parts: readonly Part[]): Answer {
+export function lineAnswer(series: Lines, access: AccessRequest, parts: readonly Part[], view?: 'senml'): Answer {
+  const pack = view && new SenmlPack(access)
   return {
-    contentType: CONTENT_TYPE,
+    contentType: view ? SENML_TYPE : CONTENT_TYPE,
     part(index) {
       const part = parts[index]
       if (!part?.period) throw new RangeError('no such part')
-      return new LinesPart(series, bareMeter(access.meter), part, part.period)
+      return new LinesPart(series, bareMeter(access.meter), part, part.period, pack)
     },
     skip() {
       // Nothing stands for a part without data: its days are simply missing.
     },
-    close: () => [],
+    close: () => pack?.close() ?? [],
   }
 }
 
@@ -48,6 +51,8 @@ class LinesPart implements PartReader {
   readonly #days: Period
   readonly #body = new Ndjson((line) => this.#take(line))
   readonly #granted: ReadonlySet<DataKind>
+  /** Where all holders are read alike. */
+  readonly #pack: SenmlPack | undefined
   #why: Why = 'unreadable'
   #out: string[] = []
   #readings = 0
@@ -57,7 +62,8 @@ class LinesPart implements PartReader {
   #last: string | null = null
   #said: HolderError | undefined
 
-  constructor(series: Lines, point: string, part: Part, days: Period) {
+  constructor(series: Lines, point: string, part: Part, days: Period, pack: SenmlPack | undefined) {
+    this.#pack = pack
     this.#series = series
     this.#point = point
     this.#part = part
@@ -130,12 +136,40 @@ class LinesPart implements PartReader {
   #deliver(line: Line, measured: Line): void {
     const tally = { kept: 0, dropped: 0 }
     const kept = pick(this.#withoutOtherDays(line), LINE[this.#series.inside], this.#granted, tally)
-    this.#out.push(`${JSON.stringify({ pce: { id_pce: this.#point }, ...kept, statut_restitution: null })}\n`)
+    const text = this.#pack
+      ? this.#inOneView(this.#pack, kept)
+      : `${JSON.stringify({ pce: { id_pce: this.#point }, ...kept, statut_restitution: null })}\n`
+    if (text === undefined) {
+      this.#dropped += 1
+      return
+    }
+    this.#out.push(text)
     this.#dropped += tally.dropped
     this.#readings += 1
     const start = String(measured[`date_debut_${this.#series.inside}`])
     this.#first ??= start
     this.#last = start
+  }
+
+  /** Energy and volumes of a line, each a record; undefined where it measures nothing. */
+  #inOneView(pack: SenmlPack, kept: Line | null | undefined): string | undefined {
+    const { inside } = this.#series
+    const measured = kept?.[inside]
+    if (!isFields(measured)) return undefined
+    const [from, until] = [`date_debut_${inside}`, `date_fin_${inside}`].map((name) => parseInstant(String(measured[name])))
+    if (from === undefined || until === undefined) return undefined
+    const mark = inside === 'consommation' ? 'conso' : 'injection'
+    const [qualified, state] = [measured[`type_qualif_${mark}`], measured[`statut_${mark}`]].map((word) =>
+      typeof word === 'string' ? word : undefined,
+    )
+    const records = QUANTITIES.flatMap(([name, quantity, unit]): Measured[] => {
+      const value = decimalOf(measured[name])
+      if (value === undefined) return []
+      return [
+        { quantity, unit, value, at: from, seconds: (until - from) / 1000, quality: qualityOf(qualified), mark: state && plain(state) },
+      ]
+    })
+    return records.length === 0 ? undefined : records.map((record) => pack.write(record)).join('')
   }
 
   /** Indexes read outside the granted days, or nobody knows when, are not in it. */
@@ -164,6 +198,18 @@ class LinesPart implements PartReader {
     this.#out = []
     return { ok: true, out }
   }
+}
+
+const QUANTITIES = [
+  ['energie', 'energy', 'kWh'],
+  ['volume_brut', 'volume', 'm³'],
+  ['volume_converti', 'volume_converted', 'm³'],
+] as const
+
+/** As JSON writes it, where that is a plain decimal. */
+function decimalOf(value: unknown): string | undefined {
+  const text = typeof value === 'number' ? String(value) : ''
+  return /^-?\d{1,15}(?:\.\d{1,9})?$/.test(text) ? text : undefined
 }
 
 /**

@@ -71,6 +71,7 @@ export interface AdictForm {
   readonly series: SeriesId | 'rights'
   /** As the client wrote it; what a refusal is about. */
   readonly point: string
+  readonly view?: 'senml'
   /** Of the list of rights: which are told. */
   readonly filters?: RightFilters
 }

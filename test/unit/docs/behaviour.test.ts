@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { SERVED_PATHS } from '../../../src/providers/enedis-data-connect/data-connect.ts'
 import { DEVICE_PREFIX, pathOf } from '../../../src/providers/enedis-data-connect/dialects.ts'
+import { QUALITIES, qualityOf, UNITS } from '../../../src/providers/senml.ts'
 import { SERIES_IDS } from '../../../src/providers/enedis-data-connect/series.ts'
 
 const repository = join(import.meta.dirname, '..', '..', '..')
@@ -30,4 +31,16 @@ test('the gate’s own headers are those that the code sends', () => {
   const code = files.map((path) => readFileSync(join(repository, 'src', path), 'utf8')).join('\n')
   const sent = new Set([...code.matchAll(/'(Audit-Entry|Ecluse-[A-Za-z-]+|Retry-After)'/g)].map((m) => m[1]))
   expect(firstColumn('Headers of the gate').toSorted()).toStrictEqual([...sent].toSorted())
+})
+
+test('the view for all: its units and qualities are those of the code', () => {
+  const section = text.slice(text.indexOf('## One view for all\n')).split('\n## ')[0] ?? ''
+  const units = [...section.matchAll(/^\| `([^`]+)` \| `([^`]+)` \| (\d+) \|$/gm)].map(([, native, unit, times]) => [native, unit, times])
+  expect(units).toStrictEqual(Object.entries(UNITS).map(([native, { unit, times }]) => [native, unit, String(times)]))
+  const qualities = [...section.matchAll(/^\| `([a-z]+)` \| ([^|0-9]+) \|$/gm)].map(([, quality, words = '']) => [quality, words])
+  const [, ...told] = qualities
+  expect(told.map(([quality]) => quality)).toStrictEqual([...QUALITIES])
+  for (const [quality, words = ''] of told.slice(0, -1)) {
+    for (const [, word] of words.matchAll(/`([^`]+)`/g)) expect([word, qualityOf(word)]).toStrictEqual([word, quality])
+  }
 })

@@ -29,6 +29,20 @@ test('a plain request is read as it stands', () => {
   })
 })
 
+test.each([
+  ['application/senml+json', true],
+  ['Application/SenML+JSON; q=1, application/json', true],
+  [' application/senml+json ,*/*', true],
+  ['application/json, application/senml+json', false],
+  ['*/*', false],
+  ['application/*', false],
+  ['application/senml+jsonp', false],
+  ['', false],
+])('Accept %j asks for the one view: %j', (accept, asked) => {
+  const read = withHeaders('Accept', accept)
+  expect(isFlaw(read) ? read : read.wire.view === 'senml').toBe(asked)
+})
+
 test.each<[string, Partial<RawRequest>, Flaw]>([
   ['the version', { httpVersion: '1.0' }, { status: 505, why: 'http_version' }],
   ['the version before the method', { httpVersion: '1.0', method: 'TRACE' }, { status: 505, why: 'http_version' }],
