@@ -43,7 +43,7 @@ export const pathOf = (example: string): string => PATHS[Object.keys(PATHS).find
 export function ask(
   path: string,
   body: string | Uint8Array,
-  over: { readonly contentType?: string; readonly soapAction?: string } = {},
+  over: { readonly contentType?: string; readonly soapAction?: string; readonly view?: 'senml' } = {},
   by = adapter,
 ) {
   const classified = by.classify({ method: 'POST', path, query: new Map(), contentType: 'text/xml; charset=utf-8', ...over }, TODAY)
@@ -81,8 +81,9 @@ export function through(
   bodies: readonly (string | Uint8Array)[],
   cuts: readonly number[] = [],
   by = adapter,
+  over: { readonly view?: 'senml' } = {},
 ): Read {
-  const { access, form } = accessOf(ask(path, request, {}, by))
+  const { access, form } = accessOf(ask(path, request, over, by))
   const answer = by.answer(form, access, parts)
   let out = ''
   let why: string | undefined
