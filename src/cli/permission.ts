@@ -1,7 +1,7 @@
 /** `ecluse permission import FILE | schema | list | show ID | mandate ID | withdraw ID | link ID | reconcile`. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize } from 'node:path'
-import { importJsonSchema } from '../permissions/import.ts'
+import { importJsonSchema } from '../permissions/import-schema.ts'
 import { documentsOf } from '../permissions/import-text.ts'
 import type { Reconciled } from '../reconcile.ts'
 import { INSTANCE_OPTIONS, withState } from './instance.ts'

@@ -1,7 +1,8 @@
 /** What an import may hold, and everything that is wrong with it told at once, with its line. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { importJsonSchema, parseImport } from '../../../src/permissions/import.ts'
+import { importJsonSchema } from '../../../src/permissions/import-schema.ts'
+import { parseImport } from '../../../src/permissions/import.ts'
 import { CSV_COLUMNS, documentsOf } from '../../../src/permissions/import-text.ts'
 import type { Tree } from '../../contract/given.ts'
 import { aContext, aLine, aTree, draftsOf, parse } from '../../contract/given.ts'
