@@ -2,7 +2,7 @@
 import type { ClientId } from './domain/permission.ts'
 import type { Purpose } from './domain/policy.ts'
 import type { Millis } from './domain/time.ts'
-import type { ActResult, PermissionRecord } from './permissions/registry.ts'
+import type { ActResult, PermissionRecord } from './permissions/record.ts'
 import { scopeHashOf } from './permissions/registry.ts'
 import { mandateForm } from './portal/mandate/form.ts'
 import type { Settings } from './settings/shape.ts'

@@ -6,7 +6,6 @@
  * On the first error of a commit, a file or an fsync it reports and does nothing more: the process ends, and the next
  * start recovers from what is on disk.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -22,7 +21,7 @@ import { erasureOn } from './evidence/erase.ts'
 import { operatorKeyOn } from './evidence/operator-key.ts'
 import { ownCallsOn } from './evidence/own-calls.ts'
 import { personEvidenceOn } from './evidence/person.ts'
-import { openNote, parseCheckpoint, signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
+import { signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
 import { packText } from './evidence/pack/manifest.ts'
 import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
@@ -42,10 +41,12 @@ import { doubtsOn } from './permissions/doubts.ts'
 import { ticketsOn } from './permissions/tickets.ts'
 import { tokensOn } from './permissions/tokens.ts'
 import { journalOf } from './storage/journal.ts'
-import { indexKeyCheck, keyStore } from './storage/keys.ts'
+import { keyStore } from './storage/keys.ts'
 import type { Procedures } from './storage/rpc.ts'
 import { serveCalls } from './storage/rpc.ts'
 import { openState } from './storage/sqlite.ts'
+import type { RecentCall } from './state-start.ts'
+import { checkCheckpoints, checkIndexKey, recentCalls } from './state-start.ts'
 import { subjectsOn } from './subjects.ts'
 
 export interface StateOptions {
@@ -74,16 +75,6 @@ interface ImportArgs {
   readonly now: Millis
 }
 
-export interface RecentCall {
-  readonly client: string
-  /** Of the data holder whose account it is. */
-  readonly provider: string
-  readonly account: string
-  readonly api: string
-  readonly rule: string
-  readonly at: number
-}
-
 /** What the owner tells once it is ready. */
 export interface StateReady {
   readonly origin: string
@@ -93,7 +84,6 @@ export interface StateReady {
   readonly recentCalls: readonly RecentCall[]
 }
 
-const HOUR_MS = 3_600_000
 const CLOCK_TOLERANCE_MS = 600_000
 const SEAL_ROWS = 128
 const SEAL_WAIT_MS = 15
@@ -140,14 +130,6 @@ function start(port: MessagePort, options: StateOptions): void {
     db.prepare("INSERT INTO meta (key, value) VALUES ('origin', ?)").run(wanted)
     return wanted
   }
-  /** With another index key every meter would be unknown and every request refused, without a word of why. */
-  function checkIndexKey(): void {
-    const check = indexKeyCheck(options.keys.index)
-    const row = db.prepare("SELECT value FROM meta WHERE key = 'index_check'").get()
-    if (row === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('index_check', ?)").run(check)
-    else if (row['value'] !== check)
-      throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
-  }
   function atomically(work: () => void): void {
     db.exec('BEGIN IMMEDIATE')
     work()
@@ -160,7 +142,7 @@ function start(port: MessagePort, options: StateOptions): void {
   /** What must be true before a request is taken. Throws with the sentence that the operator reads. */
   function recover(): number {
     const now = options.now as Millis
-    checkIndexKey()
+    checkIndexKey(db, options.keys.index)
     sealAll()
     const latest = db.prepare('SELECT n, at FROM entry ORDER BY n DESC LIMIT 1').get()
     if (latest && now < Number(latest['at']) - CLOCK_TOLERANCE_MS) {
@@ -168,7 +150,7 @@ function start(port: MessagePort, options: StateOptions): void {
         `the clock says ${rfc3339(now)}, the last entry was written at ${rfc3339(Number(latest['at']) as Millis)}: set the clock and start again`,
       )
     }
-    checkCheckpoints(latest ? Number(latest['n']) + 1 : 0)
+    checkCheckpoints({ db, log, origin, vkey, publisher, size: latest ? Number(latest['n']) + 1 : 0 })
     let interrupted = 0
     atomically(() => {
       if (!latest && journal.next === 0) {
@@ -188,31 +170,6 @@ function start(port: MessagePort, options: StateOptions): void {
     writeDurably(join(log, 'policy.txt'), Buffer.from(`log ${vkey}\nquorum none\n`), 0o644)
     publisher.publish()
     return interrupted
-  }
-
-  /** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. */
-  function checkCheckpoints(size: number): void {
-    const row = db.prepare('SELECT body FROM checkpoint WHERE only = 1').get()
-    const stored = row && readCheckpoint(String(row['body']), 'the checkpoint in ecluse.db')
-    const file = join(log, 'checkpoint')
-    const shown = existsSync(file) ? readCheckpoint(readFileSync(file, 'utf8'), `the file ${file}`) : undefined
-    if (shown && shown.size > (stored?.size ?? 0)) {
-      throw new Error(
-        `the log was shown with ${shown.size} entries and the database knows ${stored?.size ?? 0}: an older copy of ecluse.db was restored. Signing on would fork the log: restore the newer database, or start a new state folder and keep this one as evidence`,
-      )
-    }
-    if (stored && (stored.size > size || !publisher.root(stored.size).equals(stored.root))) {
-      throw new Error(
-        'the entries in ecluse.db are not those of its signed checkpoint: the database was changed or is damaged. Restore it from a backup; keep this folder as evidence',
-      )
-    }
-  }
-  function readCheckpoint(text: string, where: string): { readonly size: number; readonly root: Buffer } {
-    const note = openNote(text, [vkey])
-    const checkpoint = note.ok ? parseCheckpoint(note.text) : undefined
-    if (!checkpoint || checkpoint.origin !== origin)
-      throw new Error(`${where} does not carry this instance's signature: the signing key is another one, or it was changed`)
-    return { size: checkpoint.size, root: Buffer.from(checkpoint.root) }
   }
 
   const procedures = {
@@ -434,32 +391,9 @@ function start(port: MessagePort, options: StateOptions): void {
       gauges: (commitMs) => ({ journalRows: journal.next - sealedUpTo, entries: sealedUpTo, commitMs }),
     },
   )
-  port.postMessage({ ready: { origin, vkey, interrupted, recentCalls: recentCalls(options.quotasOfADay ?? []) } satisfies StateReady })
-
-  function recentCalls(byDay: readonly string[]): readonly RecentCall[] {
-    const calls: RecentCall[] = []
-    const hourAgo = options.now - HOUR_MS
-    const since = byDay.length > 0 ? options.now - 24 * HOUR_MS : hourAgo
-    // Of older entries, those that count; the others are not even read.
-    const marks = byDay.map((provider) => Buffer.from(`"dso":"${provider}/`))
-    for (const row of db.prepare('SELECT at, bytes FROM entry ORDER BY n DESC').iterate()) {
-      const at = Number(row['at'])
-      if (at < since) break
-      const bytes = Buffer.from(row['bytes'] as Uint8Array)
-      if (at < hourAgo && !marks.some((mark) => bytes.includes(mark))) continue
-      const entry = JSON.parse(bytes.toString()) as {
-        readonly t: string
-        readonly client?: string
-        readonly dso: string
-        readonly api: string
-        readonly dec?: { readonly rules: readonly string[] }
-      }
-      if (entry.t !== 'access.intent' && entry.t !== 'admin.intent') continue
-      const [provider = '', account = ''] = entry.dso.split('/')
-      calls.push({ client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })
-    }
-    return calls
-  }
+  port.postMessage({
+    ready: { origin, vkey, interrupted, recentCalls: recentCalls(db, options.now, options.quotasOfADay ?? []) } satisfies StateReady,
+  })
 }
 
 /** SQLite's errors and the system's carry a number; a sentence of ours says itself what is wrong. */

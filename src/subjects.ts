@@ -7,7 +7,8 @@ import type { MeterId } from './domain/meter.ts'
 import type { PermissionId } from './domain/permission.ts'
 import type { Millis } from './domain/time.ts'
 import type { Erasure } from './evidence/erase.ts'
-import type { ActDetails, ActResult, Registry } from './permissions/registry.ts'
+import type { ActDetails, ActResult } from './permissions/record.ts'
+import type { Registry } from './permissions/registry.ts'
 import { Refused } from './storage/rpc.ts'
 
 interface Asked {

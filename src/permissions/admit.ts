@@ -10,7 +10,8 @@ import type { Attachments } from './attachments.ts'
 import { MAX_BYTES } from './attachments.ts'
 import type { Draft } from './import.ts'
 import type { ImportMistake } from './import-text.ts'
-import type { ActDetails, ActResult, Registry } from './registry.ts'
+import type { ActDetails, ActResult } from './record.ts'
+import type { Registry } from './registry.ts'
 import type { Rights } from './rights.ts'
 
 export type Admitted =

@@ -10,7 +10,8 @@ import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
 import type { ActType } from '../domain/vocabulary.ts'
 import { Refused } from '../storage/rpc.ts'
-import type { ActDetails, ActResult, PermissionRecord, PermissionSummary, Registry } from './registry.ts'
+import type { ActDetails, ActResult, PermissionRecord, PermissionSummary } from './record.ts'
+import type { Registry } from './registry.ts'
 import type { Tokens, TokenSummary } from './tokens.ts'
 
 export interface ClientOnRecord {

@@ -16,7 +16,8 @@ import { parisDay, startOfDay } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
 import { indexToken } from '../storage/keys.ts'
 import type { Attachments, NewAttachment } from './attachments.ts'
-import type { ActDetails, ActResult, PermissionContent, Registry } from './registry.ts'
+import type { ActDetails, ActResult, PermissionContent } from './record.ts'
+import type { Registry } from './registry.ts'
 
 export interface Share {
   readonly account: AccountId

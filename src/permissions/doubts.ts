@@ -7,7 +7,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
-import type { ActResult, Registry } from './registry.ts'
+import type { ActResult } from './record.ts'
+import type { Registry } from './registry.ts'
 
 export interface Doubts {
   refused(args: { readonly permission: PermissionId; readonly code: string; readonly now: Millis; readonly calledInHour: number }): {

@@ -17,7 +17,7 @@ import type { Given } from './import-schema.ts'
 import { permissionSchema } from './import-schema.ts'
 import type { ImportMistake } from './import-text.ts'
 import { readImport } from './import-text.ts'
-import type { PermissionContent } from './registry.ts'
+import type { PermissionContent } from './record.ts'
 import type { HeldRight } from './rights.ts'
 
 export interface Draft {

@@ -16,7 +16,8 @@ import { addDays, parisDay, period, startOfDay } from '../domain/time.ts'
 import type { EndReason, SuspendCause } from '../domain/vocabulary.ts'
 import { isDated } from '../domain/vocabulary.ts'
 import type { Journal } from '../storage/journal.ts'
-import type { ActDetails, ActResult, PermissionContent, Registry } from './registry.ts'
+import type { ActDetails, ActResult, PermissionContent } from './record.ts'
+import type { Registry } from './registry.ts'
 
 export interface Compared {
   readonly acts: readonly ActResult[]

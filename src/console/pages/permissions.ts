@@ -2,7 +2,7 @@
 import type { Day } from '../../domain/time.ts'
 import { addDays } from '../../domain/time.ts'
 import { STATUSES } from '../../domain/vocabulary.ts'
-import type { PermissionContent } from '../../permissions/registry.ts'
+import type { PermissionContent } from '../../permissions/record.ts'
 import type { PermissionAt } from '../../permissions/browse.ts'
 import type { Content, Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'

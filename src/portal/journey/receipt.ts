@@ -12,7 +12,7 @@ import type { PermissionId } from '../../domain/permission.ts'
 import type { Purpose } from '../../domain/policy.ts'
 import type { Millis } from '../../domain/time.ts'
 import { rfc3339 } from '../../domain/time.ts'
-import type { PermissionContent } from '../../permissions/registry.ts'
+import type { PermissionContent } from '../../permissions/record.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
 import type { PortalSettings } from '../ports.ts'
 

@@ -10,7 +10,7 @@ import type { Day, Millis } from '../../domain/time.ts'
 import { addDays, countDays, parisDay, parseDay, period } from '../../domain/time.ts'
 import type { Recurrence, Step } from '../../domain/vocabulary.ts'
 import { DIRECTIONS, isAtLeast, RECURRENCES, STEPS } from '../../domain/vocabulary.ts'
-import type { PermissionRecord } from '../../permissions/registry.ts'
+import type { PermissionRecord } from '../../permissions/record.ts'
 import type { AskedLine, AskLine, OAuthClient, PurposeCode } from './ports.ts'
 
 export type Detail = { readonly type: string } & { readonly [field: string]: unknown }

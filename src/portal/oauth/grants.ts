@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { bareMeter } from '../../domain/meter.ts'
-import type { PermissionRecord } from '../../permissions/registry.ts'
+import type { PermissionRecord } from '../../permissions/record.ts'
 import type { ClientId, Given, OAuthParts, PermissionId } from './ports.ts'
 
 /** Longest life of a refresh token that the settings allow, and a day. */

@@ -4,7 +4,7 @@
  */
 import type { ClientId, PermissionId, PurposeCode } from '../../domain/permission.ts'
 import type { Millis } from '../../domain/time.ts'
-import type { PermissionRecord, PermissionSummary } from '../../permissions/registry.ts'
+import type { PermissionRecord, PermissionSummary } from '../../permissions/record.ts'
 import type { Tickets } from '../../permissions/tickets.ts'
 import type { Identity, Tokens } from '../../permissions/tokens.ts'
 import type { Logger } from '../../runtime/logger.ts'

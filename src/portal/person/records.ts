@@ -4,7 +4,7 @@
  */
 import type { ClientId, PermissionId } from '../../domain/permission.ts'
 import type { AccessPage } from '../../evidence/person.ts'
-import type { PermissionContent, PermissionRecord } from '../../permissions/registry.ts'
+import type { PermissionContent, PermissionRecord } from '../../permissions/record.ts'
 import type { ClientSettings } from '../../settings/shape.ts'
 import type { PortalParts } from '../ports.ts'
 import type { Person } from '../visit.ts'

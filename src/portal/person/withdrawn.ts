@@ -3,7 +3,7 @@
  * Pure. Sources: GDPR article 7(3); consent model § 3.8, closing tasks (`by_subject_only`).
  */
 import type { Millis } from '../../domain/time.ts'
-import type { PermissionRecord } from '../../permissions/registry.ts'
+import type { PermissionRecord } from '../../permissions/record.ts'
 import type { Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import type { Language, Said } from '../../web/language.ts'

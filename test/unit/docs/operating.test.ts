@@ -147,6 +147,7 @@ test('the unit gives the gate the time that its drain and grace take, and reload
 test('sentences that it quotes are sentences of the code', () => {
   const code = [
     'src/state.ts',
+    'src/state-start.ts',
     'src/main.ts',
     'src/storage/sqlite.ts',
     'src/storage/keys.ts',

@@ -6,7 +6,7 @@ import type { SharedService } from '../../../src/domain/share.ts'
 import { day } from '../../../src/domain/time.ts'
 import type { Standing, Verdict } from '../../../src/permissions/reconcile.ts'
 import { judge } from '../../../src/permissions/reconcile.ts'
-import type { PermissionContent } from '../../../src/permissions/registry.ts'
+import type { PermissionContent } from '../../../src/permissions/record.ts'
 import { aLine, aPermission, at, days, METER, NOW } from '../../given.ts'
 
 const lines = [

@@ -7,7 +7,7 @@ import type { Millis } from '../../../src/domain/time.ts'
 import { day } from '../../../src/domain/time.ts'
 import type { GasStanding } from '../../../src/permissions/right-acts.ts'
 import { judgeGas } from '../../../src/permissions/right-acts.ts'
-import type { PermissionContent } from '../../../src/permissions/registry.ts'
+import type { PermissionContent } from '../../../src/permissions/record.ts'
 import { aLine, aPermission, at, days } from '../../given.ts'
 
 const NOW = at('2026-11-26T09:00:00Z')

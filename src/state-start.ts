@@ -1,0 +1,91 @@
+/** What must be true of the state folder before a request is taken, and what is known of the calls before this start. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { openNote, parseCheckpoint } from './evidence/log/note.ts'
+import type { Publisher } from './evidence/publish.ts'
+import { indexKeyCheck } from './storage/keys.ts'
+
+const HOUR_MS = 3_600_000
+
+/** With another index key every meter would be unknown and every request refused, without a word of why. */
+export function checkIndexKey(db: DatabaseSync, index: Uint8Array): void {
+  const check = indexKeyCheck(index)
+  const row = db.prepare("SELECT value FROM meta WHERE key = 'index_check'").get()
+  if (row === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('index_check', ?)").run(check)
+  else if (row['value'] !== check)
+    throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
+}
+
+interface Log {
+  readonly db: DatabaseSync
+  /** Its folder. */
+  readonly log: string
+  readonly origin: string
+  readonly vkey: string
+  readonly publisher: Publisher
+  /** Entries that are stored. */
+  readonly size: number
+}
+
+/** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. */
+export function checkCheckpoints({ db, log, origin, vkey, publisher, size }: Log): void {
+  const row = db.prepare('SELECT body FROM checkpoint WHERE only = 1').get()
+  const stored = row && readCheckpoint(String(row['body']), 'the checkpoint in ecluse.db')
+  const file = join(log, 'checkpoint')
+  const shown = existsSync(file) ? readCheckpoint(readFileSync(file, 'utf8'), `the file ${file}`) : undefined
+  if (shown && shown.size > (stored?.size ?? 0)) {
+    throw new Error(
+      `the log was shown with ${shown.size} entries and the database knows ${stored?.size ?? 0}: an older copy of ecluse.db was restored. Signing on would fork the log: restore the newer database, or start a new state folder and keep this one as evidence`,
+    )
+  }
+  if (stored && (stored.size > size || !publisher.root(stored.size).equals(stored.root))) {
+    throw new Error(
+      'the entries in ecluse.db are not those of its signed checkpoint: the database was changed or is damaged. Restore it from a backup; keep this folder as evidence',
+    )
+  }
+
+  function readCheckpoint(text: string, where: string): { readonly size: number; readonly root: Buffer } {
+    const note = openNote(text, [vkey])
+    const checkpoint = note.ok ? parseCheckpoint(note.text) : undefined
+    if (!checkpoint || checkpoint.origin !== origin)
+      throw new Error(`${where} does not carry this instance's signature: the signing key is another one, or it was changed`)
+    return { size: checkpoint.size, root: Buffer.from(checkpoint.root) }
+  }
+}
+
+export interface RecentCall {
+  readonly client: string
+  /** Of the data holder whose account it is. */
+  readonly provider: string
+  readonly account: string
+  readonly api: string
+  readonly rule: string
+  readonly at: number
+}
+
+/** @param byDay data holders whose calls of a day count; of the others those of an hour do */
+export function recentCalls(db: DatabaseSync, now: number, byDay: readonly string[]): readonly RecentCall[] {
+  const calls: RecentCall[] = []
+  const hourAgo = now - HOUR_MS
+  const since = byDay.length > 0 ? now - 24 * HOUR_MS : hourAgo
+  // Of older entries, those that count; the others are not even read.
+  const marks = byDay.map((provider) => Buffer.from(`"dso":"${provider}/`))
+  for (const row of db.prepare('SELECT at, bytes FROM entry ORDER BY n DESC').iterate()) {
+    const at = Number(row['at'])
+    if (at < since) break
+    const bytes = Buffer.from(row['bytes'] as Uint8Array)
+    if (at < hourAgo && !marks.some((mark) => bytes.includes(mark))) continue
+    const entry = JSON.parse(bytes.toString()) as {
+      readonly t: string
+      readonly client?: string
+      readonly dso: string
+      readonly api: string
+      readonly dec?: { readonly rules: readonly string[] }
+    }
+    if (entry.t !== 'access.intent' && entry.t !== 'admin.intent') continue
+    const [provider = '', account = ''] = entry.dso.split('/')
+    calls.push({ client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })
+  }
+  return calls
+}
