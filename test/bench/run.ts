@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- --short] [--permissions N] [--only NAMES]`: what the gate costs, against what else could stand in its
- * place, in one run on one machine. Rounds are interleaved (A B C A B C) and medians told, with ratios beside every figure: only
- * rows of one run compare. CPU is that of all threads of the subject and its children, over the requests answered.
+ * place, in one run on one machine. Rounds are interleaved (A B C A B C) and medians told, with ratios beside every figure:
+ * only rows of one run compare. CPU is that of all threads of the subject and its children, over the requests answered.
  *
  * The subject has one core, load and data holder the other. Claims of latency come from the open loop only. Nothing
  * here asserts a time.
