@@ -62,9 +62,15 @@ export function seriesOf(id: SeriesId): Series {
   return SERIES[id]
 }
 
+/** Parts of the contract data, as `filtre` names them and in the order in which GRDF is asked for them. */
+export const FILTERS = ['car', 'cja', 'profil_type_actuel', 'tarif_acheminement', 'date_mes'] as const
+export type Filter = (typeof FILTERS)[number]
+
 /** What a client asked for, as far as its answer depends on it. */
 export interface AdictForm {
   readonly series: SeriesId
   /** As the client wrote it; what a refusal is about. */
   readonly point: string
+  /** Of contract data, the parts that are wanted, in the order of `FILTERS`; absent, all. */
+  readonly filters?: readonly Filter[]
 }
