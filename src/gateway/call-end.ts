@@ -45,7 +45,7 @@ export async function conclude(run: Run, ended: Ended): Promise<Done> {
   if (result.is === 'broken') return broken(result.why)
   const said = saidBy(run, result, reader)
   if (said) return holderSaid(run, ended, result.is === 'error' ? result.status : 200, said)
-  if (reader.counts.readings === 0 && part.period !== null) {
+  if (reader.counts.readings === 0) {
     run.onlyTooFine &&= reader.allTooFine
     if (last && run.onlyTooFine) return { is: 'refuse', reason: 'step_too_fine' }
     return emptyPart(run, part, last)

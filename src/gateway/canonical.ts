@@ -3,7 +3,8 @@
  * nothing of the client's target or headers is copied further. Pure.
  *
  * Attacks it ends: request smuggling, path and query confusion, duplicate and underscore headers, absolute-form
- * targets, bodies on GET. Source: RFC 9112 §§ 3, 6; node:http accepts several of these by itself.
+ * targets, bodies on GET. A parameter stands once, save those of which the adapter reads a list. Source: RFC 9112 §§ 3, 6;
+ * node:http accepts several of these by itself.
  */
 import type { WireRequest } from '../providers/adapter.ts'
 
@@ -47,16 +48,18 @@ const MOST_HEADERS = 100
 const HOST = /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$/
 /** Where a browser comes back from Enedis, which separates several meters by semicolons. */
 const LISTS_METERS = '/consent/callback'
+const ONCE: ReadonlySet<string> = new Set()
 const METHODS = new Set(['GET', 'POST', 'OPTIONS'])
 const NEVER = new Set(['HEAD', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT'])
 
-export function canonicalOf(request: RawRequest, maxTarget: number): Canonical | Flaw {
+/** @param repeats parameters that may stand more than once: they are given as lists, and nowhere else */
+export function canonicalOf(request: RawRequest, maxTarget: number, repeats: ReadonlySet<string> = ONCE): Canonical | Flaw {
   if (request.httpVersion !== '1.1') return { status: 505, why: 'http_version' }
   if (!METHODS.has(request.method)) return { status: NEVER.has(request.method) ? 405 : 501, why: 'method' }
   const headers = headersOf(request.rawHeaders)
   if ('status' in headers) return headers
   if (request.target.length > maxTarget) return { status: 414, why: 'target_length' }
-  const target = targetOf(request.target)
+  const target = targetOf(request.target, repeats)
   if ('status' in target) return target
 
   const length = headers.get('content-length')
@@ -75,6 +78,7 @@ export function canonicalOf(request: RawRequest, maxTarget: number): Canonical |
       method: request.method,
       path: target.path,
       query: target.query,
+      ...(target.lists.size > 0 && { lists: target.lists }),
       ...oneOf('contentType', headers.get('content-type')),
       ...oneOf('soapAction', headers.get('soapaction')),
       ...(wantsOneView(headers.get('accept')) && { view: 'senml' as const }),
@@ -114,27 +118,35 @@ function headersOf(raw: readonly string[]): Map<string, string> | Flaw {
   return headers
 }
 
-function targetOf(target: string): { readonly path: string; readonly query: ReadonlyMap<string, string> } | Flaw {
+interface Target {
+  readonly path: string
+  readonly query: ReadonlyMap<string, string>
+  readonly lists: ReadonlyMap<string, readonly string[]>
+}
+function targetOf(target: string, repeats: ReadonlySet<string>): Target | Flaw {
   // Origin-form only; printable ASCII; no fragment or backslash. Percent signs may stand in values alone.
   if (!/^\/[A-Za-z0-9_./-]*(\?[A-Za-z0-9_.~!$'()*,:;@%&=+/?-]*)?$/.test(target)) return { status: 400, why: 'target' }
   const mark = target.indexOf('?')
   const path = mark < 0 ? target : target.slice(0, mark)
   if (path.includes('//') || /(^|\/)\.\.?(\/|$)/.test(path)) return { status: 400, why: 'target' }
   const query = new Map<string, string>()
-  if (mark < 0) return { path, query }
+  const lists = new Map<string, string[]>()
+  if (mark < 0) return { path, query, lists }
   // Some next hop would take it for a separator of parameters.
   if (target.includes(';') && path !== LISTS_METERS) return { status: 400, why: 'target' }
   for (const pair of target.slice(mark + 1).split('&')) {
     const eq = pair.indexOf('=')
     const name = eq < 0 ? '' : pair.slice(0, eq)
     if (!/^[A-Za-z0-9_]+$/.test(name)) return { status: 400, why: 'query' }
-    // Refused even when equal: which of two counts differs from one server to the next.
-    if (query.has(name)) return { status: 400, why: 'parameter_twice' }
     const value = decodeOnce(pair.slice(eq + 1))
     if (value === undefined) return { status: 400, why: 'query' }
-    query.set(name, value)
+    const list = lists.get(name) ?? []
+    // Refused even when equal: which of two counts differs from one server to the next. In a list all count, each once.
+    if (query.has(name) || list.includes(value)) return { status: 400, why: 'parameter_twice' }
+    if (repeats.has(name)) lists.set(name, [...list, value])
+    else query.set(name, value)
   }
-  return { path, query }
+  return { path, query, lists }
 }
 
 function decodeOnce(text: string): string | undefined {

@@ -102,7 +102,7 @@ export function connectTo(origin: string, { timeouts, ca, refusesAddress }: Hold
   }
 }
 
-/** A certificate that was replaced is shown from the next connection on; those that are open live a minute at most. */
+/** A certificate that was replaced is shown from the next connection on; one that is open ends a minute after its last call at most. */
 function withCertificate(
   options: buildConnector.BuildOptions,
   files: NonNullable<HolderSettings['clientCertificate']>,

@@ -56,13 +56,14 @@ const MOST_DECISIONS = 4
 
 export async function handle(gate: Gate, message: IncomingMessage, res: ServerResponse): Promise<void> {
   const live = gate.live()
-  const canonical = canonicalOf(
-    { method: message.method ?? '', target: message.url ?? '', httpVersion: message.httpVersion, rawHeaders: message.rawHeaders },
-    gate.maxTarget,
-  )
   const { path, token } = withoutToken((message.url ?? '').split('?', 1)[0] ?? '')
   const route = gate.routeOf(path)
   const { adapter } = route
+  const canonical = canonicalOf(
+    { method: message.method ?? '', target: message.url ?? '', httpVersion: message.httpVersion, rawHeaders: message.rawHeaders },
+    gate.maxTarget,
+    adapter.repeats?.(path),
+  )
   const strange = (status: number, reason: Reason, form: unknown): void => refuseStranger(gate, message, res, status, reason, form, adapter)
   if ('status' in canonical) return strange(canonical.status, 'malformed', null)
   if (gate.people?.serves(canonical.wire.path)) return gate.people.handle(message, res)

@@ -16,7 +16,10 @@ import type { ProofState, RightState } from '../domain/vocabulary.ts'
 export interface WireRequest {
   readonly method: string
   readonly path: string
+  /** Parameters that may stand once. */
   readonly query: ReadonlyMap<string, string>
+  /** Those that `repeats` names: all values as they came, no two alike. Absent where there is none. */
+  readonly lists?: ReadonlyMap<string, readonly string[]>
   readonly contentType?: string
   readonly soapAction?: string
   /** Measures of any data holder in one form, asked for by `Accept`; absent: in the form of the path. */
@@ -266,6 +269,8 @@ export interface ProviderAdapter<Form> {
   readonly id: AccessRequest['provider']
   /** Whether a path is of this interface, open or not. */
   serves(path: string): boolean
+  /** Parameters of a path that may stand more than once, each time with another value. Absent: no parameter may. */
+  repeats?(path: string): ReadonlySet<string>
   classify(request: WireRequest, today: Day): Classified<Form>
   rewrite(form: Form, access: AccessRequest, part: Part, under: Under): OutgoingCall
   /** Not translatable between the client's dialect and the holder's: refused before anything is decided. */

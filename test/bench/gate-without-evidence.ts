@@ -3,41 +3,36 @@
  * intent and an outcome resolve at once. What it costs more than the bare proxy is identifying, deciding, filtering;
  * what `ecluse serve` costs more than this is evidence.
  *
- * `node gate-without-evidence.ts HOLDER_URL TOKEN CONFIG < PERMISSIONS`; prints its port as a line of JSON. PERMISSIONS:
- * the text of an import.
+ * `node gate-without-evidence.ts TOKEN CONFIG < PERMISSIONS`; prints its port as a line of JSON. PERMISSIONS: the text of
+ * an import.
  */
 import { randomUUID } from 'node:crypto'
 import { text } from 'node:stream/consumers'
-import type { AccountId, ClientId, PermissionId } from '../../src/domain/permission.ts'
+import type { ClientId, PermissionId } from '../../src/domain/permission.ts'
 import type { MeterId } from '../../src/domain/meter.ts'
 import type { Millis } from '../../src/domain/time.ts'
-import { applicationToken } from '../../src/gateway/application-token.ts'
-import { holderAt } from '../../src/gateway/holder.ts'
 import { listen } from '../../src/gateway/listener.ts'
 import { decisionWatch } from '../../src/gateway/decision-watch.ts'
 import { handle } from '../../src/gateway/pipeline.ts'
-import type { Gate, Live, ProviderRoute } from '../../src/gateway/ports.ts'
-import { quotaOf } from '../../src/gateway/quota.ts'
+import type { Gate, Live } from '../../src/gateway/ports.ts'
 import { refusalBudget } from '../../src/gateway/refusals.ts'
 import { underWay } from '../../src/gateway/under-way.ts'
+import { dataHoldersOf } from '../../src/holders.ts'
 import { parseImport } from '../../src/permissions/import.ts'
 import { meterTokenOf, scopeHashOf } from '../../src/permissions/registry.ts'
 import type { Identity } from '../../src/permissions/tokens.ts'
 import { tokenHash } from '../../src/permissions/tokens.ts'
-import type { ProviderAdapter } from '../../src/providers/adapter.ts'
-import { dataConnect } from '../../src/providers/enedis-data-connect/data-connect.ts'
+import { routesOf } from '../../src/routes.ts'
 import { loggerTo } from '../../src/runtime/logger.ts'
 import { metricsOf } from '../../src/runtime/metrics.ts'
 import { placesBehind } from '../../src/runtime/place.ts'
 import { readSettings } from '../../src/settings/settings.ts'
 
-const [, , holderUrl = '', token = '', config = ''] = process.argv
+const [, , token = '', config = ''] = process.argv
 const accepted = await readSettings(config, process.env)
 if (!accepted.ok) throw new Error(JSON.stringify(accepted.mistakes))
 const { settings } = accepted
-const dc = settings.providers['enedis-data-connect']
 const log = loggerTo('error', 'bench', process.stderr)
-const account = dc.accounts[0]?.id ?? ('' as AccountId)
 const live: Live = {
   policy: accepted.policy,
   policyHash: accepted.policyHash,
@@ -49,7 +44,7 @@ const imported = parseImport(await text(process.stdin), {
   unverified: true,
   policy: accepted.policy,
   clients: new Map(settings.clients.map((c) => [c.id, c.purpose])),
-  accounts: new Set(dc.accounts.map((a) => `enedis-data-connect/${a.id}`)),
+  accounts: new Set(dataHoldersOf(settings).flatMap(([id, { accounts }]) => accounts.map((account) => `${id}/${account.id}`))),
 })
 if (!imported.ok) throw new Error(JSON.stringify(imported.mistakes))
 const views = new Map(
@@ -85,19 +80,7 @@ const identities = new Map([[tokenHash(token).toString('base64'), identity]])
 const meterTokens = new Map<MeterId, Buffer>()
 let entries = 0
 const metrics = metricsOf()
-const called = { ...dc, url: holderUrl, ca: undefined }
-const application = { id: account, clientId: 'application', secret: 'bench' }
-const applicationTokens = applicationToken(application, called, { url: `${holderUrl}/oauth2/v3/token` }, () => performance.now(), log)
-const route: ProviderRoute = {
-  id: 'enedis-data-connect',
-  adapter: dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>,
-  holders: new Map([[account, holderAt(account, called, applicationTokens)]]),
-  quota: quotaOf(
-    () => ({ perSecond: 10_000, most: 10_000_000, windowMs: 3_600_000 }),
-    () => Date.now(),
-    20_000,
-  ),
-}
+const routes = await routesOf(settings, process.env, log)
 const gate: Gate = {
   placeOf: placesBehind([]),
   live: () => live,
@@ -121,7 +104,7 @@ const gate: Gate = {
     heldShares: () => Promise.resolve([]),
     holderRefused: () => Promise.resolve(),
   },
-  routeOf: () => route,
+  routeOf: routes.of,
   refusals: refusalBudget(),
   underWay: underWay(),
   metrics,

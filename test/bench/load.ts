@@ -7,9 +7,14 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** A request: a GET of the target, or a POST where there is a body. */
+export interface Ask {
+  readonly target: string
+  readonly post?: { readonly headers: Readonly<Record<string, string>>; readonly body: string }
+}
 export interface Target {
   readonly port: number
-  readonly paths: readonly string[]
+  readonly asks: readonly Ask[]
   readonly token: string
 }
 export type Order =
@@ -134,8 +139,14 @@ function told(waits: readonly number[], failures: number, started: number, bytes
   return { requests: waits.length, failures, seconds, p50: at(0.5), p99: at(0.99), bytes }
 }
 
-function requestsOf({ paths, token }: Target): () => string {
-  const requests = paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+function requestsOf({ asks, token }: Target): () => string {
+  const requests = asks.map(({ target, post }) => {
+    const sent = post ? { ...post.headers, 'Content-Length': String(Buffer.byteLength(post.body)) } : {}
+    const headers = Object.entries({ Host: 'gate', Authorization: `Bearer ${token}`, ...sent }).map(
+      ([name, value]) => `${name}: ${value}\r\n`,
+    )
+    return `${post ? 'POST' : 'GET'} ${target} HTTP/1.1\r\n${headers.join('')}\r\n${post?.body ?? ''}`
+  })
   let i = 0
   return () => requests[(i += 1) % requests.length] ?? ''
 }

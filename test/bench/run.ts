@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- --short] [--permissions N]`: what the gate costs, against what else could stand in its place, in
- * one run on one machine. Rounds are interleaved (A B C A B C) and medians told, with ratios beside every figure: only
- * rows of one run compare. CPU is that of all threads of the subject and its children, over the requests answered.
+ * `npm run bench [-- --short] [--permissions N] [--only NAMES]`: what the gate costs, against what else could stand in its
+ * place, in one run on one machine. Rounds are interleaved (A B C A B C) and medians told, with ratios beside every figure:
+ * only rows of one run compare. CPU is that of all threads of the subject and its children, over the requests answered.
  *
  * The subject has one core, load and data holder the other. Claims of latency come from the open loop only. Nothing
  * here asserts a time.
@@ -13,7 +13,8 @@ import { cpuMicros, loadProcess, memoryOf, printed } from './processes.ts'
 import type { Pieces } from './pieces.ts'
 import type { Subject } from './subjects.ts'
 import { holder, subjects } from './subjects.ts'
-import { kilobyte, LONG_BYTES, longCurveTarget, weekOfCurve } from './traffic.ts'
+import type { Traffic } from './traffic.ts'
+import { LARGE, LONG_BYTES, LONG_CURVE, SMALL } from './traffic.ts'
 import type { Told } from './load.ts'
 
 const { values: options } = parseArgs({
@@ -23,8 +24,9 @@ const size = options.short
   ? { warm: 3, warmRequests: 10_000, rounds: 3, seconds: 2, open: 4, readers: 4, permissions: 5_000, entries: 5_000 }
   : { warm: 4, warmRequests: 30_000, rounds: 7, seconds: 5, open: 10, readers: 12, permissions: 100_000, entries: 30_000 }
 const CONNECTIONS = 64
-const kilobytes = kilobyte()
-const wanted = (section: string): boolean => options.only === undefined || options.only.split(',').includes(section)
+/** Sections (`small`, `curve`, `open`, `slow`, `pieces`), and `gas` or `soap` for the rows of either; absent, all. */
+const only = options.only?.split(',')
+const wanted = (section: string): boolean => only?.includes(section) ?? true
 
 const say = (line = ''): void => void process.stdout.write(`${line}\n`)
 const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN
@@ -58,49 +60,86 @@ async function servers(): Promise<void> {
     stop: () => Promise.resolve(),
   }
 
-  if (wanted('small')) await closed(load, all, direct, 'Answers of 1 KB, keep-alive, closed loop', kilobytes)
-  if (wanted('curve')) await closed(load, all, direct, 'A curve of 60 KB, keep-alive, closed loop', weekOfCurve())
+  const rows = (section: string, traffics: readonly Traffic[]): readonly Traffic[] => {
+    const [first, ...others] = traffics
+    const named = wanted(section) ? others : others.filter(({ of }) => wanted(of))
+    return first && (wanted(section) || named.length > 0) ? [first, ...named] : []
+  }
+  await closed(load, all, direct, 'Answers of 1 KB', rows('small', SMALL), size.warmRequests)
+  await closed(load, all, direct, 'Answers of 60 KB', rows('curve', LARGE), size.warmRequests / 10)
   if (wanted('open')) for (const rate of [500, 2000]) await open(load, all, direct, rate)
   if (wanted('slow')) await slow(load, all)
 }
 
-async function closed(load: Load, all: readonly Subject[], direct: Subject, title: string, paths: readonly string[]): Promise<void> {
-  const micros = new Map<Subject, number[]>()
-  const rates = new Map<Subject, number[]>()
-  let failures = 0
-  const run = (subject: Subject, seconds: number): Promise<Told> =>
-    load.order({ is: 'closed', target: { port: subject.port, paths, token: subject.token }, connections: CONNECTIONS, seconds })
-  const enough = paths === kilobytes ? size.warmRequests : size.warmRequests / 10
-  for (const subject of all) await warmed(enough, (seconds) => run(subject, seconds))
+/**
+ * Every traffic with every subject in each round. The same subject never has two in a row: what one left to be sealed is
+ * sealed while others are measured.
+ */
+async function closed(
+  load: Load,
+  all: readonly Subject[],
+  direct: Subject,
+  title: string,
+  traffics: readonly Traffic[],
+  enough: number,
+): Promise<void> {
+  if (traffics.length === 0) return
+  const runs: Run[] = []
+  const run = (subject: Subject, { asks }: Traffic, seconds: number): Promise<Told> =>
+    load.order({ is: 'closed', target: { port: subject.port, asks, token: subject.token }, connections: CONNECTIONS, seconds })
+  for (const subject of all) for (const traffic of traffics) await warmed(enough, (seconds) => run(subject, traffic, seconds))
   for (let round = 0; round < size.rounds; round += 1) {
-    for (const subject of [direct, ...all]) {
-      const before = subject.pid === 0 ? 0 : cpuMicros(subject.pid)
-      const told = await run(subject, size.seconds)
-      const used = subject.pid === 0 ? 0 : cpuMicros(subject.pid) - before
-      failures += told.failures
-      micros.set(subject, [...(micros.get(subject) ?? []), used / told.requests])
-      rates.set(subject, [...(rates.get(subject) ?? []), told.requests / told.seconds])
+    for (const traffic of traffics) {
+      for (const subject of [direct, ...all]) {
+        const before = subject.pid === 0 ? 0 : cpuMicros(subject.pid)
+        const told = await run(subject, traffic, size.seconds)
+        const used = subject.pid === 0 ? 0 : cpuMicros(subject.pid) - before
+        runs.push({ subject, traffic, micros: used / told.requests, perSecond: told.requests / told.seconds, failures: told.failures })
+      }
     }
   }
-  const cost = (id: Subject['id']): number => {
-    const subject = all.find((s) => s.id === id)
-    return subject ? median(micros.get(subject) ?? []) : Number.NaN
-  }
-  say(`\n${title}; ${CONNECTIONS} connections, ${size.rounds} rounds of ${size.seconds} s, medians`)
-  say('  CPU µs/request   × proxy   requests/s   subject')
-  say(`               –         –   ${text(median(rates.get(direct) ?? []), 0).padStart(10)}   ${direct.title}`)
-  for (const subject of all) {
-    const own = cost(subject.id)
-    const rate = text(median(rates.get(subject) ?? []), 0)
-    say(`  ${text(own).padStart(14)}   ${text(cost('proxy') / own, 2).padStart(7)}   ${rate.padStart(10)}   ${subject.title}`)
+  say(`\n${title}, keep-alive, closed loop; ${CONNECTIONS} connections, ${size.rounds} rounds of ${size.seconds} s, medians`)
+  for (const traffic of traffics) await rowsOf(traffic, runs, all, direct)
+  if (!all.some((s) => s.id === 'nginx')) say('  no nginx on this machine: no row for it')
+}
+
+interface Run {
+  readonly subject: Subject
+  readonly traffic: Traffic
+  readonly micros: number
+  readonly perSecond: number
+  readonly failures: number
+}
+
+async function rowsOf(traffic: Traffic, runs: readonly Run[], all: readonly Subject[], direct: Subject): Promise<void> {
+  const of = (id: Subject['id'], pick: (one: Run) => number, of: Traffic['of'] = traffic.of): number =>
+    median(runs.filter((one) => one.subject.id === id && one.traffic.of === of).map(pick))
+  const cost = (id: Subject['id'], holder?: Traffic['of']): number => of(id, (one) => one.micros, holder)
+  const rate = (id: Subject['id']): string =>
+    text(
+      of(id, (one) => one.perSecond),
+      0,
+    ).padStart(10)
+  say(`  ${traffic.what}: answers of ${text((await answerBytes(direct, traffic)) / 1024)} KB`)
+  say('    CPU µs/request   × proxy   × Data Connect   requests/s   subject')
+  say(`                 –         –                –   ${rate('direct')}   ${direct.title}`)
+  for (const { id, title } of all) {
+    const ratios = [text(cost('proxy') / cost(id), 2).padStart(7), text(cost(id) / cost(id, 'data-connect'), 2).padStart(14)]
+    say(`    ${text(cost(id)).padStart(14)}   ${ratios.join('   ')}   ${rate(id)}   ${title}`)
   }
   const rows = cost('rows') - cost('no-evidence')
-  say(`  journal rows (intent + outcome, both durable): ${signed(rows, 1)} µs/request = ${text(rows / cost('proxy'), 2)} of the proxy`)
+  say(`    journal rows (intent + outcome, both durable): ${signed(rows, 1)} µs/request = ${text(rows / cost('proxy'), 2)} of the proxy`)
   const sealing = cost('sealed') - cost('rows')
-  say(`  sealing beside it (2 entries a request): ${signed(sealing, 1)} µs/request = ${text(sealing / cost('proxy'), 2)} of the proxy`)
-  say(`  aim, gate with durable journal rows ≥ 0.40 × proxy: ${text(cost('proxy') / cost('rows'), 2)}`)
-  if (!all.some((s) => s.id === 'nginx')) say('  no nginx on this machine: no row for it')
-  if (failures > 0) say(`  ${failures} requests FAILED: these figures are void`)
+  say(`    sealing beside it (2 entries a request): ${signed(sealing, 1)} µs/request = ${text(sealing / cost('proxy'), 2)} of the proxy`)
+  say(`    aim, gate with durable journal rows ≥ 0.40 × proxy: ${text(cost('proxy') / cost('rows'), 2)}`)
+  const failures = runs.filter((one) => one.traffic.of === traffic.of).reduce((sum, one) => sum + one.failures, 0)
+  if (failures > 0) say(`    ${failures} requests FAILED: these figures are void`)
+}
+
+/** How long the data holder's own answer is: what a subject makes of it differs by some bytes. */
+async function answerBytes({ port }: Subject, { asks: [ask] }: Traffic): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${port}${ask?.target ?? '/'}`, { method: ask?.post ? 'POST' : 'GET', ...ask?.post })
+  return (await answer.arrayBuffer()).byteLength
 }
 
 /**
@@ -116,7 +155,7 @@ async function open(load: Load, all: readonly Subject[], direct: Subject, perSec
   const seen = new Map<Subject, Told[]>()
   for (let round = 0; round < 3; round += 1) {
     for (const subject of [direct, ...all]) {
-      const target = { port: subject.port, paths: kilobytes, token: subject.token }
+      const target = { port: subject.port, asks: SMALL[0]?.asks ?? [], token: subject.token }
       seen.set(subject, [...(seen.get(subject) ?? []), await load.order({ is: 'open', target, perSecond, seconds: size.open })])
     }
   }
@@ -149,7 +188,7 @@ async function slow(load: Load, all: readonly Subject[]): Promise<void> {
     const before = memoryOf(subject.pid)
     let peak = before.rss
     const watch = setInterval(() => (peak = Math.max(peak, memoryOf(subject.pid).rss)), 50)
-    const target = { port: subject.port, paths: [longCurveTarget()], token: subject.token }
+    const target = { port: subject.port, asks: [LONG_CURVE], token: subject.token }
     const told = await load.order({ is: 'slow', target, readers: size.readers, bytesPerSecond: 5 * 1_048_576, seconds: 120 })
     clearInterval(watch)
     const mb = (bytes: number): string => text(bytes / 1_048_576, 0)

@@ -12,7 +12,7 @@ import { aGateProcess, removeFolder } from '../harness/gate.ts'
 import type { Tree } from '../harness/settings.ts'
 import { permissionTree } from '../harness/settings.ts'
 import { pinned, started } from './processes.ts'
-import { wishes } from './traffic.ts'
+import { GAS_TOKENS, wishes } from './traffic.ts'
 
 export type SubjectId = 'direct' | 'nginx' | 'proxy' | 'no-evidence' | 'rows' | 'sealed'
 export interface Subject {
@@ -39,7 +39,7 @@ export async function subjects(holderPort: number): Promise<readonly Subject[]> 
   ])
   const proxy = await started('subject', 'proxy.ts', [url])
   const imported = JSON.stringify({ permissions: wishes().map(permissionTree) })
-  const free = await started('subject', 'gate-without-evidence.ts', [url, sealed.token, sealed.config], imported, {
+  const free = await started('subject', 'gate-without-evidence.ts', [sealed.token, sealed.config], imported, {
     ...process.env,
     ...sealed.env,
   })
@@ -61,12 +61,34 @@ export async function subjects(holderPort: number): Promise<readonly Subject[]> 
   ]
 }
 
-function settings(tree: Tree): void {
-  const [account] = (tree['providers'] as { 'enedis-data-connect': { accounts: Tree[]; connections?: number } })['enedis-data-connect']
-    .accounts
-  if (account) account['quota'] = { per_second: 10_000, per_hour: 10_000_000 }
-  ;(tree['providers'] as { 'enedis-data-connect': Tree })['enedis-data-connect']['connections'] = 64
-  ;(tree['providers'] as { 'enedis-data-connect': Tree })['enedis-data-connect']['max_answer_bytes'] = 1_073_741_824
+/** Three data holders, all of them the one of the bench, and no limit that it could come to. */
+function settings(url: string, tree: Tree): void {
+  const providers = tree['providers'] as Record<string, Tree>
+  const called = { url, allow_private: true }
+  const secret = { env: 'TEST_ENEDIS_SECRET' }
+  const dataConnect = providers['enedis-data-connect'] ?? {}
+  const [account] = dataConnect['accounts'] as Tree[]
+  tree['providers'] = {
+    'enedis-data-connect': {
+      ...dataConnect,
+      connections: 64,
+      max_answer_bytes: 1_073_741_824,
+      accounts: [{ ...account, quota: { per_second: 10_000, per_hour: 10_000_000 } }],
+    },
+    'grdf-adict': {
+      ...called,
+      connections: 64,
+      token_url: `${url}${GAS_TOKENS}`,
+      accounts: [{ id: 'grdf-adict', client_id: 'gas', client_secret: secret, quota: { per_second: 10_000, per_day: 10_000_000 } }],
+    },
+    'enedis-sge': {
+      ...called,
+      connections: 64,
+      accounts: [
+        { id: 'enedis-sge', login: 'operateur.sge@example.org', contract: '1234567', quota: { per_second: 10_000, per_hour: 10_000_000 } },
+      ],
+    },
+  }
   ;(tree['evidence'] as Tree)['queue'] = { rows: 100_000, backlog: 10_000_000 }
   for (const purpose of tree['purposes'] as Tree[]) purpose['finest'] = 'PT5M'
   // Ready lines are at this level; a request writes none.
@@ -74,7 +96,7 @@ function settings(tree: Tree): void {
 }
 
 async function gate(url: string, id: SubjectId, title: string, node: readonly string[]): Promise<Subject & GateProcess> {
-  const running = await aGateProcess({ holderUrl: url, change: settings, prefix: pinned('subject'), node })
+  const running = await aGateProcess({ holderUrl: url, change: (tree) => settings(url, tree), prefix: pinned('subject'), node })
   await running.permit(...wishes())
   const token = await running.token()
   return {

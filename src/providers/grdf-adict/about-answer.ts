@@ -1,26 +1,27 @@
 /**
  * The answer to a request for contract or technical data: one object, written anew from the members that `fields.ts`
- * names and the part grants. The street address of the meter is a kind of its own.
+ * names, the caller asked for and the part grants. The street address of the meter is a kind of its own.
  */
 import type { Part } from '../../domain/decision.ts'
 import { bareMeter } from '../../domain/meter.ts'
 import type { AccessRequest } from '../../domain/request.ts'
 import type { DataKind } from '../../domain/vocabulary.ts'
 import type { Answer, Counts, Fed, HolderError, PartReader } from '../adapter.ts'
-import { ABOUT, isFields, pick } from './fields.ts'
+import type { Shape } from './fields.ts'
+import { isFields, pick } from './fields.ts'
 import { saidInBody } from './holder-says.ts'
 import { CONTENT_TYPE } from './line-answer.ts'
 import { Ndjson } from './ndjson.ts'
 import type { AboutPoint } from './series.ts'
 
-export function aboutAnswer(series: AboutPoint, access: AccessRequest, parts: readonly Part[]): Answer {
+export function aboutAnswer(shape: Shape, { inside }: AboutPoint, access: AccessRequest, parts: readonly Part[]): Answer {
   return {
     contentType: CONTENT_TYPE,
     part(index) {
       const part = parts[index]
       // One point is one object: two of them cannot be told apart.
       if (!part || parts.length !== 1) throw new RangeError('data about a point has exactly one part')
-      return new AboutPart(series, bareMeter(access.meter), new Set(part.keepKinds))
+      return new AboutPart(shape, inside, bareMeter(access.meter), new Set(part.keepKinds))
     },
     skip() {
       // Nothing stands for an answer without data.
@@ -31,7 +32,8 @@ export function aboutAnswer(series: AboutPoint, access: AccessRequest, parts: re
 
 class AboutPart implements PartReader {
   readonly allTooFine = false
-  readonly #series: AboutPoint
+  readonly #shape: Shape
+  readonly #inside: AboutPoint['inside']
   readonly #point: string
   readonly #granted: ReadonlySet<DataKind>
   readonly #body = new Ndjson((object) => this.#take(object))
@@ -41,8 +43,9 @@ class AboutPart implements PartReader {
   #counts: Counts = { readings: 0, dropped: 0, first: null, last: null }
   #said: HolderError | undefined
 
-  constructor(series: AboutPoint, point: string, granted: ReadonlySet<DataKind>) {
-    this.#series = series
+  constructor(shape: Shape, inside: AboutPoint['inside'], point: string, granted: ReadonlySet<DataKind>) {
+    this.#shape = shape
+    this.#inside = inside
     this.#point = point
     this.#granted = granted
   }
@@ -73,11 +76,10 @@ class AboutPart implements PartReader {
       return false
     }
     this.#said = saidInBody(object['statut_restitution'])
-    const { inside } = this.#series
     const tally = { kept: 0, dropped: 0 }
-    const kept = pick(object[inside] ?? null, ABOUT[inside], this.#granted, tally)
+    const kept = pick(object[this.#inside] ?? null, this.#shape, this.#granted, tally)
     if (kept && tally.kept > 0)
-      this.#text = `${JSON.stringify({ pce: { id_pce: this.#point }, [inside]: kept, statut_restitution: null })}\n`
+      this.#text = `${JSON.stringify({ pce: { id_pce: this.#point }, [this.#inside]: kept, statut_restitution: null })}\n`
     this.#counts = { readings: tally.kept > 0 ? 1 : 0, dropped: tally.dropped, first: null, last: null }
     return true
   }

@@ -4,7 +4,8 @@
  */
 import type { ProviderAdapter } from '../adapter.ts'
 import { aboutAnswer } from './about-answer.ts'
-import { classify, serves } from './classify.ts'
+import { classify, repeats, serves } from './classify.ts'
+import { shapeOf } from './fields.ts'
 import { holderError } from './holder-says.ts'
 import { lineAnswer } from './line-answer.ts'
 import type { UpperBound } from './periode.ts'
@@ -24,13 +25,16 @@ export function grdfAdict({ upperBound }: { readonly upperBound: UpperBound }): 
   return {
     id: 'grdf-adict',
     serves,
+    repeats,
     classify: (request, today) => classify(request, today, upperBound),
     // The one view is of measures.
     canAnswer: ({ series, view }) => view !== 'senml' || (series !== 'rights' && seriesOf(series).is === 'lines'),
     rewrite: (form, access, part) => rewrite(form, access, part, upperBound),
     answer(form, access, parts) {
       const series = seriesOf(form.series)
-      return series.is === 'lines' ? lineAnswer(series, access, parts, form.view) : aboutAnswer(series, access, parts)
+      return series.is === 'lines'
+        ? lineAnswer(series, access, parts, form.view)
+        : aboutAnswer(shapeOf(series, form.wanted), series, access, parts)
     },
     holderError,
     passError: (form, _style, _status, error) => passError(form, error),

@@ -12,7 +12,7 @@ import { askedDays } from './periode.ts'
 import type { RightFilters } from './rights-list.ts'
 import { filtersOfBody, filtersOfQuery, LIST_PATH, MOST_FILTER_BYTES } from './rights-list.ts'
 import type { AdictForm, SeriesId } from './series.ts'
-import { API, BASE, SERIES, seriesOf, TOKEN_PATHS } from './series.ts'
+import { API, BASE, FILTERS, SERIES, seriesOf, TOKEN_PATHS } from './series.ts'
 
 export type Flaw = PeriodFlaw | 'filter_unknown' | 'point_format' | 'parameter_unknown' | 'future'
 
@@ -20,19 +20,29 @@ export function serves(path: string): boolean {
   return path.startsWith(`${BASE}/`) || TOKEN_PATHS.includes(path)
 }
 
-export function classify({ method, path, query, contentType, view }: WireRequest, today: Day, bound: UpperBound): Classified<AdictForm> {
+/** Of contract data parts may be asked for, one `filtre` for each. */
+export function repeats(path: string): ReadonlySet<string> {
+  return seriesAt(path)?.series === 'donnees_contractuelles' ? FILTER : NONE
+}
+
+export function classify(request: WireRequest, today: Day, bound: UpperBound): Classified<AdictForm> {
+  const { method, path, query, lists, view } = request
   if (TOKEN_PATHS.includes(path) && method === 'POST') return { is: 'token' }
-  if (path === LIST_PATH) return classifyList({ method, query, contentType })
-  const found = PATH.exec(path)?.groups
-  const series = found?.['series'] as SeriesId | undefined
-  if (method !== 'GET' || !found || !series) return { is: 'refused', reason: 'unknown_route', form: null }
-  const form: AdictForm = { series, point: found['point'] ?? '', ...(view && { view }) }
+  if (path === LIST_PATH) return classifyList(request)
+  const found = seriesAt(path)
+  if (method !== 'GET' || !found) return { is: 'refused', reason: 'unknown_route', form: null }
+  const { series } = found
+  const filters = lists?.get('filtre')
+  const wanted = filters && FILTERS.filter((filter) => filters.includes(filter))
+  const form: AdictForm = { ...found, ...(wanted && { wanted }), ...(view && { view }) }
   const refuse = (flaw: Flaw): Classified<AdictForm> => ({ is: 'refused', reason: 'malformed', form, flaw })
   const meter = parsePce(form.point)
   if (!meter) return refuse('point_format')
   const is = seriesOf(series)
   const known = is.is === 'lines' ? DATES : NONE
   if ([...query.keys()].some((name) => !known.has(name))) return refuse('parameter_unknown')
+  // One is unknown, or there twice.
+  if (filters?.length !== wanted?.length) return refuse('filter_unknown')
   const days = is.is === 'lines' ? askedDays(query, bound) : null
   if (typeof days === 'string') return refuse(days)
   if (days && days.from >= today) return refuse('future')
@@ -51,11 +61,7 @@ export function classify({ method, path, query, contentType, view }: WireRequest
   }
 }
 
-function classifyList({
-  method,
-  query,
-  contentType,
-}: Pick<WireRequest, 'method' | 'query'> & { readonly contentType: string | undefined }): Classified<AdictForm> {
+function classifyList({ method, query, contentType }: WireRequest): Classified<AdictForm> {
   const form: AdictForm = { series: 'rights', point: '' }
   const refused = (flaw: Flaw): Named<AdictForm> => ({ is: 'refused', reason: 'malformed', form, flaw })
   const listed = (filters: RightFilters): Named<AdictForm> => ({ is: 'rights', meters: 'all', form: { ...form, filters } })
@@ -77,5 +83,10 @@ function classifyList({
 }
 
 const PATH = new RegExp(`^${BASE}/pce/(?<point>[^/]{1,40})/(?<series>${Object.keys(SERIES).join('|')})$`)
+function seriesAt(path: string): { readonly series: SeriesId; readonly point: string } | undefined {
+  const found = PATH.exec(path)?.groups
+  return found && { series: found['series'] as SeriesId, point: found['point'] ?? '' }
+}
+const FILTER: ReadonlySet<string> = new Set(['filtre'])
 const DATES: ReadonlySet<string> = new Set(['periode', 'date_debut', 'date_fin'])
 const NONE: ReadonlySet<string> = new Set()

@@ -6,6 +6,7 @@
  * Sources: GRDF's Swagger v1.6, recorded replies in lowatt-grdf, notes on Données v1.9 in Po2. `horodate_Index` is spelt so.
  */
 import type { DataKind } from '../../domain/vocabulary.ts'
+import type { AboutPoint, Filter } from './series.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 export function isFields(value: unknown): value is Fields {
@@ -87,22 +88,23 @@ const numbers = (...names: readonly string[]): Shape => Object.fromEntries(names
 /** Amounts that are plain numbers in v1.6 and objects in v1.9: both are read. */
 const either = (inner: Shape): Shape & { readonly $plain: Leaf } => ({ ...inner, $plain: amount })
 
-export const ABOUT: Readonly<Record<'donnees_contractuelles' | 'donnees_techniques', Shape>> = {
-  donnees_contractuelles: {
-    date_mes: day,
-    date_publication: day,
-    tarif_acheminement: text(/^T[A-Z0-9]$/),
-    car: either(numbers('car_actuelle', 'car_future')),
-    cja: either(numbers('cja', 'cja_journaliere', 'cja_mensuelle')),
-    profil: {
-      profil_type_actuel: code,
-      date_debut_profil_type_actuel: day,
-      date_fin_profil_type_actuel: day,
-      profil_type_futur: code,
-    },
-    modulation: numbers('modulation_n_1', 'modulation_n_2', 'modulation_n_3', 'assiette'),
-    consommation_journaliere_plafond: amount,
+const CONTRACT = {
+  date_mes: day,
+  date_publication: day,
+  tarif_acheminement: text(/^T[A-Z0-9]$/),
+  car: either(numbers('car_actuelle', 'car_future')),
+  cja: either(numbers('cja', 'cja_journaliere', 'cja_mensuelle')),
+  profil: {
+    profil_type_actuel: code,
+    date_debut_profil_type_actuel: day,
+    date_fin_profil_type_actuel: day,
+    profil_type_futur: code,
   },
+  modulation: numbers('modulation_n_1', 'modulation_n_2', 'modulation_n_3', 'assiette'),
+  consommation_journaliere_plafond: amount,
+} as const
+const ABOUT: Readonly<Record<AboutPoint['inside'], Shape>> = {
+  donnees_contractuelles: CONTRACT,
   donnees_techniques: {
     situation_compteur: {
       numero_rue: address,
@@ -121,6 +123,21 @@ export const ABOUT: Readonly<Record<'donnees_contractuelles' | 'donnees_techniqu
     },
     pitd: { identifiant_pitd: text(/^GD[0-9]{1,6}$/) },
   },
+}
+
+const { date_mes, tarif_acheminement, car, cja } = CONTRACT
+/** Of the contract what each filter names, and no neighbour of it. */
+const FILTERED: Readonly<Record<Filter, Shape>> = {
+  car: { car },
+  cja: { cja },
+  profil_type_actuel: { profil: { profil_type_actuel: code } },
+  tarif_acheminement: { tarif_acheminement },
+  date_mes: { date_mes },
+}
+
+/** What may leave of data about a point, before it is looked at what is granted. */
+export function shapeOf({ inside }: AboutPoint, filters: readonly Filter[] | undefined): Shape {
+  return filters ? Object.fromEntries(filters.flatMap((filter) => Object.entries(FILTERED[filter]))) : ABOUT[inside]
 }
 
 export interface Tally {

@@ -79,10 +79,10 @@ export function refuse(form: AdictForm | null, { reason, flaw, retryAfterSeconds
   return told(status, { code: own ?? code, message: title, reason, by, help }, retryAfterSeconds)
 }
 
-/** No reading for these days, or none that may leave. */
+/** Nothing of what was asked for, or nothing that may leave. */
 export function noData(): Reply {
   const [status, code] = NO_DATA
-  return told(status, { code, message: 'No data for these days', reason: 'no_data', by: 'holder', help: 'Ask for other days' })
+  return told(status, { code, message: 'No data', reason: 'no_data', by: 'holder', help: 'Ask for other days or parts' })
 }
 
 /** What GRDF itself refused. Its code crosses, its text never does. */

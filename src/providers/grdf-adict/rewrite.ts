@@ -13,9 +13,12 @@ import type { AdictForm } from './series.ts'
 import { BASE, seriesOf } from './series.ts'
 
 /** Throws a RangeError where a part of dated readings has no days: it does not come out of a decision. */
-export function rewrite({ series }: AdictForm, access: AccessRequest, { period }: Part, bound: UpperBound): OutgoingCall {
+export function rewrite({ series, wanted = [] }: AdictForm, access: AccessRequest, { period }: Part, bound: UpperBound): OutgoingCall {
   const path = `${BASE}/pce/${bareMeter(access.meter)}/${series}`
-  if (seriesOf(series).is === 'about') return { method: 'GET', target: path, accept: CONTENT_TYPE }
+  if (seriesOf(series).is === 'about') {
+    const parts = wanted.map((filter) => `filtre=${filter}`).join('&')
+    return { method: 'GET', target: parts === '' ? path : `${path}?${parts}`, accept: CONTENT_TYPE }
+  }
   if (period === null) throw new RangeError('a part without days for a series that has days')
   const query = `date_debut=${period.from}&date_fin=${writtenEnd(period.until, bound)}`
   return { method: 'GET', target: `${path}?${query}`, accept: CONTENT_TYPE }

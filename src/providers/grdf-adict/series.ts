@@ -65,6 +65,10 @@ export function seriesOf(id: AdictForm['series']): Series {
   return SERIES[id]
 }
 
+/** Parts of the contract data, as `filtre` names them and in the order in which GRDF is asked for them. */
+export const FILTERS = ['car', 'cja', 'profil_type_actuel', 'tarif_acheminement', 'date_mes'] as const
+export type Filter = (typeof FILTERS)[number]
+
 /** What a client asked for, as far as its answer depends on it. */
 export interface AdictForm {
   /** `rights`: the list of access rights. */
@@ -72,6 +76,8 @@ export interface AdictForm {
   /** As the client wrote it; what a refusal is about. */
   readonly point: string
   readonly view?: 'senml'
+  /** Of contract data, the parts that are wanted, in the order of `FILTERS`; absent, all. */
+  readonly wanted?: readonly Filter[]
   /** Of the list of rights: which are told. */
   readonly filters?: RightFilters
 }

@@ -1,6 +1,6 @@
 /** What the tests on the wire share: bytes of requests, and what a gate tells of itself. */
 import { expect } from 'vitest'
-import type { Entry, TestGate } from '../../harness/gate.ts'
+import type { Entry, GateHandle } from '../../harness/gate.ts'
 import { curve } from '../../harness/gate.ts'
 import { METER, today } from '../../harness/settings.ts'
 import type { Wire, WireAnswer } from '../../harness/wire.ts'
@@ -18,7 +18,7 @@ export function ask(token: string, target = TARGET, ...more: readonly string[]):
 }
 
 /** The sum of a counter over the labels that match. */
-export async function counted(gate: TestGate, name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+export async function counted(gate: GateHandle, name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
   const text = await (await fetch(`${gate.ops}/metrics`)).text()
   return text
     .split('\n')
@@ -27,12 +27,12 @@ export async function counted(gate: TestGate, name: string, labels: Readonly<Rec
 }
 
 /** Entries of requests: intents, outcomes and refusals. */
-export async function accesses(gate: TestGate): Promise<readonly Entry[]> {
+export async function accesses(gate: GateHandle): Promise<readonly Entry[]> {
   return (await gate.entries()).filter((entry) => entry.t.startsWith('access.') && entry.t !== 'access.summary')
 }
 
 /** What was recorded by `act`. */
-export async function recordedBy(gate: TestGate, act: () => Promise<void>): Promise<readonly Entry[]> {
+export async function recordedBy(gate: GateHandle, act: () => Promise<void>): Promise<readonly Entry[]> {
   const before = (await accesses(gate)).length
   await act()
   return (await accesses(gate)).slice(before)

@@ -75,6 +75,26 @@ test('a hundred headers and a target as long as may be are read', () => {
   expect(canon({ target: `${target}a` })).toStrictEqual({ status: 414, why: 'target_length' })
 })
 
+const LISTED = new Set(['part'])
+const listed = (query: string): Canonical | Flaw => canonicalOf({ ...BASE, target: `/a/v1/b?${query}` }, 4096, LISTED)
+
+test('of a parameter that may stand more than once all values are given, in a list and nowhere else', () => {
+  expect(listed('part=b&x=1&part=a')).toMatchObject({ wire: { query: new Map([['x', '1']]), lists: new Map([['part', ['b', 'a']]]) } })
+  expect(listed('part=b')).toMatchObject({ wire: { query: new Map(), lists: new Map([['part', ['b']]]) } })
+  expect(listed('x=1')).not.toHaveProperty('wire.lists')
+})
+
+test.each([
+  ['the same value twice', 'part=a&part=a', 'parameter_twice'],
+  ['the same value, written otherwise', 'part=a&part=%61', 'parameter_twice'],
+  ['another parameter twice', 'part=a&x=1&part=b&x=2', 'parameter_twice'],
+  ['another parameter twice, with the same value', 'x=1&x=1', 'parameter_twice'],
+  ['a name that differs by its case', 'part=a&Part=b&Part=c', 'parameter_twice'],
+  ['a value that cannot be decoded', 'part=a&part=%ff', 'query'],
+])('where a parameter may stand more than once, %s is refused', (_name, query, why) => {
+  expect(listed(query)).toStrictEqual({ status: 400, why })
+})
+
 test.each([
   ['Bearer abc', 'abc', null],
   ['bEARER  abc', 'abc', null],

@@ -42,6 +42,18 @@ describe('a line as GRDF writes it', () => {
     expect(injection.lines).toMatchObject([{ pce: { id_pce: 'GI990777' }, injection: { energie: 45_649, sens_flux_gaz: 'Production' } }])
   })
 
+  test.each([
+    [['car'], { car: { car_actuelle: 11_850, car_future: 11_420 } }],
+    [['tarif_acheminement', 'date_mes'], { tarif_acheminement: 'T2', date_mes: '2018-09-14' }],
+    [['profil_type_actuel'], { profil: { profil_type_actuel: 'P012' } }],
+  ])('of the contract the parts %o and no other, even where GRDF sends all', (filters, expected) => {
+    const sent = fixture('contractuelles')
+    Object.assign((sent['donnees_contractuelles'] as Line)['profil'] as Line, { profil_type_futur: 'P011' })
+    const read = through('donnees_contractuelles', aPart(null, { kind: 'contract_data' }), text(sent), [], PCE, filters)
+    expect(read.lines).toStrictEqual([{ pce: { id_pce: PCE }, donnees_contractuelles: expected, statut_restitution: null }])
+    expect(read.counts.dropped).toBeGreaterThan(0)
+  })
+
   test('about the contract and the point: without the address where that is not granted', () => {
     const contract = through('donnees_contractuelles', aPart(null, { kind: 'contract_data' }), text(fixture('contractuelles')))
     expect(contract.lines).toStrictEqual([fixture('contractuelles')])

@@ -61,6 +61,41 @@ test('data about a point is asked for without parameters; days that are missing 
   expect(() => adapter.rewrite(dated.form, dated.access, aPart(null), anUnder())).toThrow(RangeError)
 })
 
+const CONTRACT = `/adict/v2/pce/${PCE}/donnees_contractuelles`
+
+test('of contract data parts may be asked for: GRDF is asked for them in one order, however they came', () => {
+  const { access, form } = accessTo('donnees_contractuelles', null, PCE, ['date_mes', 'cja', 'car'])
+  expect(form).toStrictEqual({ series: 'donnees_contractuelles', point: PCE, wanted: ['car', 'cja', 'date_mes'] })
+  expect(access).toMatchObject({ kind: 'contract_data', period: null })
+  expect(adapter.rewrite(form, access, aPart(null), anUnder()).target).toBe(`${CONTRACT}?filtre=car&filtre=cja&filtre=date_mes`)
+})
+
+test('all parts that GRDF knows, and none', () => {
+  const all = accessTo('donnees_contractuelles', null, PCE, ['car', 'cja', 'profil_type_actuel', 'tarif_acheminement', 'date_mes'])
+  const filters = 'filtre=car&filtre=cja&filtre=profil_type_actuel&filtre=tarif_acheminement&filtre=date_mes'
+  expect(adapter.rewrite(all.form, all.access, aPart(null), anUnder()).target).toBe(`${CONTRACT}?${filters}`)
+  const { access, form } = accessTo('donnees_contractuelles', null)
+  expect(form).toStrictEqual({ series: 'donnees_contractuelles', point: PCE })
+  expect(adapter.rewrite(form, access, aPart(null), anUnder()).target).toBe(CONTRACT)
+})
+
+test.each([[['adresse']], [['car', 'modulation']], [['CAR']], [['']], [['car,cja']], [['car', 'car']], [['toString']]])(
+  'the parts %o are malformed',
+  (filters) => {
+    expect(ask(CONTRACT, {}, 'GET', filters)).toMatchObject({ is: 'refused', reason: 'malformed', flaw: 'filter_unknown' })
+  },
+)
+
+test.each([
+  [CONTRACT, ['filtre']],
+  [`/adict/v2/pce/${PCE}/donnees_techniques`, []],
+  [`/adict/v2/pce/${PCE}/donnees_consos_publiees`, []],
+  [`${CONTRACT}/`, []],
+  ['/adict/v2/droits_acces', []],
+])('parameters of %s that may stand more than once: %o', (path, names) => {
+  expect([...(adapter.repeats?.(path) ?? [])]).toStrictEqual(names)
+})
+
 test.each(['/oauth2/aus5y2ta2uEHjCWIR417/v1/token', '/openam/oauth2/realms/externeGrdf/access_token'])('%s is the token call', (path) => {
   expect(ask(path, {}, 'POST')).toStrictEqual({ is: 'token' })
   expect(ask(path)).toMatchObject({ is: 'refused', reason: 'unknown_route' })

@@ -20,16 +20,19 @@ export function fixture(name: string): Line {
 }
 export const days = (from: string, until: string): Period => ({ from: day(from), until: day(until) })
 
-export function ask(path: string, query: Readonly<Record<string, string>> = {}, method = 'GET') {
-  return adapter.classify({ method, path, query: new Map(Object.entries(query)) }, TODAY)
+/** @param filters as they come in `filtre`; none: the parameter is not there */
+export function ask(path: string, query: Readonly<Record<string, string>> = {}, method = 'GET', filters: readonly string[] = []) {
+  const lists = filters.length > 0 ? { lists: new Map([['filtre', filters]]) } : {}
+  return adapter.classify({ method, path, query: new Map(Object.entries(query)), ...lists }, TODAY)
 }
 export function accessTo(
   series: SeriesId,
   period: Period | null,
   point = PCE,
+  filters: readonly string[] = [],
 ): { readonly access: AccessRequest; readonly form: AdictForm } {
   const query: Record<string, string> = period ? { date_debut: period.from, date_fin: period.until } : {}
-  const classified = ask(`/adict/v2/pce/${point}/${series}`, query)
+  const classified = ask(`/adict/v2/pce/${point}/${series}`, query, 'GET', filters)
   if (classified.is !== 'access') throw new Error(`not an access: ${JSON.stringify(classified)}`)
   return classified
 }
@@ -49,8 +52,15 @@ export interface Read {
   readonly allTooFine: boolean
 }
 /** Reads a body through the answer to one part, cut at these places. */
-export function through(series: SeriesId, part: Part, body: string | Uint8Array, cuts: readonly number[] = [], point = PCE): Read {
-  const { access, form } = accessTo(series, part.period, parsePce(point) ? point : PCE)
+export function through(
+  series: SeriesId,
+  part: Part,
+  body: string | Uint8Array,
+  cuts: readonly number[] = [],
+  point = PCE,
+  filters: readonly string[] = [],
+): Read {
+  const { access, form } = accessTo(series, part.period, parsePce(point) ? point : PCE, filters)
   const reader = adapter.answer(form, access, [part]).part(0)
   const bytes = Buffer.from(body)
   let out = ''
