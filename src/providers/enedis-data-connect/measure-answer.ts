@@ -72,6 +72,8 @@ type Text = { readonly text: string } | { readonly why: 'other' | 'nowhere' }
 
 /** One answer, whatever the number of its parts. */
 interface Written {
+  /** Whether it tells when a reading began. */
+  readonly timed: boolean
   /** @param when undefined where its stamp is none of its day */
   write(reading: Reading, described: Described, derived: boolean, when: When | undefined): Text
   close(): readonly string[]
@@ -79,6 +81,7 @@ interface Written {
 
 /** The same readings as SenML: each tells its own quality. */
 class OneView implements Written {
+  readonly timed = true
   readonly #pack: SenmlPack
   readonly #unit: Measure['unit']
   readonly #quantity: string
@@ -103,6 +106,7 @@ class OneView implements Written {
 
 /** In the form of the dialect, under one heading. */
 class MergedText implements Written {
+  readonly timed = false
   readonly #speaks: Generation
   /** Conso API gives the readings without the object around them. */
   readonly #bare: boolean
@@ -221,7 +225,7 @@ class MeasurePart implements PartReader {
       this.#dropped++
       return undefined
     }
-    const when = this.#when(placed)
+    const when = this.#merged.timed ? this.#when(placed) : undefined
     const made = this.#coarsened(placed)
     return made && this.#deliver(made, described, made === placed.reading ? when : this.#whenMade(made, when))
   }

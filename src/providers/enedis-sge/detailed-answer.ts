@@ -47,7 +47,7 @@ export function detailedAnswer(detailed: Detailed, access: AccessRequest, parts:
         detailed.root,
         point,
         SHAPES[detailed.generation],
-        judgeOf(detailed, access, part, part.period),
+        judgeOf(detailed, access, part, part.period, oneView !== undefined),
         oneView ?? merged,
       )
       last = read.root
@@ -152,11 +152,12 @@ function tail({ root }: Detailed, access: AccessRequest, parts: readonly Part[],
   return leaves.map((name) => (said[name] === undefined ? '' : leaf(name, said[name]))).join('') + answerTail(root)
 }
 
-function judgeOf(detailed: Detailed, access: AccessRequest, part: Part, days: Period): Judge {
+function judgeOf(detailed: Detailed, access: AccessRequest, part: Part, days: Period, viewed: boolean): Judge {
   const state = { tooFine: 0 }
   const quantities = part.how === 'derive' ? ['PA'] : detailed.quantities
   const metier = access.direction === 'injection' ? 'PROD' : 'CONS'
-  const judge = access.kind === 'load_curve' || part.how === 'derive' ? curve(detailed, part, days, state, metier) : byDays(access, days)
+  const judge =
+    access.kind === 'load_curve' || part.how === 'derive' ? curve(detailed, part, days, state, metier, viewed) : byDays(access, days)
   return {
     get tooFine() {
       return state.tooFine
@@ -191,18 +192,12 @@ function byDays(access: AccessRequest, days: Period): Inner {
       if (v === undefined || d === undefined || !at) return ['drop']
       const inside = name === 'valeur' ? isRegisterInside(at, days) : contains(days, name === 'month' ? monthOf(at.day) : dayOf(at.day))
       if (!inside) return ['drop']
-      const when =
-        name === 'valeur' || (access.kind === 'max_power' && d.length > 10 && name === 'day')
-          ? { at: instantOf(at.day, at.second) }
-          : wholeDays(name === 'month' ? monthOf(at.day) : dayOf(at.day))
-      return [
-        {
-          path: around,
-          text: element(read.name, read.leaves),
-          stamp: d,
-          measured: measuredOf(around, v, when, quality, read.fields['n'] ?? read.fields['iv']),
-        },
-      ]
+      const isMoment = name === 'valeur' || (access.kind === 'max_power' && d.length > 10 && name === 'day')
+      const measured = (): Measured | undefined => {
+        const when = isMoment ? { at: instantOf(at.day, at.second) } : wholeDays(name === 'month' ? monthOf(at.day) : dayOf(at.day))
+        return measuredOf(around, v, when, quality, read.fields['n'] ?? read.fields['iv'])
+      }
+      return [{ path: around, text: element(read.name, read.leaves), stamp: d, measured }]
     },
   }
 }
@@ -259,11 +254,11 @@ function stamping(nature: string | undefined, length: number): 'ends' | 'starts'
   return byNature === 'ends' && length < 30 ? 'unknown' : byNature
 }
 
-function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: number }, metier: string): Inner {
+function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: number }, metier: string, viewed: boolean): Inner {
   const tag = detailed.generation === 'v2' ? 'mesure' : 'points'
   const sums = part.how === 'derive' ? new DailySums() : undefined
   const averages = part.averageUp && !sums ? new Averages(part.finest) : undefined
-  const clock = new DayClock()
+  const clock = viewed ? new DayClock() : undefined
   const energy: Around = {
     name: 'grandeur',
     fields: {},
@@ -276,7 +271,13 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
             path: [energy],
             text: element(tag, leaf('v', sum.value) + leaf('d', sum.date)),
             stamp: sum.date,
-            measured: { quantity: 'energy', unit: 'Wh', value: sum.value, ...wholeDays(dayOf(sum.date as Day)), quality: 'derived' },
+            measured: () => ({
+              quantity: 'energy',
+              unit: 'Wh',
+              value: sum.value,
+              ...wholeDays(dayOf(sum.date as Day)),
+              quality: 'derived',
+            }),
           },
         ]
       : []
@@ -287,7 +288,7 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
       if (!places) return ['drop']
       const { which } = places
       // Every point goes by the clock: which of two equal stamps of autumn it is, their order tells.
-      const started = startOf(places, clock)
+      const started = clock && startOf(places, clock)
       const inside =
         which === 'unknown' ? [places.ends, places.starts].every((p) => contains(days, p.days)) : contains(days, places[which].days)
       if (!inside) return ['drop']
@@ -297,15 +298,12 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
       const text = element(tag, read.leaves)
       const stamped = placed.reading.date
       if (STEPS.includes(step) && isAtLeast(step, part.finest)) {
-        const when = started === undefined ? undefined : { at: started, seconds: (minutesOf(step) ?? 0) * 60 }
-        return [
-          {
-            path: around,
-            text,
-            stamp: stamped,
-            measured: when && measuredOf(around, placed.reading.value, when, quality, read.fields['n']),
-          },
-        ]
+        const { value } = placed.reading
+        const measured = (): Measured | undefined =>
+          started === undefined
+            ? undefined
+            : measuredOf(around, value, { at: started, seconds: (minutesOf(step) ?? 0) * 60 }, quality, read.fields['n'])
+        return [{ path: around, text, stamp: stamped, measured }]
       }
       state.tooFine += 1
       // A mean is stamped as a Linky stamps; of meters that stamp the start none is made.
@@ -317,7 +315,7 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
           path: around,
           text: element(tag, leaf('v', mean.value) + leaf('d', mean.date) + leaf('p', part.finest)),
           stamp: mean.date,
-          measured: started === undefined ? undefined : meanOf(around, mean.value, started, step, part.finest),
+          measured: () => (started === undefined ? undefined : meanOf(around, mean.value, started, step, part.finest)),
         },
       ]
     },

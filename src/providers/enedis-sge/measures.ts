@@ -140,7 +140,12 @@ function judgeOf(part: Part, granted: Period, quantities: readonly string[]): Ju
         return ['drop']
       }
       return [
-        { path: around, text: element(read.name, read.leaves), stamp: dateDebut, measured: billed(series, valeur, days, read.fields) },
+        {
+          path: around,
+          text: element(read.name, read.leaves),
+          stamp: dateDebut,
+          measured: () => billed(series, valeur, days, read.fields),
+        },
       ]
     },
   }

@@ -14,9 +14,10 @@ export class OneView implements ReadingSink {
     this.#pack = new SenmlPack(access)
   }
 
-  write(_path: readonly Around[], _text: string, _root: Fields, measured: Measured | undefined): boolean {
-    if (measured) this.#out += this.#pack.write(measured)
-    return measured !== undefined
+  write(_path: readonly Around[], _text: string, _root: Fields, measured: () => Measured | undefined): boolean {
+    const reading = measured()
+    if (reading) this.#out += this.#pack.write(reading)
+    return reading !== undefined
   }
 
   take(): readonly string[] {

@@ -36,9 +36,9 @@ export interface Around {
   readonly leaves: string
 }
 
-/** Where a reading is put, and its text; `drop` where it does not leave. `measured`: the same for the one view, if it can be placed. */
+/** Where a reading is put, and its text; `drop` where it does not leave. `measured`: the same for the one view, where it can be placed. */
 export type Judged =
-  | { readonly path: readonly Around[]; readonly text: string; readonly stamp: string; readonly measured?: Measured | undefined }
+  | { readonly path: readonly Around[]; readonly text: string; readonly stamp: string; readonly measured: () => Measured | undefined }
   | 'drop'
   | Why
 
@@ -53,7 +53,7 @@ export interface Judge {
 /** Where the readings of all parts are written. */
 export interface ReadingSink {
   /** False where the reading has no place in it. */
-  write(path: readonly Around[], text: string, root: Fields, measured: Measured | undefined): boolean
+  write(path: readonly Around[], text: string, root: Fields, measured: () => Measured | undefined): boolean
   take(): readonly string[]
 }
 
