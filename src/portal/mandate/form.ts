@@ -6,7 +6,6 @@
  * Sources: GDPR articles 7 and 13; Code de l'énergie R. 111-27 (express authorisation of the holder), D. 224-26 ff. of the
  * Code de la consommation for the load curve.
  */
-import PDFDocument from 'pdfkit'
 import { bareMeter } from '../../domain/meter.ts'
 import type { Purpose } from '../../domain/policy.ts'
 import type { Millis } from '../../domain/time.ts'
@@ -36,6 +35,8 @@ const WIDTH = 595.28 - 2 * MARGIN
 
 export async function mandateForm(form: MandateForm): Promise<Buffer> {
   const { permission, content, client, operator, issued } = form
+  // Loaded when the first form is made: it takes 33 MB of a process that may never make one.
+  const { default: PDFDocument } = await import('pdfkit')
   const pdf = new PDFDocument({
     size: 'A4',
     margin: MARGIN,

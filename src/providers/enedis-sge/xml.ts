@@ -31,6 +31,7 @@ const XMLNS = 'http://www.w3.org/2000/xmlns/'
 
 /** Of what is written between two events: a name or a text that never ends is not waited for. */
 const MOST_PENDING = 65_536
+const PIECE = 4096
 
 /** Reads a document that comes in pieces. After `false` nothing more may be written. */
 export class XmlReader {
@@ -78,7 +79,9 @@ export class XmlReader {
 
   push(chunk: Uint8Array): boolean {
     try {
-      this.#write(this.#decoder.decode(chunk, { stream: true }))
+      // In pieces: what fails is not read further, what never ends is seen, and no text lives long enough to fill the heap.
+      for (let i = 0; i < chunk.byteLength && !this.#failed; i += PIECE)
+        this.#write(this.#decoder.decode(chunk.subarray(i, i + PIECE), { stream: true }))
     } catch (error) {
       if (!(error instanceof TypeError)) throw error
       this.#failed = true
@@ -98,12 +101,9 @@ export class XmlReader {
   }
 
   #write(text: string): void {
-    // In pieces: what fails is not read further, and what never ends is seen.
-    for (let i = 0; i < text.length && !this.#failed; i += 4096) {
-      this.#sinceEvent += 4096
-      if (this.#sinceEvent > MOST_PENDING) this.#failed = true
-      else this.#parser.write(text.slice(i, i + 4096))
-    }
+    this.#sinceEvent += PIECE
+    if (this.#sinceEvent > MOST_PENDING) this.#failed = true
+    else this.#parser.write(text)
   }
 
   #begin(tag: {
