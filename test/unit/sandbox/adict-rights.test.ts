@@ -1,269 +1,243 @@
-/** How rights come to be at the simulated GRDF and how they end: declared, answered by mail, listed, proved, given back. */
+/** Rights at the simulated GRDF: declared, and accepted by mail or not. */
 import { describe, expect, test } from 'vitest'
 import type { RightCode } from '../../../src/sandbox/adict-codes.ts'
 import { RIGHT_CODES } from '../../../src/sandbox/adict-codes.ts'
-import type { Heard, ThirdParty } from './adict-given.ts'
-import { aThirdParty, BIOGAS, ENDED, HOUSE_PCE, HOUSE_RIGHT, MONTHLY, OTHER_CLIENT, OTHER_POSTCODE, SHOP } from './adict-given.ts'
+import type { ThirdParty } from './adict-given.ts'
+import { aThirdParty, BIOGAS, ENDED, FLAT, HOUSE_PCE, OTHER_CLIENT, OTHER_POSTCODE, SHOP } from './adict-given.ts'
+import { NOW, TODAY } from './given.ts'
 
-/** What a third party writes of the point read on the 12th. */
-const RIGHT = {
+type Body = Readonly<Record<string, unknown>>
+type Bad = [what: string, code: RightCode, body: unknown, pce?: string]
+const HOUR_MS = 3_600_000
+
+/** A declaration about the flat with which nothing is wrong, changed; what is undefined is left out. */
+const flat = (change: Body = {}): Body => ({
   role_tiers: 'AUTORISE_CONTRAT_FOURNITURE',
-  nom_titulaire: 'essai yann',
+  nom_titulaire: 'INVENTÉE SALOMÉ',
   code_postal: '00110',
-  courriel_titulaire: 'yann.essai@exemple.invalid',
+  courriel_titulaire: 'salome@exemple.invalid',
   date_debut_droit_acces: '2026-11-25',
   date_fin_droit_acces: '2027-11-24',
-  perim_donnees_conso_debut: '2025-11-25',
+  perim_donnees_conso_debut: '2024-11-25',
   perim_donnees_conso_fin: '2027-11-24',
   perim_donnees_contractuelles: 'Vrai',
   perim_donnees_publiees: 'Vrai',
-}
-type Body = Record<string, unknown>
-const without = (...names: readonly string[]): Body => Object.fromEntries(Object.entries(RIGHT).filter(([name]) => !names.includes(name)))
-const with_ = (more: Body): Body => ({ ...RIGHT, ...more })
-
-const said = ({ status, lines }: Heard): readonly unknown[] => [status, lines.at(-1)?.code_statut_traitement]
-const coded = (code: RightCode): readonly unknown[] => [RIGHT_CODES[code].status, RIGHT_CODES[code].code]
-const idsOf = ({ lines }: Heard): readonly unknown[] => lines.slice(0, -1).map(({ id_droit_acces: id }) => id as unknown)
-
-const MISTAKES: readonly (readonly [what: string, pce: string, body: unknown, code: RightCode])[] = [
-  ['a point of 13 digits', '9900000000002', RIGHT, 'pce_format'],
-  ['a point that nobody has', '99000000099999', RIGHT, 'pce_unknown'],
-  ['no object', MONTHLY, [RIGHT], 'unreadable'],
-  ['a member that the schema has not', MONTHLY, with_({ nom: 'ESSAI' }), 'unreadable'],
-  ['a boolean', MONTHLY, with_({ perim_donnees_publiees: true }), 'unreadable'],
-  ['another word than Vrai and Faux', MONTHLY, with_({ perim_donnees_publiees: 'Oui' }), 'unreadable'],
-  ['a day that is none', MONTHLY, with_({ date_fin_droit_acces: '2027-02-30' }), 'unreadable'],
-  ['no role', MONTHLY, without('role_tiers'), 'role_missing'],
-  ['another role', MONTHLY, with_({ role_tiers: 'FOURNISSEUR' }), 'role_missing'],
-  ['a person and a company', MONTHLY, with_({ raison_sociale: 'ESSAI SA' }), 'name_twice'],
-  ['nobody', MONTHLY, without('nom_titulaire'), 'name_missing'],
-  ['a blank name', MONTHLY, with_({ nom_titulaire: '  ' }), 'name_missing'],
-  ['no postcode', MONTHLY, without('code_postal'), 'postcode_missing'],
-  ['a postcode of four digits', MONTHLY, with_({ code_postal: '0110' }), 'postcode_format'],
-  ['no mail', MONTHLY, without('courriel_titulaire'), 'email_missing'],
-  ['a mail without a place', MONTHLY, with_({ courriel_titulaire: 'yann' }), 'email_format'],
-  ['not a word of the contract data', MONTHLY, without('perim_donnees_contractuelles'), 'contract_missing'],
-  ['no family', MONTHLY, with_({ perim_donnees_contractuelles: 'Faux', perim_donnees_publiees: 'Faux' }), 'incoherent'],
-  ['no days of consumption', MONTHLY, without('perim_donnees_conso_debut', 'perim_donnees_conso_fin'), 'consumption_missing'],
-  ['half of them', MONTHLY, without('perim_donnees_conso_fin'), 'consumption_missing'],
-  ['days of injection on a point that draws', MONTHLY, with_({ perim_donnees_inj_debut: '2026-01-01' }), 'incoherent'],
-  [
-    'no days of injection',
-    BIOGAS,
-    { ...without('perim_donnees_conso_debut', 'perim_donnees_conso_fin'), role_tiers: 'AUTORISE_CONTRAT_INJECTION' },
-    'injection_missing',
-  ],
-  ['one that begins tomorrow', MONTHLY, with_({ date_debut_droit_acces: '2026-11-26' }), 'incoherent'],
-  ['one that is over', MONTHLY, with_({ date_debut_droit_acces: '2026-01-01', date_fin_droit_acces: '2026-11-24' }), 'incoherent'],
-  ['data that outlive it', MONTHLY, with_({ perim_donnees_conso_fin: '2027-11-25' }), 'incoherent'],
-  ['another postcode', MONTHLY, with_({ code_postal: '00119' }), 'postcode_differs'],
-  ['the postcode of the bills', OTHER_POSTCODE, with_({ nom_titulaire: 'ÉCART PAUL' }), 'postcode_differs'],
-  ['another name', MONTHLY, with_({ nom_titulaire: 'ESSAI YVES' }), 'incoherent'],
-  ['a contract that has ended', ENDED, with_({ nom_titulaire: 'PARTI ERWAN', code_postal: '00220' }), 'contract_ended'],
-]
-
-describe('declaring a right', () => {
-  test.each(MISTAKES)('%s', async (_what, pce, body, code) => {
-    const { put, sandbox } = await aThirdParty()
-    const before = sandbox.adict.rights().length
-    expect(said(await put(pce, body))).toStrictEqual(coded(code))
-    expect([sandbox.adict.rights().length, sandbox.adict.mails().length]).toStrictEqual([before, 0])
+  ...change,
+})
+const shop = (change: Body = {}): Body =>
+  flat({ nom_titulaire: undefined, raison_sociale: 'BOULANGERIE MODÈLE SARL', code_postal: '00330', ...change })
+const biogas = (change: Body = {}): Body =>
+  shop({
+    role_tiers: 'AUTORISE_CONTRAT_INJECTION',
+    raison_sociale: 'BIOGAZ FICTIF SAS',
+    perim_donnees_conso_debut: undefined,
+    perim_donnees_conso_fin: undefined,
+    perim_donnees_inj_debut: '2025-01-01',
+    perim_donnees_inj_fin: '2026-12-31',
+    ...change,
   })
 
-  test('that is right: its holder is asked by mail, and no second one is taken meanwhile', async () => {
+const said = (id: RightCode): object => ({ status: RIGHT_CODES[id].status, lines: [{ code_statut_traitement: RIGHT_CODES[id].code }] })
+
+describe('a declaration', () => {
+  const BAD: readonly Bad[] = [
+    ['no role', 'role_missing', flat({ role_tiers: undefined })],
+    ['an unknown role', 'role_missing', flat({ role_tiers: 'TIERS' })],
+    ['both names', 'name_twice', flat({ raison_sociale: 'INVENTÉE SA' })],
+    ['no name', 'name_missing', flat({ nom_titulaire: undefined })],
+    ['a blank name', 'name_missing', flat({ nom_titulaire: ' ' })],
+    ['no postcode', 'postcode_missing', flat({ code_postal: undefined })],
+    ['a postcode of four digits', 'postcode_format', flat({ code_postal: '0110' })],
+    ['no e-mail address', 'email_missing', flat({ courriel_titulaire: undefined })],
+    ['an e-mail address without a dot', 'email_format', flat({ courriel_titulaire: 'salome@exemple' })],
+    [
+      'a bad e-mail address of who needs none',
+      'email_format',
+      flat({ role_tiers: 'DETENTEUR_CONTRAT_FOURNITURE', courriel_titulaire: '' }),
+    ],
+    ['no word of contract data', 'contract_missing', flat({ perim_donnees_contractuelles: undefined })],
+    ['a switch that is a boolean word', 'unreadable', flat({ perim_donnees_publiees: 'true' })],
+    ['a switch that is a boolean', 'unreadable', flat({ perim_donnees_publiees: true })],
+    ['a member that is null', 'unreadable', flat({ numero_telephone_mobile_titulaire: null })],
+    ['an unknown member', 'unreadable', flat({ commentaire: 'x' })],
+    ['a day that is none', 'unreadable', flat({ date_fin_droit_acces: '2027-02-29' })],
+    ['a list', 'unreadable', [flat()]],
+    ['text', 'unreadable', 'declare'],
+    ['nothing asked for', 'incoherent', flat({ perim_donnees_contractuelles: 'Faux', perim_donnees_publiees: 'Faux' })],
+    ['no end of the right', 'incoherent', flat({ date_fin_droit_acces: undefined })],
+    ['a beginning tomorrow', 'incoherent', flat({ date_debut_droit_acces: '2026-11-26' })],
+    ['an end yesterday', 'incoherent', flat({ date_fin_droit_acces: '2026-11-24', perim_donnees_conso_fin: '2026-11-24' })],
+    ['data from tomorrow on', 'incoherent', flat({ perim_donnees_conso_debut: '2026-11-26' })],
+    ['data that end before they begin', 'incoherent', flat({ perim_donnees_conso_fin: '2024-11-24' })],
+    ['data after the right', 'incoherent', flat({ perim_donnees_conso_fin: '2027-11-25' })],
+    ['injected days of a consumer', 'incoherent', flat({ perim_donnees_inj_debut: '2025-01-01', perim_donnees_inj_fin: '2025-01-02' })],
+    ['another name', 'incoherent', flat({ nom_titulaire: 'INVENTÉE SIDONIE' })],
+    ['a person as a company', 'incoherent', flat({ nom_titulaire: undefined, raison_sociale: 'INVENTÉE SALOMÉ' })],
+    ['injection at a point that injects nothing', 'incoherent', biogas({ raison_sociale: 'BOULANGERIE MODÈLE SARL' }), SHOP],
+    ['no days', 'consumption_missing', flat({ perim_donnees_conso_debut: undefined, perim_donnees_conso_fin: undefined })],
+    ['no first day', 'consumption_missing', flat({ perim_donnees_conso_debut: undefined })],
+    ['no last day', 'consumption_missing', flat({ perim_donnees_conso_fin: undefined })],
+    ['no first day of injection', 'injection_missing', biogas({ perim_donnees_inj_debut: undefined }), BIOGAS],
+    ['no last day of injection', 'injection_missing', biogas({ perim_donnees_inj_fin: undefined }), BIOGAS],
+    ['a point of 13 digits', 'pce_format', flat(), '9900000000004'],
+    ['an unknown point', 'pce_unknown', flat(), '99000000000999'],
+    ['a contract that is over', 'contract_ended', flat({ nom_titulaire: 'PARTI ERWAN', code_postal: '00220' }), ENDED],
+    ['the postcode of the bills', 'postcode_differs', flat({ nom_titulaire: 'ÉCART PAUL' }), OTHER_POSTCODE],
+    ['the same right again', 'exists', flat({ nom_titulaire: 'FICTIF MAËLLE' }), HOUSE_PCE],
+  ]
+  test.each<Bad>(BAD)('with %s is refused: %s', async (_what, code, body, pce = FLAT) => {
     const { put, sandbox } = await aThirdParty()
-    const answer = await put(MONTHLY, RIGHT)
-    expect(said(answer)).toStrictEqual(coded('waiting'))
-    expect(answer.lines[0]).toMatchObject({ id_pce: MONTHLY, etat_droit_acces: 'A valider', perim_donnees_informatives: 'Faux' })
-    expect(sandbox.adict.mails()).toMatchObject([{ to: RIGHT.courriel_titulaire, pce: MONTHLY, right: answer.lines[0]?.id_droit_acces }])
-    expect(said(await put(MONTHLY, RIGHT))).toStrictEqual(coded('exists'))
+    expect(await put(pce, body)).toMatchObject(said(code))
+    expect(sandbox.adict.rights()).toHaveLength(2)
+    expect(sandbox.adict.mails()).toStrictEqual([])
   })
 
-  test('of the holder itself is active at once, for all, for three years', async () => {
-    const { put, sandbox } = await aThirdParty()
-    const { role_tiers: _role, nom_titulaire: name, code_postal: postcode } = RIGHT
-    const answer = await put(MONTHLY, { role_tiers: 'DETENTEUR_CONTRAT_FOURNITURE', nom_titulaire: name, code_postal: postcode })
-    expect(said(answer)).toStrictEqual(coded('active'))
-    expect(sandbox.adict.rights().at(-1)).toMatchObject({ state: 'active', validUntil: '2029-11-25', dataFrom: null, mail: null })
-    expect(sandbox.adict.mails()).toHaveLength(0)
+  test('each code is provoked so, or belongs to no bad declaration', () => {
+    const others: readonly RightCode[] = [
+      ...(['done', 'active', 'waiting', 'revoked', 'revoke_unreadable', 'no_right', 'list_too_long', 'list_unauthorized'] as const),
+      ...(['proof_not_multipart', 'proof_format', 'proof_not_asked', 'proof_too_large'] as const),
+    ]
+    const provoked = BAD.map(([, code]) => code)
+    expect([...new Set([...provoked, ...others])].toSorted()).toStrictEqual(Object.keys(RIGHT_CODES).toSorted())
+    expect(others.filter((code) => provoked.includes(code))).toStrictEqual([])
   })
+
+  test.each<[string, string, RequestInit]>([
+    ['no body', '', {}],
+    ['a form', '', { body: new URLSearchParams({ role_tiers: 'x' }) }],
+    ['broken JSON', '', { body: '{', headers: { 'Content-Type': 'application/json' } }],
+    ['a query', '?x=1', { body: JSON.stringify(flat()), headers: { 'Content-Type': 'application/json' } }],
+  ])('that comes with %s is not read', async (_what, query, init) => {
+    const { send } = await aThirdParty()
+    expect(await send('PUT', `/adict/v2/pce/${FLAT}/droit_acces${query}`, init)).toMatchObject(said('unreadable'))
+  })
+
+  test('of a person waits, and is told as it was taken', async () => {
+    const { put, sandbox } = await aThirdParty()
+    const { status, lines } = await put(FLAT, flat({ nom_titulaire: 'inventee  SALOME', perim_donnees_publiees: 'vrai' }))
+    expect(status).toBe(201)
+    expect(lines).toStrictEqual([
+      {
+        code_statut_traitement: '0000000002',
+        message_retour_traitement: expect.any(String),
+        id_droit_acces: sandbox.adict.rights().at(-1)?.id,
+        id_pce: FLAT,
+        role_tiers: 'AUTORISE_CONTRAT_FOURNITURE',
+        etat_droit_acces: 'A valider',
+        date_creation_droit_acces: '2026-11-25 10:00:00',
+        date_debut_droit_acces: '2026-11-25',
+        date_fin_droit_acces: '2027-11-24',
+        nom_titulaire: 'inventee  SALOME',
+        raison_sociale_du_titulaire: null,
+        courriel_titulaire: 'salome@exemple.invalid',
+        code_postal: '00110',
+        perim_donnees_conso_debut: '2024-11-25',
+        perim_donnees_conso_fin: '2027-11-24',
+        perim_donnees_contractuelles: 'Vrai',
+        perim_donnees_techniques: 'Faux',
+        perim_donnees_informatives: 'Faux',
+        perim_donnees_publiees: 'Vrai',
+        parcours: 'TIERS_DIRECT',
+      },
+    ])
+  })
+
+  test('of injections has their period, and nothing informative', async () => {
+    const { put } = await aThirdParty()
+    const [line] = (await put(BIOGAS, biogas())).lines
+    expect(line).toMatchObject({ perim_donnees_inj_debut: '2025-01-01', perim_donnees_inj_fin: '2026-12-31' })
+    expect(line).not.toHaveProperty('perim_donnees_conso_debut')
+    expect(line).not.toHaveProperty('perim_donnees_informatives')
+  })
+
+  test('needs no days where no readings are asked for', async () => {
+    const { put } = await aThirdParty()
+    const without = { perim_donnees_publiees: 'Faux', perim_donnees_conso_debut: undefined, perim_donnees_conso_fin: undefined }
+    expect(await put(FLAT, flat(without))).toMatchObject({ ...said('waiting'), lines: [{ perim_donnees_conso_debut: null }] })
+  })
+
+  test('of the holder itself gives all at once, for three years, and nobody is asked', async () => {
+    const { put, sandbox } = await aThirdParty()
+    const holder = { role_tiers: 'DETENTEUR_CONTRAT_FOURNITURE', nom_titulaire: 'INVENTÉE SALOMÉ', code_postal: '00110' }
+    expect(await put(FLAT, holder)).toMatchObject({ ...said('active'), lines: [{ etat_droit_acces: 'Active', courriel_titulaire: null }] })
+    expect(sandbox.adict.rights().at(-1)).toMatchObject({
+      validFrom: TODAY,
+      validUntil: '2029-11-25',
+      dataFrom: null,
+      families: ['published', 'informative', 'contract', 'technical'],
+      mail: null,
+    })
+    expect(sandbox.adict.mails()).toStrictEqual([])
+  })
+
+  test.each(['to_validate', 'active', 'to_check', 'refused', 'revoked'] as const)(
+    'stands in the way of another while it is %s',
+    async (state) => {
+      const { put, sandbox, as } = await aThirdParty()
+      const { id } = sandbox.adict.order({ pce: FLAT, state: state === 'active' || state === 'to_check' ? state : 'to_validate' })
+      if (state === 'refused') sandbox.adict.refuse(id)
+      if (state === 'revoked') sandbox.adict.revoke(id)
+      expect(await put(FLAT, flat())).toMatchObject(said(state === 'refused' || state === 'revoked' ? 'waiting' : 'exists'))
+      expect(await (await as(OTHER_CLIENT)).put(FLAT, flat())).toMatchObject(said('waiting'))
+    },
+  )
 })
 
 describe('the mail', () => {
-  async function asked(pce = MONTHLY, change: Body = {}): Promise<ThirdParty & { readonly id: string; readonly path: string }> {
-    const party = await aThirdParty()
-    const { lines } = await party.put(pce, with_(change))
-    return { ...party, id: String(lines[0]?.id_droit_acces), path: party.sandbox.adict.mails()[0]?.path ?? '' }
+  async function asked(pce: string, body: Body): Promise<ThirdParty & { readonly path: string; state(): string | undefined }> {
+    const gas = await aThirdParty()
+    await gas.put(pce, body)
+    const [mail] = gas.sandbox.adict.mails()
+    return { ...gas, path: mail?.path ?? '', state: () => gas.sandbox.adict.rights().at(-1)?.state }
   }
-  const stateOf = async ({ list, id }: ThirdParty & { readonly id: string }): Promise<unknown> =>
-    (await list()).lines.find((line) => line.id_droit_acces === id)?.etat_droit_acces
-  const decide = (url: string, decision: string): Promise<Response> =>
-    fetch(url, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' })
+  const decide = (decision: string): RequestInit => ({ body: new URLSearchParams({ decision }) })
+
+  test('goes to the address that was given, and leads to a page that says what is asked', async () => {
+    const { path, get, sandbox } = await asked(FLAT, flat())
+    const [right] = sandbox.adict.rights().slice(-1)
+    expect(sandbox.adict.mails()).toStrictEqual([{ to: 'salome@exemple.invalid', right: right?.id, pce: FLAT, path }])
+    expect((await get('/en/adict/mail')).text).toContain(`href="/en${path}"`)
+    const { status, text } = await get(`/en${path}`)
+    expect(status).toBe(200)
+    for (const told of ['EXEMPLE ENERGIE SERVICES', 'INVENTÉE SALOMÉ', FLAT, 'published data', 'contract data'])
+      expect(text).toContain(told)
+    expect(text).not.toContain('technical data')
+    expect((await get('/en/adict/mail/nothing')).status).toBe(404)
+  })
 
   test.each([
-    ['accept', 'Active'],
-    ['refuse', 'Refusée'],
-  ])('%s: %s, and what is decided stays so', async (decision, state) => {
-    const party = await asked()
-    const url = `${party.sandbox.url}${party.path}`
-    expect(await (await fetch(url)).text()).toContain(MONTHLY)
-    expect((await decide(url, decision)).status).toBe(303)
-    expect(await stateOf(party)).toBe(state)
-    await decide(url, decision === 'accept' ? 'refuse' : 'accept')
-    expect(await stateOf(party)).toBe(state)
+    ['accept', 'active'],
+    ['refuse', 'refused'],
+  ])('%s: the right is %s, and no later answer changes it', async (decision, state) => {
+    const mail = await asked(FLAT, flat())
+    expect(await mail.send('POST', mail.path, decide('perhaps'))).toMatchObject({ status: 400 })
+    expect(mail.state()).toBe('to_validate')
+    expect(await mail.send('POST', mail.path, decide(decision))).toMatchObject({ status: 303 })
+    expect(mail.state()).toBe(state)
+    await mail.send('POST', mail.path, decide(decision === 'accept' ? 'refuse' : 'accept'))
+    expect(mail.state()).toBe(state)
+    expect((await mail.get(mail.path)).text).not.toContain('name="decision"')
   })
-  test('an address that nobody was sent', async () => {
-    const { sandbox } = await asked()
-    expect((await fetch(`${sandbox.url}/adict/mail/AAAAAAAAAAAAAAAAAAAAAAAA`)).status).toBe(404)
-  })
-  test('a person who says nothing is waited for; a company has accepted after two days', async () => {
-    const person = await asked()
-    const company = await asked(SHOP, { nom_titulaire: undefined, raison_sociale: 'Boulangerie modèle SARL', code_postal: '00330' })
-    const states = (): readonly unknown[] => [person, company].map(({ sandbox }) => sandbox.adict.rights().at(-1)?.state)
-    for (const { clock } of [person, company]) clock.now += 2 * 86_400_000 - 1
-    expect(states()).toStrictEqual(['to_validate', 'to_validate'])
-    for (const { clock } of [person, company]) clock.now += 1
-    expect(states()).toStrictEqual(['to_validate', 'active'])
-  })
-})
 
-describe('the list', () => {
-  test('tells a third party its own rights, and nobody else one of them', async () => {
-    const party = await aThirdParty()
-    expect(idsOf(await party.list())).toStrictEqual([HOUSE_RIGHT, '00000000-0000-4000-8000-000000000002'])
-    const other = await party.as(OTHER_CLIENT)
-    expect(said(await other.list())).toStrictEqual(coded('done'))
-    expect(idsOf(await other.list())).toStrictEqual([])
-    expect(said(await other.send('PATCH', `/adict/v2/droit_acces/${HOUSE_RIGHT}`))).toStrictEqual(coded('no_right'))
+  test('a company that is silent for two days has accepted, a person never has', async () => {
+    const company = await asked(SHOP, shop())
+    company.clock.now = NOW + 48 * HOUR_MS - 1
+    expect(company.state()).toBe('to_validate')
+    company.clock.now += 1
+    expect(company.state()).toBe('active')
+    expect(company.sandbox.adict.refuse(company.sandbox.adict.rights().at(-1)?.id ?? '')).toBe(false)
+    const person = await asked(FLAT, flat())
+    person.clock.now = NOW + 300 * 24 * HOUR_MS
+    expect(person.state()).toBe('to_validate')
   })
-  test.each<[string, unknown, number]>([
-    ['a point', { id_pce: HOUSE_PCE }, 1],
-    ['points', { id_pce: [HOUSE_PCE, 'GI990001'] }, 2],
-    ['a state, without its accent', { etat_droit_acces: ['Revoquee', 'Active'] }, 2],
-    ['a state that none is in', { etat_droit_acces: 'Refusée' }, 0],
-    ['a role and a point', { role_tiers: 'AUTORISE_CONTRAT_FOURNITURE', id_pce: HOUSE_PCE }, 1],
-    ['a proof', { statut_controle_preuve: 'Preuve en attente' }, 0],
-    ['nothing', {}, 2],
-  ])('by %s', async (_what, filters, many) => {
-    const { list } = await aThirdParty()
-    expect(idsOf(await list(filters))).toHaveLength(many)
-  })
-  test.each<[string, unknown, RightCode]>([
-    ['a filter that it has not', { nom_titulaire: 'X' }, 'unreadable'],
-    ['an inherited name', { constructor: 'X' }, 'unreadable'],
-    ['a number', { id_pce: 1 }, 'unreadable'],
-    ['a list', [], 'unreadable'],
-    ['a state that there is not', { etat_droit_acces: 'Ouverte' }, 'unreadable'],
-    ['a point that is none', { id_pce: ['1'] }, 'pce_format'],
-    ['a thousand and one points', { id_pce: Array.from({ length: 1001 }, () => HOUSE_PCE) }, 'list_too_long'],
-  ])('refuses %s', async (_what, filters, code) => {
-    const { list } = await aThirdParty()
-    expect(said(await list(filters))).toStrictEqual(coded(code))
-  })
-  test('without a token, and with another parameter', async () => {
-    const { sandbox, get } = await aThirdParty()
-    const answer = await fetch(`${sandbox.url}/adict/v2/droits_acces`)
-    expect([answer.status, ((await answer.json()) as { code_statut_traitement: string }).code_statut_traitement]).toStrictEqual(
-      coded('list_unauthorized'),
-    )
-    for (const query of ['statut_controle=2', 'statut_controle=1&statut_controle=1', 'x=1'])
-      expect(said(await get(`/adict/v2/droits_acces?${query}`))).toStrictEqual(coded('unreadable'))
-  })
-})
 
-describe('giving a right back', () => {
-  const path = `/adict/v2/droit_acces/${HOUSE_RIGHT}`
-  const json = (body: unknown): RequestInit => ({ headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
-  test('once', async () => {
-    const { send, list } = await aThirdParty()
-    expect(said(await send('PATCH', path))).toStrictEqual(coded('done'))
-    expect((await list({ id_pce: HOUSE_PCE })).lines[0]).toMatchObject({ etat_droit_acces: 'Révoquée', source_revocation: 'TIERS' })
-    expect(said(await send('PATCH', path))).toStrictEqual(coded('revoked'))
+  test('a right ends with its last day, in Paris', async () => {
+    const { clock, sandbox } = await aThirdParty()
+    const { id } = sandbox.adict.order({ pce: FLAT, validUntil: TODAY })
+    const right = () => sandbox.adict.rights().find((one) => one.id === id)
+    clock.now = Date.UTC(2026, 10, 25, 23) - 1
+    expect(right()?.state).toBe('active')
+    clock.now += 1
+    expect(right()).toMatchObject({ state: 'obsolete', ended: { by: 'end', at: clock.now } })
   })
-  test('with an empty object, and with nothing else', async () => {
-    const { send } = await aThirdParty()
-    for (const body of [{ motif: 'x' }, [], 'x', null])
-      expect(said(await send('PATCH', path, json(body)))).toStrictEqual(coded('revoke_unreadable'))
-    expect(said(await send('PATCH', `${path}?x=1`))).toStrictEqual(coded('revoke_unreadable'))
-    expect(said(await send('PATCH', path, json({})))).toStrictEqual(coded('done'))
-  })
-  test('not one that was refused, nor one of the holder itself', async () => {
-    const { send, sandbox } = await aThirdParty()
-    const refused = sandbox.adict.order({ pce: MONTHLY, state: 'to_validate' })
-    expect(sandbox.adict.refuse(refused.id)).toBe(true)
-    const own = sandbox.adict.order({ pce: MONTHLY, role: 'DETENTEUR_CONTRAT_FOURNITURE' })
-    for (const { id } of [refused, own]) expect(said(await send('PATCH', `/adict/v2/droit_acces/${id}`))).toStrictEqual(coded('incoherent'))
-  })
-})
-
-describe('proofs', () => {
-  const path = `/adict/v2/droit_acces/${HOUSE_RIGHT}/preuves`
-  const PDF = '%PDF-1.7\n%%EOF'
-  function form(...files: readonly (string | Uint8Array<ArrayBuffer>)[]): RequestInit {
-    const body = new FormData()
-    for (const [i, bytes] of files.entries()) body.append('preuves', new Blob([bytes]), `preuve-${i}.pdf`)
-    return { body }
-  }
-  const proofOf = async ({ list }: ThirdParty): Promise<unknown> => (await list({ id_pce: HOUSE_PCE })).lines[0]?.statut_controle_preuve
-
-  test('awaited, handed in, looked at', async () => {
-    const party = await aThirdParty()
-    const { send, sandbox, get } = party
-    expect(said(await send('PUT', path, form(PDF)))).toStrictEqual(coded('proof_not_asked'))
-    sandbox.adict.askProof(HOUSE_RIGHT)
-    expect(idsOf(await get('/adict/v2/droits_acces?statut_controle=1'))).toStrictEqual([HOUSE_RIGHT])
-    expect((await party.list({ id_pce: HOUSE_PCE })).lines[0]).toMatchObject({ date_limite_transmission_preuve: '2026-12-23' })
-    expect(said(await send('PUT', path, form(PDF, PDF, PDF)))).toStrictEqual(coded('done'))
-    expect(await proofOf(party)).toBe('Preuve en cours de vérification')
-    expect(sandbox.adict.rights()[0]?.proof?.files).toHaveLength(3)
-    expect(idsOf(await get('/adict/v2/droits_acces?statut_controle=1'))).toStrictEqual([])
-    for (const [outcome, label] of [
-      ['ok', 'Preuve Vérifiée OK'],
-      ['ko', 'Preuve Vérifiée KO'],
-    ] as const) {
-      expect(sandbox.adict.proof(HOUSE_RIGHT, outcome)).toBe(true)
-      expect(await proofOf(party)).toBe(label)
-      expect(said(await send('PUT', path, form(PDF)))).toStrictEqual(coded('proof_not_asked'))
-    }
-  })
-  test.each<[string, RequestInit, RightCode]>([
-    ['no form', { body: PDF, headers: { 'Content-Type': 'application/pdf' } }, 'proof_not_multipart'],
-    ['nothing', form(), 'proof_format'],
-    ['four files', form(PDF, PDF, PDF, PDF), 'proof_format'],
-    ['a text', form('bonjour'), 'proof_format'],
-    ['one over 4 MB', form(new Uint8Array(Buffer.concat([Buffer.from(PDF), Buffer.alloc(4 * 1_048_576)]))), 'proof_too_large'],
-    ['sixteen megabytes', form(new Uint8Array(Buffer.alloc(17 * 1_048_576, PDF))), 'proof_too_large'],
-  ])('%s is refused', async (_what, init, code) => {
-    const { send, sandbox } = await aThirdParty()
-    sandbox.adict.askProof(HOUSE_RIGHT)
-    expect(said(await send('PUT', path, init))).toStrictEqual(coded(code))
-    expect(sandbox.adict.rights()[0]?.proof?.state).toBe('awaited')
-  })
-  test('of a right of somebody else', async () => {
-    const party = await aThirdParty()
-    party.sandbox.adict.askProof(HOUSE_RIGHT)
-    const other = await party.as(OTHER_CLIENT)
-    expect(said(await other.send('PUT', path, form(PDF)))).toStrictEqual(coded('no_right'))
-  })
-})
-
-test('no code about rights is left out above', () => {
-  const told = new Set<string>(MISTAKES.map(([, , , code]) => code))
-  const elsewhere: readonly RightCode[] = [
-    'done',
-    'active',
-    'waiting',
-    'exists',
-    'revoked',
-    'list_too_long',
-    'list_unauthorized',
-    'no_right',
-    'revoke_unreadable',
-    'proof_not_multipart',
-    'proof_format',
-    'proof_not_asked',
-    'proof_too_large',
-  ]
-  expect([...told, ...elsewhere].toSorted()).toStrictEqual(Object.keys(RIGHT_CODES).toSorted())
 })
