@@ -14,7 +14,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/cases/**/*.test.ts'],
+          include: ['test/unit/**/*.test.ts', 'test/contract/registry.test.ts', 'test/cases/**/*.test.ts'],
           testTimeout: 10_000,
           isolate: false,
           maxWorkers: availableParallelism(),
@@ -25,6 +25,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: [
+            'test/contract/postgres.test.ts',
             'test/deps/**/*.test.ts',
             'test/e2e/**/*.test.ts',
             'test/faults/**/*.test.ts',

@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { logOf, numberOf } from './domain/position.ts'
 import { rfc3339 } from './domain/time.ts'
 import type { Millis } from './domain/time.ts'
 import type { Opened, Page, Selection, TagKey } from './evidence/disclose.ts'
@@ -29,8 +30,8 @@ export interface Begun {
   readonly recordedAs: string
   readonly by: string
   readonly ticket: string
+  /** Entries of the log that is written now. */
   readonly size: number
-  readonly origin: string
 }
 
 const PAGE = 500
@@ -54,18 +55,15 @@ export async function beginReading(
   }
 }
 
-/** `origin/n` or `n`. Throws with a sentence on anything else, and on an entry of another log. */
-export function entryNumber(text: string, origin: string): number {
-  const slash = text.lastIndexOf('/')
-  const n = parseSize(text.slice(slash + 1))
-  if (n === undefined) throw new Error(`${text} names no entry: expected its number, or ORIGIN/NUMBER as Audit-Entry gives it`)
-  if (slash >= 0 && text.slice(0, slash) !== origin) throw new Error(`entry ${text} is of another log than ${origin}`)
-  return n
+/** Positions of entries that are given as `origin/n`, or as `n` in the log that is written now. */
+export async function entriesNamed(call: Call, names: readonly string[]): Promise<readonly number[]> {
+  const positions: number[] = []
+  for (const entry of names) positions.push((await call<{ n: number }>('audit entry', { entry })).n)
+  return positions
 }
 
 export interface OpenedReport {
   readonly recordedAs: string
-  readonly origin: string
   readonly opened: readonly Opened[]
   readonly entries: readonly OpenedEntry[]
   /** Erasures on record, where an entry can no longer be opened: which of them it was is nowhere. */
@@ -78,17 +76,20 @@ export async function openEntries(call: Call, select: Selection, why: string): P
   for await (const page of reading.pages()) opened.push(...page)
   const entries = opened.map(openEntry)
   const firstErased = entries.find((e) => e.seal === 'erased')?.n
-  const erasures = firstErased === undefined ? [] : await erasuresAfter(call, firstErased, reading)
-  return { recordedAs: reading.recordedAs, origin: reading.origin, opened, entries, erasures }
+  const erasures = firstErased === undefined ? [] : await erasuresAfter(call, firstErased)
+  return { recordedAs: reading.recordedAs, opened, entries, erasures }
 }
 
-async function erasuresAfter(call: Call, first: number, { size, origin }: Begun): Promise<OpenedReport['erasures']> {
+async function erasuresAfter(call: Call, first: number): Promise<OpenedReport['erasures']> {
   const found: { entry: string; at: string }[] = []
-  for (let from = first; from < size; from += PAGE) {
-    for (const { n, entry } of await call<readonly { n: number; entry: string }[]>('audit rows', { from, limit: PAGE })) {
+  for (let from: number | undefined = first; from !== undefined;) {
+    const page: readonly Pick<Opened, 'n' | 'name' | 'entry'>[] = await call('audit rows', { from, limit: PAGE })
+    for (const { name, entry } of page) {
       const { t, at } = JSON.parse(entry) as { readonly t?: string; readonly at?: string }
-      if (t === 'erasure.performed') found.push({ entry: `${origin}/${n}`, at: at ?? '' })
+      if (t === 'erasure.performed') found.push({ entry: name, at: at ?? '' })
     }
+    const last = page.at(-1)
+    from = page.length < PAGE || last === undefined ? undefined : last.n + 1
   }
   return found
 }
@@ -104,9 +105,9 @@ export async function replayState(call: Call, select: Selection, why: string): P
       yield page
     }
   }
-  const report = await replayAll(reading.origin, policies, watched(), wanted)
+  const report = await replayAll(policies, watched(), wanted)
   const missing = [...(wanted ?? [])].find((n) => !seen.has(n))
-  if (missing !== undefined) throw new Error(`the log has no entry ${missing}: it has ${reading.size}`)
+  if (missing !== undefined) throw new Error(`the log has no entry ${numberOf(missing)}`)
   return { ...report, recordedAs: reading.recordedAs }
 }
 
@@ -122,16 +123,22 @@ export async function replayPack(folder: string): Promise<ReplayReport> {
     })),
   )
   const numbers = (await namesOf('entries')).flatMap((name) => parseSize(name.replace(/\.json$/, '')) ?? []).toSorted((a, b) => a - b)
+  const { origin } = manifest
   async function* pages(): AsyncGenerator<readonly Opened[]> {
     for (const n of numbers) {
       const disclosures = await readIfThere(join(folder, 'disclosures', `${n}.json`))
       const entry = await readFile(join(folder, 'entries', `${n}.json`), 'utf8')
       yield [
-        { n, entry, disclosures: disclosures ? (JSON.parse(disclosures.toString()) as string[]) : entry.includes('"_sd":') ? null : [] },
+        {
+          n,
+          name: `${origin}/${n}`,
+          entry,
+          disclosures: disclosures ? (JSON.parse(disclosures.toString()) as string[]) : entry.includes('"_sd":') ? null : [],
+        },
       ]
     }
   }
-  return replayAll(manifest.origin, policies, pages())
+  return replayAll(policies, pages())
 }
 
 export interface ExportOrder {
@@ -148,11 +155,24 @@ export interface ExportOrder {
 
 export interface Exported {
   readonly file: string
+  /** One for each log that holds entries of the selection; with several, each lies in a folder of its own. */
+  readonly packs: readonly ExportedPack[]
+  readonly readAs: string
+}
+export interface ExportedPack {
   readonly manifest: Omit<Manifest, 'files'>
   readonly manifestHash: string
   readonly files: number
   readonly recordedAs: string
-  readonly readAs: string
+}
+
+/** Logs as the state tells of them. */
+interface LogThere {
+  readonly id: number
+  readonly origin: string
+  readonly current: boolean
+  /** Entries sealed. */
+  readonly size: number
 }
 
 /** The pack lies under another name until `evidence.exported` with its manifest's hash is on record. */
@@ -161,18 +181,62 @@ export async function exportPack(call: Call, order: ExportOrder): Promise<Export
   const reading = await beginReading(call, 'entries' in order.select ? { ...order.select, context: true } : order.select, order.why)
   const opened: Opened[] = []
   for await (const page of reading.pages()) opened.push(...page)
-  const log = join(order.stateFolder, 'log', reading.origin.slice(reading.origin.lastIndexOf('/') + 1))
-  const { checkpoint, vkey } = await shownLog(call, log, reading.size)
+  const chosen = Map.groupBy(selected(opened, order.select), ({ n }) => logOf(n))
+  const logs = await call<readonly LogThere[]>('audit logs', {})
+  const holding = logs.filter(({ id, current }) => (chosen.size === 0 ? current : chosen.has(id)))
+  const packs: Packed[] = []
+  for (const log of holding) packs.push(await packOf(call, order, reading, log, chosen.get(log.id) ?? []))
+  const contents = packs.flatMap(({ contents: files, log }) =>
+    packs.length === 1 ? files : files.map((file) => ({ ...file, path: `${nameOfLog(log.origin)}/${file.path}` })),
+  )
+  contents.sort((a, b) => (a.path < b.path ? -1 : 1))
+
+  await mkdir(dirname(order.out), { recursive: true })
+  const waiting = join(dirname(order.out), `.${basename(order.out)}.${randomUUID()}.waiting`)
+  try {
+    await (order.out.endsWith('.zip') ? writeZip(waiting, contents) : writeFolder(waiting, contents))
+    const done: ExportedPack[] = []
+    for (const { manifest: whole, manifestHash } of packs) {
+      const { recordedAs } = await call<{ recordedAs: string }>('audit exported', {
+        select: order.select,
+        why: order.why,
+        ...(order.for !== null && { audience: order.for }),
+        manifest: manifestHash,
+        entries: whole.entries,
+      })
+      const { files, ...manifest } = whole
+      done.push({ manifest, manifestHash, files: files.length, recordedAs })
+    }
+    await rename(waiting, order.out)
+    return { file: order.out, packs: done, readAs: reading.recordedAs }
+  } catch (error) {
+    await rm(waiting, { recursive: true, force: true })
+    throw error
+  }
+}
+
+interface Packed {
+  readonly log: LogThere
+  readonly manifest: Manifest
+  readonly manifestHash: string
+  readonly contents: readonly PackContent[]
+}
+
+/** What one log has of the selection. */
+async function packOf(call: Call, order: ExportOrder, reading: Begun, of: LogThere, opened: readonly Opened[]): Promise<Packed> {
+  const log = join(order.stateFolder, 'log', nameOfLog(of.origin))
+  const { checkpoint, vkey } = await shownLog(call, log, of.size)
   const id = randomUUID()
+  const tagKeys = await call<readonly TagKey[]>('audit tags', { ticket: reading.ticket })
   const made = await makePack(
     { id, madeAt: rfc3339(Date.now() as Millis), by: reading.by, why: order.why, for: order.for, scope: order.scope },
     {
       log,
       checkpoint,
       vkey,
-      opened: selected(opened, order.select),
+      opened: opened.map((one) => ({ ...one, n: numberOf(one.n) })),
       policies: await call('audit policies', {}),
-      tagKeys: await call<readonly TagKey[]>('audit tags', { ticket: reading.ticket }),
+      tagKeys: tagKeys.filter(({ origin }) => origin === of.origin),
       permission: (permission) => call<PermissionOnRecord>('permission show', { permission }),
       async document(permission, sha256) {
         const base64 = await call<string | null>('audit attachment', { ticket: reading.ticket, permission, sha256 })
@@ -182,32 +246,18 @@ export async function exportPack(call: Call, order: ExportOrder): Promise<Export
     },
   )
   const manifestHash = `sha256:${createHash('sha256').update(made.text).digest('hex')}`
-  const { note } = await call<{ note: string }>('audit sign-pack', { id, manifest: manifestHash })
+  const { note } = await call<{ note: string }>('audit sign-pack', { log: of.id, id, manifest: manifestHash })
   const contents: PackContent[] = [
     ...made.contents,
     { path: 'manifest.json', read: () => Promise.resolve(Buffer.from(made.text)) },
     { path: 'manifest.note', read: () => Promise.resolve(Buffer.from(note)) },
   ]
-  contents.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return { log: of, manifest: made.manifest, manifestHash, contents }
+}
 
-  await mkdir(dirname(order.out), { recursive: true })
-  const waiting = join(dirname(order.out), `.${basename(order.out)}.${id}.waiting`)
-  try {
-    await (order.out.endsWith('.zip') ? writeZip(waiting, contents) : writeFolder(waiting, contents))
-    const { recordedAs } = await call<{ recordedAs: string }>('audit exported', {
-      select: order.select,
-      why: order.why,
-      ...(order.for !== null && { audience: order.for }),
-      manifest: manifestHash,
-      entries: made.manifest.entries,
-    })
-    await rename(waiting, order.out)
-    const { files, ...manifest } = made.manifest
-    return { file: order.out, manifest, manifestHash, files: files.length, recordedAs, readAs: reading.recordedAs }
-  } catch (error) {
-    await rm(waiting, { recursive: true, force: true })
-    throw error
-  }
+/** The last part of an origin: the name of its folder. */
+export function nameOfLog(origin: string): string {
+  return origin.slice(origin.lastIndexOf('/') + 1)
 }
 
 /** The checkpoint shown, over at least `size` entries. */
@@ -233,18 +283,21 @@ function selected(opened: readonly Opened[], select: Selection): readonly Opened
   const chosen = entries.filter(({ o }) => wanted.has(o.n))
   const requests = new Set<unknown>(chosen.map(({ e }) => e.record['req']).filter((req) => req !== undefined))
   const permissions = new Set<unknown>()
-  const counted = new Set<number>()
+  const counted = new Set<string>()
   for (const { e } of entries) {
     if (!wanted.has(e.n) && !requests.has(e.record['req'])) continue
     for (const p of (e.fields['permissions'] ?? []) as readonly { readonly id?: string; readonly delivered?: readonly string[] }[]) {
       permissions.add(p.id)
-      for (const name of p.delivered ?? []) counted.add(Number(name.slice(name.lastIndexOf('/') + 1)))
+      for (const name of p.delivered ?? []) counted.add(name)
     }
   }
-  for (const { e } of entries) if (counted.has(e.n) && typeof e.record['intent'] === 'number') counted.add(e.record['intent'])
+  // An outcome that was counted brings its intent, of the same log.
+  for (const { e } of entries)
+    if (counted.has(e.name) && typeof e.record['intent'] === 'number')
+      counted.add(`${e.name.slice(0, e.name.lastIndexOf('/'))}/${e.record['intent']}`)
   return entries
     .filter(({ e }) => {
-      if (wanted.has(e.n) || counted.has(e.n) || (e.record['req'] !== undefined && requests.has(e.record['req']))) return true
+      if (wanted.has(e.n) || counted.has(e.name) || (e.record['req'] !== undefined && requests.has(e.record['req']))) return true
       const [first] = (e.fields['permissions'] ?? []) as readonly { readonly id?: string }[]
       return shown(e.record['t']).startsWith('consent.') && permissions.has(first?.id)
     })

@@ -64,17 +64,18 @@ export function clientRightsDesk(
     async stop(asked) {
       const queued = await state.call<ReturnType<ClientRights['stop']>>('stopRights', { ...asked, now: now() })
       if (queued === null) return 'none'
-      const { entry, ids } = queued
+      const { n, entry, ids } = queued
       const until = now() + WAIT_MS
       for (;;) {
         await parts.tick()
         const stand = await state.call<ReturnType<ClientRights['stand']>>('rightsStand', { ids })
         if (stand.every((one) => one.state === 'ended'))
           return {
+            n,
             entry,
             ended: ids.map((id, i) => ({ ref: asked.refs[i] ?? '', code: stand.find((one) => one.id === id)?.code ?? null })),
           }
-        if ((now() as Millis) >= until || stand.some(({ code }) => code !== null)) return { entry, ended: undefined }
+        if ((now() as Millis) >= until || stand.some(({ code }) => code !== null)) return { n, entry, ended: undefined }
         await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
       }
     },

@@ -4,15 +4,16 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exportPack } from './audit.ts'
+import { exportPack, nameOfLog } from './audit.ts'
 import type { Call } from './audit.ts'
 import { ask, callAs, told } from './console-calls.ts'
 import type { Accesses, Begun, Evidence, PackOrder, ProvedEntry } from './console/ports.ts'
 import { Refusal } from './console/ports.ts'
 import type { Json } from './domain/canonical.ts'
+import { logOf, numberOf } from './domain/position.ts'
 import type { Day, Millis } from './domain/time.ts'
 import { addDays, parisDay, startOfDay } from './domain/time.ts'
-import type { Browsed, BrowsePage, DayCount } from './evidence/browse.ts'
+import type { Browsed, BrowsePage, DayCount, Place } from './evidence/browse.ts'
 import type { Page } from './evidence/disclose.ts'
 import { inclusionProof, leafHash, verifyInclusion } from './evidence/log/merkle.ts'
 import { openNote, parseCheckpoint } from './evidence/log/note.ts'
@@ -25,23 +26,25 @@ import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import type { StateClient } from './storage/rpc.ts'
 
-/** Origin and key of the log, as the state tells them once it is ready. */
-export interface LogName {
+interface LogThere {
+  readonly id: number
   readonly origin: string
   readonly vkey: string
 }
 
-export function evidenceOn(context: CommandContext, stateFolder: string, ready: LogName): Evidence {
+export function evidenceOn(context: CommandContext, stateFolder: string): Evidence {
   const call = ask(context.state)
-  const log = join(stateFolder, 'log', ready.origin.slice(ready.origin.lastIndexOf('/') + 1))
+  const folderOf = (origin: string): string => join(stateFolder, 'log', nameOfLog(origin))
   const drain = (): Promise<unknown> => told(() => commandsOn(context)['audit drain']())
   async function one(n: number): Promise<Browsed> {
     const found = (await call<Browsed | null>('oneEntry', { n })) ?? (await drain().then(() => call<Browsed | null>('oneEntry', { n })))
-    if (!found) throw new Refusal('not_found', `the log has no entry ${n}`)
+    if (!found) throw new Refusal('not_found', `the log has no entry ${numberOf(n)}`)
     return found
   }
   return {
-    origin: ready.origin,
+    get origin() {
+      return context.state.gauges.origin
+    },
     async latest({ from, until, ...filter }) {
       const moments = { from: from && startOfDay(from), until: until && startOfDay(until) }
       return call<BrowsePage>('latestEntries', { ...filter, ...moments })
@@ -49,12 +52,16 @@ export function evidenceOn(context: CommandContext, stateFolder: string, ready: 
     one,
     async checkpoint() {
       await drain()
-      return { checkpoint: (await shownLog(log, ready.vkey)).checkpoint, vkey: ready.vkey }
+      const { origin, vkey } = context.state.gauges
+      return { checkpoint: (await shownLog(folderOf(origin), vkey)).checkpoint, vkey }
     },
     async proof(n) {
       // Shown in a checkpoint, so that there is something to prove it against.
       await drain()
-      return proofOf(log, ready, await one(n))
+      const browsed = await one(n)
+      const log = (await call<readonly LogThere[]>('logs', {})).find(({ id }) => id === logOf(n))
+      if (!log) throw new Refusal('not_found', `there is no log of entry ${browsed.name}`)
+      return proofOf(folderOf(log.origin), log.vkey, browsed)
     },
     begin: (by, select, why) => callAs(context, by)<Begun>('audit begin', { select, why }),
     async page(ticket, from, limit) {
@@ -76,7 +83,13 @@ async function exportAs(
   const scope = { ...(select as unknown as { readonly [key: string]: Json }), title } // plain data
   const done = await exportPack(call, { select, scope, why: `${title}: ${why}`, for: audience, out, stateFolder, onProgress })
   const { size } = await stat(out)
-  return { file: out, bytes: size, entries: done.manifest.entries, manifest: done.manifestHash, recordedAs: done.recordedAs }
+  return {
+    file: out,
+    bytes: size,
+    entries: done.packs.reduce((sum, { manifest }) => sum + manifest.entries, 0),
+    manifest: done.packs.map(({ manifestHash }) => manifestHash).join(', '),
+    recordedAs: done.packs.map(({ recordedAs }) => recordedAs).join(', '),
+  }
 }
 
 interface ShownLog {
@@ -94,8 +107,9 @@ async function shownLog(log: string, vkey: string): Promise<ShownLog> {
 }
 
 /** From the published files, as an outsider would make it; what they say is then held against the signed root. */
-async function proofOf(log: string, { origin, vkey }: LogName, { n, entry }: Browsed): Promise<ProvedEntry> {
+async function proofOf(log: string, vkey: string, { n: position, name, entry }: Browsed): Promise<ProvedEntry> {
   const { checkpoint, size, root } = await shownLog(log, vkey)
+  const n = numberOf(position)
   if (n >= size) throw new Refusal('unavailable', `entry ${n} is not shown in a checkpoint yet: ask again`)
   const leaf = leafHash(Buffer.from(entry))
   const path = await inclusionProof(
@@ -105,8 +119,8 @@ async function proofOf(log: string, { origin, vkey }: LogName, { n, entry }: Bro
   )
   const base64 = (hash: Uint8Array): string => Buffer.from(hash).toString('base64')
   return {
-    n,
-    name: `${origin}/${n}`,
+    n: position,
+    name,
     entry,
     leaf: base64(leaf),
     size,
@@ -125,7 +139,7 @@ const WAIT_MS = 300
 
 interface Tally {
   readonly days: readonly DayCount[]
-  readonly next: number
+  readonly next: Place
   readonly done: boolean
 }
 
@@ -136,17 +150,17 @@ interface Tally {
 export function accessesOn(state: StateClient, now: () => Millis): () => Promise<Accesses> {
   const call = ask(state)
   const sums = new Map<Day, { calls: number; refused: number }>()
-  let next: number | undefined
+  let after: Place | undefined
   let counting: Promise<void> | undefined
   async function count(): Promise<void> {
-    next ??= await call<number>('firstEntrySince', { at: startOfDay(addDays(parisDay(now()), 1 - DAYS_SHOWN)) })
+    after ??= { at: startOfDay(addDays(parisDay(now()), 1 - DAYS_SHOWN)), n: -1 }
     for (let done = false; !done;) {
-      const piece: Tally = await call<Tally>('tallyEntries', { from: next })
+      const piece: Tally = await call<Tally>('tallyEntries', { after })
       for (const { day, calls, refused } of piece.days) {
         const sum = sums.get(day) ?? { calls: 0, refused: 0 }
         sums.set(day, { calls: sum.calls + calls, refused: sum.refused + refused })
       }
-      next = piece.next
+      after = piece.next
       done = piece.done
     }
   }

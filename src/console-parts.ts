@@ -5,7 +5,6 @@
  */
 import { join } from 'node:path'
 import { ask, callAs, told } from './console-calls.ts'
-import type { LogName } from './console-evidence.ts'
 import { accessesOn, evidenceOn } from './console-evidence.ts'
 import type {
   Begun,
@@ -54,7 +53,6 @@ export interface ConsoleWiring {
   readonly accepted: () => Accepted
   readonly env: Environment
   readonly log: Logger
-  readonly ready: LogName
   readonly readiness: () => Readiness
   readonly quotas: () => readonly QuotaGauge[]
   readonly watch: Pick<DecisionWatch, 'latest' | 'differences' | 'tallies'>
@@ -106,7 +104,7 @@ function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): Console
     journeys: journeysOn(wiring),
     clients: clientsOn(wiring),
     tokens: tokensOn(wiring),
-    evidence: evidenceOn(context, instance.state, wiring.ready),
+    evidence: evidenceOn(context, instance.state),
     overview: () => ({ ...readiness(), entries: state.gauges.entries, policy: accepted().policyHash }),
     quotas: wiring.quotas,
     accesses: accessesOn(state, now),
@@ -163,7 +161,7 @@ function permissionsOn({ context, link, receipt }: ConsoleWiring): Permissions {
 /** On record as a reading before it is given. */
 async function openDocument(context: CommandContext, by: Operator, permission: string, sha256: string): Promise<Buffer> {
   const { acts } = await ask(context.state)<PermissionAt>('browsePermission', { permission })
-  const entries = acts.map(({ entry }) => Number(entry.slice(entry.lastIndexOf('/') + 1)))
+  const entries = acts.map(({ n }) => n)
   const run = callAs(context, by)
   const { ticket } = await run<Begun>('audit begin', { select: { entries }, why: 'a document of a permission, opened by an operator' })
   const base64 = await run<string | null>('audit attachment', { ticket, permission, sha256 })

@@ -2,6 +2,7 @@
  * Says why a decision is what it is: the rule, every line that was considered with how far it went, and the one fact
  * that decided. For a described request it decides on what the registry says now; for an entry, on what was so then.
  */
+import { numberOf } from './domain/position.ts'
 import type { Asked, Weighed } from './decide/decide.ts'
 import { nearest, weigh } from './decide/decide.ts'
 import type { Decision } from './domain/decision.ts'
@@ -181,7 +182,7 @@ export interface EntryExplained {
 export async function explainEntry(call: Call, n: number, why: string): Promise<EntryExplained> {
   const reading = await beginReading(call, { entries: [n], context: true }, why)
   const policies = policiesOf(await call('audit policies', {}))
-  const replay = replayUnder(reading.origin, policies)
+  const replay = replayUnder(policies)
   for await (const page of reading.pages()) {
     for (const opened of page) {
       if (opened.n !== n) {
@@ -190,7 +191,7 @@ export async function explainEntry(call: Call, n: number, why: string): Promise<
       }
       const dec = objectOf(openEntry(opened).record['dec'])
       const told = {
-        entry: `${reading.origin}/${n}`,
+        entry: opened.name,
         recordedAs: reading.recordedAs,
         stage: textOf(dec['stage']) ?? 'none',
         onRecord: { result: textOf(dec['result']) ?? null, reason: textOf(dec['reason']) ?? null },
@@ -203,5 +204,5 @@ export async function explainEntry(call: Call, n: number, why: string): Promise<
       return asked ? { ...told, explanation: explain(asked), why: null } : { ...told, explanation: null, why: 'the policy is not at hand' }
     }
   }
-  throw new Error(`the log has no entry ${n}: it has ${reading.size}`)
+  throw new Error(`the log has no entry ${numberOf(n)}`)
 }

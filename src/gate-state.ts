@@ -52,7 +52,6 @@ const HOUR = 3_600_000
 /** `ready` says whether another request may be taken. */
 export function gateState(
   state: StateClient,
-  origin: string,
   index: Uint8Array,
   copies: Lookups,
   changes: Changes,
@@ -65,7 +64,6 @@ export function gateState(
   const called = new Map<string, number>()
   const meterTokens = new Map<string, Buffer>()
   return {
-    origin,
     get ready() {
       return ready()
     },
@@ -86,10 +84,10 @@ export function gateState(
       return state.call('intent', args)
     },
     async outcome(args) {
-      const { n, fulfilled } = await state.call<{ n: number; fulfilled: readonly ActResult[] }>('outcome', args)
+      const { entry, fulfilled } = await state.call<{ entry: string; fulfilled: readonly ActResult[] }>('outcome', args)
       // Nobody waits for it: what is read next is confirmed by its own transaction.
       if (fulfilled.length > 0) void changes.acts(fulfilled)
-      return { n }
+      return { entry }
     },
     refused: (args) => state.call('refused', args),
     exchange: ({ client, secret, live, now }) =>

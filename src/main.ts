@@ -229,7 +229,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   opened.defer(() => open?.close())
   const gate: Gate = {
     live: () => force.live,
-    state: gateState(state.client, state.ready.origin, keys.index, copies, changes, () => standing.takes, reconciler.doubt, log),
+    state: gateState(state.client, keys.index, copies, changes, () => standing.takes, reconciler.doubt, log),
     routeOf: routes.of,
     people,
     rights: clientRightsDesk({ ...ownCallParts, state: state.client, routes: routes.all, tick: holderRights.tick }),
@@ -265,8 +265,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     onToken: changes.token,
     onClient: changes.client,
     status: () => ({
-      origin: state.ready.origin,
-      vkey: state.ready.vkey,
+      origin: state.client.gauges.origin,
+      vkey: state.client.gauges.vkey,
       entries: state.client.gauges.entries,
       ...standing.readiness().checks,
     }),
@@ -293,7 +293,6 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     accepted: () => force.accepted,
     env,
     log,
-    ready: state.ready,
     readiness: standing.readiness,
     quotas: routes.quotas,
     watch: decisions,
@@ -336,6 +335,12 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     every(60_000, async () => {
       const issuedBefore = clock.now() - force.accepted.settings.papers.mandateDays * DAY
       await changes.acts(await state.client.call('timeOutMandates', { issuedBefore, most: 100, now: clock.now() }))
+    }),
+    every(60_000, async () => {
+      const origin = originOf(settings, clock.now())
+      if (origin !== state.client.gauges.origin && settings.evidence.origin === undefined)
+        await state.client.call('turnLog', { origin, now: clock.now() })
+      await state.client.call('closeLogs', { now: clock.now() })
     }),
     every(600_000, async () => {
       await state.client.call('sweepTokens', { now: clock.now() })

@@ -34,8 +34,8 @@ export function policiesOf(kept: readonly { readonly hash: string; readonly body
   )
 }
 
-export function replayUnder(origin: string, policies: ReadonlyMap<string, PolicyDocument>): Replayer {
-  return replayer(origin, {
+export function replayUnder(policies: ReadonlyMap<string, PolicyDocument>): Replayer {
+  return replayer({
     decide(facts) {
       const asked = askedOf(facts, policies)
       return asked && decide(asked)
@@ -56,14 +56,13 @@ export function askedOf(
   return { ...facts, caller: { ...caller, refusesNarrowing }, policy: document.policy }
 }
 
-/** @param wanted numbers of the entries to judge; all decisions where undefined. */
+/** @param wanted `n` of the entries to judge; all decisions where undefined. */
 export async function replayAll(
-  origin: string,
   kept: readonly { readonly hash: string; readonly body: string }[],
   pages: AsyncIterable<readonly Opened[]>,
   wanted?: ReadonlySet<number>,
 ): Promise<ReplayReport> {
-  const replay = replayUnder(origin, policiesOf(kept))
+  const replay = replayUnder(policiesOf(kept))
   let same = 0
   const different: { entry: string; why: string }[] = []
   const notRecomputable = new Map<NotRecomputable, number>()
@@ -71,7 +70,7 @@ export async function replayAll(
     for (const opened of page) {
       const verdict = replay.take(opened, wanted === undefined || wanted.has(opened.n))
       if (verdict?.is === 'same') same += 1
-      if (verdict?.is === 'different') different.push({ entry: `${origin}/${opened.n}`, why: verdict.why })
+      if (verdict?.is === 'different') different.push({ entry: opened.name, why: verdict.why })
       if (verdict?.is === 'not_recomputable') notRecomputable.set(verdict.why, (notRecomputable.get(verdict.why) ?? 0) + 1)
     }
   }

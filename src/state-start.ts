@@ -1,15 +1,18 @@
 /** What must be true of the state folder before a request is taken, and what is known of the calls before this start. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
-import { openNote, parseCheckpoint } from './evidence/log/note.ts'
-import type { Publisher } from './evidence/publish.ts'
+import type { Database } from './storage/database.ts'
+import { openNote, parseCheckpoint, vkeyOf } from './evidence/log/note.ts'
+import type { Millis } from './domain/time.ts'
 import { indexKeyCheck } from './storage/keys.ts'
+import type { LogOnRecord, Logs } from './storage/logs.ts'
+import type { OwnLog } from './state-logs.ts'
+import { newSigner } from './state-logs.ts'
 
 const HOUR_MS = 3_600_000
 
 /** With another index key every meter would be unknown and every request refused, without a word of why. */
-export function checkIndexKey(db: DatabaseSync, index: Uint8Array): void {
+export function checkIndexKey(db: Database, index: Uint8Array): void {
   const check = indexKeyCheck(index)
   const row = db.prepare("SELECT value FROM meta WHERE key = 'index_check'").get()
   if (row === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('index_check', ?)").run(check)
@@ -17,20 +20,18 @@ export function checkIndexKey(db: DatabaseSync, index: Uint8Array): void {
     throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
 }
 
-interface Log {
-  readonly db: DatabaseSync
-  /** Its folder. */
-  readonly log: string
-  readonly origin: string
-  readonly vkey: string
-  readonly publisher: Publisher
-  /** Entries that are stored. */
-  readonly size: number
+/** The log to write to: the one that is open here, or a new one of the name wanted, whose first entry is still to come. */
+export function openingLog(
+  logs: Logs,
+  { origin, keys, now }: { readonly origin: string; readonly keys: { readonly signing: Uint8Array }; readonly now: number },
+): LogOnRecord {
+  const open = logs.all().findLast(({ closedAt }) => closedAt === null)
+  return open ?? logs.add(origin, vkeyOf(newSigner(keys.signing, origin)), now as Millis)
 }
 
-/** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. */
-export function checkCheckpoints({ db, log, origin, vkey, publisher, size }: Log): void {
-  const row = db.prepare('SELECT body FROM checkpoint WHERE only = 1').get()
+/** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. @param size entries that are stored */
+export function checkCheckpoints(db: Database, { id, folder: log, origin, vkey, publisher }: OwnLog, size: number): void {
+  const row = db.prepare('SELECT body FROM checkpoint WHERE log = ?').get(id)
   const stored = row && readCheckpoint(String(row['body']), 'the checkpoint in ecluse.db')
   const file = join(log, 'checkpoint')
   const shown = existsSync(file) ? readCheckpoint(readFileSync(file, 'utf8'), `the file ${file}`) : undefined
@@ -65,15 +66,14 @@ export interface RecentCall {
 }
 
 /** @param byDay data holders whose calls of a day count; of the others those of an hour do */
-export function recentCalls(db: DatabaseSync, now: number, byDay: readonly string[]): readonly RecentCall[] {
+export function recentCalls(db: Database, now: number, byDay: readonly string[]): readonly RecentCall[] {
   const calls: RecentCall[] = []
   const hourAgo = now - HOUR_MS
   const since = byDay.length > 0 ? now - 24 * HOUR_MS : hourAgo
   // Of older entries, those that count; the others are not even read.
   const marks = byDay.map((provider) => Buffer.from(`"dso":"${provider}/`))
-  for (const row of db.prepare('SELECT at, bytes FROM entry ORDER BY n DESC').iterate()) {
+  for (const row of db.prepare('SELECT at, bytes FROM entry WHERE at >= ? ORDER BY at DESC').iterate(since)) {
     const at = Number(row['at'])
-    if (at < since) break
     const bytes = Buffer.from(row['bytes'] as Uint8Array)
     if (at < hourAgo && !marks.some((mark) => bytes.includes(mark))) continue
     const entry = JSON.parse(bytes.toString()) as {

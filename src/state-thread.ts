@@ -51,7 +51,7 @@ export function ownState(
         return
       }
       let fatal = onFatal
-      const client = stateClient(worker, limits, URGENT, (why) => fatal(why), onCommit)
+      const client = stateClient(worker, limits, URGENT, message.ready.gauges, (why) => fatal(why), onCommit)
       resolve({
         client,
         ready: message.ready,

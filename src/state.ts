@@ -6,24 +6,22 @@
  * On the first error of a commit, a file or an fsync it reports and does nothing more: the process ends, and the next
  * start recovers from what is on disk.
  */
-import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Policy } from './domain/policy.ts'
+import { numberOf, positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
 import { rfc3339 } from './domain/time.ts'
 import { accessLogOn } from './evidence/access.ts'
 import type { OutcomeArgs } from './evidence/access.ts'
 import { evidenceBrowseOn } from './evidence/browse.ts'
-import type { Reading } from './evidence/disclose.ts'
 import { disclosuresOn } from './evidence/disclose.ts'
 import { erasureOn } from './evidence/erase.ts'
 import { operatorKeyOn } from './evidence/operator-key.ts'
 import { ownCallsOn } from './evidence/own-calls.ts'
 import { personEvidenceOn } from './evidence/person.ts'
-import { signerOf, signNote, vkeyOf } from './evidence/log/note.ts'
+import { signNote } from './evidence/log/note.ts'
 import { packText } from './evidence/pack/manifest.ts'
-import { publisherOn, writeDurably } from './evidence/publish.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import { admit } from './permissions/admit.ts'
 import { clientRightsOn } from './permissions/client-rights.ts'
@@ -41,12 +39,14 @@ import { doubtsOn } from './permissions/doubts.ts'
 import { ticketsOn } from './permissions/tickets.ts'
 import { tokensOn } from './permissions/tokens.ts'
 import { journalOf } from './storage/journal.ts'
+import { logsOn } from './storage/logs.ts'
 import { keyStore } from './storage/keys.ts'
-import type { Procedures } from './storage/rpc.ts'
-import { serveCalls } from './storage/rpc.ts'
+import type { Gauges, Procedures } from './storage/rpc.ts'
+import { Refused, serveCalls } from './storage/rpc.ts'
 import { openState } from './storage/sqlite.ts'
+import { openedRow, ownLogsOn, signerFor } from './state-logs.ts'
 import type { RecentCall } from './state-start.ts'
-import { checkCheckpoints, checkIndexKey, recentCalls } from './state-start.ts'
+import { checkCheckpoints, checkIndexKey, openingLog, recentCalls } from './state-start.ts'
 import { subjectsOn } from './subjects.ts'
 
 export interface StateOptions {
@@ -77,66 +77,58 @@ interface ImportArgs {
 
 /** What the owner tells once it is ready. */
 export interface StateReady {
-  readonly origin: string
-  readonly vkey: string
   readonly interrupted: number
+  readonly gauges: Gauges
   /** Calls to data holders of the last hour, or of the last day where that is what counts, for the quotas. */
   readonly recentCalls: readonly RecentCall[]
 }
 
 const CLOCK_TOLERANCE_MS = 600_000
+/** So long what began in the log of the year before may end there. */
+const LOG_OVERLAP_MS = 900_000
 const SEAL_ROWS = 128
 const SEAL_WAIT_MS = 15
 
 function start(port: MessagePort, options: StateOptions): void {
-  const state = openState(options.folder)
-  const { db } = state
-  const keys = keyStore(state.keys, options.keys.master)
-  const origin = originOf(options)
-  const signer = signerOf(origin, options.keys.signing)
-  const vkey = vkeyOf(signer)
-  const journal = journalOf(db, origin)
-  const log = join(options.folder, 'log', origin.slice(origin.lastIndexOf('/') + 1))
+  const store = openState(options.folder)
+  const { db } = store
+  const keys = keyStore(store.keys, options.keys.master)
+  const logs = logsOn(db)
+  const opening = openingLog(logs, options)
+  const journal = journalOf(db, logs, opening)
   const keyExists = (id: string): boolean => keys.get(id) !== undefined
   const tokenOfPermission = (id: string): string => permissionToken(options.keys.index, id)
+  const operatorKey = operatorKeyOn(db, keys)
 
-  const rights = rightsOn(db, journal, keys, options.keys.index, operatorKeyOn(db, keys))
+  const rights = rightsOn(db, journal, keys, options.keys.index, operatorKey)
   const registry = registryOn(db, journal, keys, options.keys.index, rights)
   const tokens = tokensOn(db, journal, keys)
   const tickets = ticketsOn(db, options.keys.master, options.keys.index)
-  const attachmentFolder = join(options.folder, 'attachments')
-  const attachments = attachmentsOn(db, keys, attachmentFolder, options.keys.index, (file, bytes) => writeDurably(file, bytes, 0o600))
+  const attachments = attachmentsOn(db, keys, store.documents, options.keys.index)
   const access = accessLogOn(db, journal, tokenOfPermission, keyExists)
   const consent = consentOn(db, registry, attachments, journal, options.keys.index)
-  const ownCalls = ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOfPermission)
-  const reconciliation = reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))
-  const rightActs = rightActsOn(registry, rights, attachments, journal, operatorKeyOn(db, keys))
-  const clientRights = clientRightsOn(db, registry, rights, journal, operatorKeyOn(db, keys))
-  const sealer = sealerOn(db, options.node, origin, (id) => keys.get(id))
-  const erasure = erasureOn(db, journal, keys, attachmentFolder, tokenOfPermission)
+  const ownCalls = ownCallsOn(db, journal, operatorKey, tokenOfPermission)
+  const reconciliation = reconciliationOn(db, registry, journal, operatorKey)
+  const rightActs = rightActsOn(registry, rights, attachments, journal, operatorKey)
+  const clientRights = clientRightsOn(db, registry, rights, journal, operatorKey)
+  const sealer = sealerOn(db, store.atomically, options.node, keys, journal.read)
+  const own = ownLogsOn(db, logs, journal, sealer, options.folder, options.keys.signing, opening)
+  const erasure = erasureOn(store, journal, keys, tokenOfPermission)
   const subjects = subjectsOn(db, registry, erasure)
-  const disclosures = disclosuresOn(db, journal, keys, options.keys.index)
+  const disclosures = disclosuresOn(db, journal, logs, keys, options.keys.index)
   const doubts = doubtsOn(db, registry)
-  const publisher = publisherOn(db, log, signer)
   const browse = browseOn(db, registry, tokens)
-  const entries = evidenceBrowseOn(db)
-  const person = personEvidenceOn(db, journal, keys, options.keys.index, vkey)
+  const entries = evidenceBrowseOn(db, logs.nameOf)
+  const person = personEvidenceOn(db, journal, logs, keys, options.keys.index)
   const mandates = mandatesOn(db, registry, attachments, rights)
   const links = linksOn(db, journal, registry, tickets, options.keys.index)
+  const lastEntry = db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?')
+  const keepPolicy = db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+  /** Policies put on record since the start, the latest last: another log names them again. */
+  const policies: string[] = []
 
-  function originOf({ origin: wanted }: StateOptions): string {
-    const row = db.prepare("SELECT value FROM meta WHERE key = 'origin'").get()
-    if (row) return String(row['value'])
-    db.prepare("INSERT INTO meta (key, value) VALUES ('origin', ?)").run(wanted)
-    return wanted
-  }
-  function atomically(work: () => void): void {
-    db.exec('BEGIN IMMEDIATE')
-    work()
-    db.exec('COMMIT')
-  }
   const sealAll = (): void => {
-    while (sealer.seal(512) > 0);
+    while (own.seal(512) > 0);
   }
 
   /** What must be true before a request is taken. Throws with the sentence that the operator reads. */
@@ -144,17 +136,19 @@ function start(port: MessagePort, options: StateOptions): void {
     const now = options.now as Millis
     checkIndexKey(db, options.keys.index)
     sealAll()
-    const latest = db.prepare('SELECT n, at FROM entry ORDER BY n DESC LIMIT 1').get()
+    const latest = db.prepare('SELECT at FROM entry ORDER BY at DESC, n DESC LIMIT 1').get()
     if (latest && now < Number(latest['at']) - CLOCK_TOLERANCE_MS) {
       throw new Error(
         `the clock says ${rfc3339(now)}, the last entry was written at ${rfc3339(Number(latest['at']) as Millis)}: set the clock and start again`,
       )
     }
-    checkCheckpoints({ db, log, origin, vkey, publisher, size: latest ? Number(latest['n']) + 1 : 0 })
+    const { current } = own
+    checkCheckpoints(db, current, current.sealedUpTo - positionOf(current.id, 0))
     let interrupted = 0
-    atomically(() => {
-      if (!latest && journal.next === 0) {
-        journal.append({ clear: { t: 'log.opened', format: 'ecluse-evidence/v1', vkey, previous: null } }, now)
+    store.atomically(() => {
+      logs.keepKey(current.id, current.vkey)
+      if (journal.next() === positionOf(current.id, 0)) {
+        journal.append(openedRow(current, null, logs), now)
       } else {
         const settled = access.interrupt(now)
         for (const { counted } of settled) for (const permission of counted) registry.fulfil({ permission, now })
@@ -166,9 +160,7 @@ function start(port: MessagePort, options: StateOptions): void {
     erasure.again()
     if (erasure.finish() === 'busy')
       throw new Error('an erasure is not finished, because another process reads ecluse.db: stop it and start again')
-    writeDurably(join(log, 'vkey.txt'), Buffer.from(`${vkey}\n`), 0o644)
-    writeDurably(join(log, 'policy.txt'), Buffer.from(`log ${vkey}\nquorum none\n`), 0o644)
-    publisher.publish()
+    own.publish()
     return interrupted
   }
 
@@ -177,13 +169,13 @@ function start(port: MessagePort, options: StateOptions): void {
     views: registry.views,
     intent: access.intent,
     outcome: (args: OutcomeArgs) => {
-      const { n, permission, counted } = access.outcome(args)
+      const { entry, permission, counted } = access.outcome(args)
       if (args.delivered) doubts.answered(permission)
       if (args.opened) {
         const { refs, direction, ...where } = args.opened
         rights.learned({ ...where, rights: refs.map((ref) => ({ ref, direction })), now: args.now })
       }
-      return { n, fulfilled: counted.flatMap((id) => registry.fulfil({ permission: id, now: args.now }) ?? []) }
+      return { entry, fulfilled: counted.flatMap((id) => registry.fulfil({ permission: id, now: args.now }) ?? []) }
     },
     refused: access.refused,
     ownIntent: ownCalls.intent,
@@ -207,7 +199,6 @@ function start(port: MessagePort, options: StateOptions): void {
     browseTokens: browse.tokens,
     latestEntries: entries.latest,
     oneEntry: entries.one,
-    firstEntrySince: entries.firstSince,
     tallyEntries: entries.tally,
     rightsDue: rights.due,
     rightSettled: rights.settle,
@@ -274,22 +265,31 @@ function start(port: MessagePort, options: StateOptions): void {
     clock: (args: { readonly stepMs: number; readonly now: Millis }) =>
       journal.append({ clear: { t: 'log.clock', step: args.stepMs } }, args.now).n,
     policy: (args: { readonly hash: string; readonly body: string; readonly now: Millis }) => {
-      const known = db.prepare('SELECT hash FROM policy WHERE hash = ?').get(args.hash)
-      if (!known) db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?)').run(args.hash, args.body, args.now)
+      keepPolicy.run(args.hash, args.body, args.now)
+      policies.push(args.hash)
       return journal.append({ clear: { t: 'log.config', policy: args.hash } }, args.now).n
     },
     erase: subjects.erase,
     restrict: subjects.restrict,
     erasuresPending: () => erasure.pending(),
-    /** The log's origin if every row is an entry and shown in a checkpoint; if not, it soon will be. */
-    drained: (): string | false => {
+    /** Whether every row is an entry and shown in a checkpoint; if not, it soon will be. */
+    drained: (): boolean => {
       wantsPublish = true
-      return journal.next === sealedUpTo && publisher.shown === sealedUpTo ? origin : false
+      return own.drained()
     },
-    recordReading: (args: Reading & { readonly now: Millis }) => {
-      const { n, ...reading } = disclosures.record(args)
-      return { entry: `${origin}/${n}`, ...reading }
+    logs: () =>
+      logs.all().map(({ id, origin, vkey, closedAt }) => {
+        const last = lastEntry.get(positionOf(id, 0), positionOf(id + 1, 0))?.['last'] ?? null
+        return { id, origin, vkey, closedAt, current: id === own.current.id, size: last === null ? 0 : numberOf(Number(last)) + 1 }
+      }),
+    entryPosition: ({ name }: { readonly name: string }) => logs.positionOf(name.includes('/') ? name : `${own.current.origin}/${name}`),
+    turnLog: ({ origin, now }: { readonly origin: string; readonly now: Millis }) => {
+      own.turnTo(origin, now)
+      for (const policy of policies.slice(-2)) journal.append({ clear: { t: 'log.config', policy } }, now)
+      turnedAt = now
     },
+    closeLogs: ({ now }: { readonly now: Millis }) => (now - turnedAt < LOG_OVERLAP_MS ? 0 : own.closeEnded(now)),
+    recordReading: disclosures.record,
     disclose: disclosures.open,
     tagKeys: disclosures.tagKeys,
     exportRows: disclosures.entries,
@@ -300,7 +300,11 @@ function start(port: MessagePort, options: StateOptions): void {
         .map((row) => ({ hash: String(row['hash']), body: String(row['body']) })),
     readAttachment: (args: { readonly permission: string; readonly sha256: string }) => attachments.read(args.permission, args.sha256),
     // The log's key signs nothing whose form is a caller's choice: a checkpoint could be among it.
-    signPack: (args: { readonly id: string; readonly manifest: string }) => signNote(packText(origin, args.id, args.manifest), [signer]),
+    signPack: (args: { readonly log: number; readonly id: string; readonly manifest: string }) => {
+      const log = logs.all().find(({ id }) => id === args.log)
+      if (!log) throw new Refused(`there is no log ${args.log}`)
+      return signNote(packText(log.origin, args.id, args.manifest), [signerFor(options.keys.signing, log.origin, log.vkey)])
+    },
     /** When the oldest row was written that waits to be sealed. */
     oldestRow: () => {
       const row = db.prepare('SELECT at FROM journal ORDER BY n LIMIT 1').get()
@@ -310,6 +314,7 @@ function start(port: MessagePort, options: StateOptions): void {
       Number(db.prepare("SELECT count(*) AS n FROM permission WHERE status = 'active' AND valid_until < ?").get(args.before)?.['n'] ?? 0),
   } satisfies Procedures
 
+  let turnedAt = options.now as Millis
   let stopped = false
   function fatal(error: unknown): void {
     if (stopped) return
@@ -332,26 +337,33 @@ function start(port: MessagePort, options: StateOptions): void {
   }
   function afterBatch(): void {
     // Files are written between transactions, never inside one.
-    if (wantsPublish) publisher.publish()
+    if (wantsPublish) own.publish()
     wantsPublish = false
-    state.foldWal()
-    const rows = journal.next - sealedUpTo
+    store.tidy()
+    const rows = own.backlog()
     if (rows >= SEAL_ROWS) setImmediate(sealSome)
     else sealing ??= setTimeout(sealSome, SEAL_WAIT_MS)
   }
   let wantsPublish = false
+  const gauges = (commitMs: number): Gauges => ({
+    journalRows: own.backlog(),
+    entries: own.entries,
+    commitMs,
+    origin: own.current.origin,
+    vkey: own.current.vkey,
+  })
   const sealSome = guarded(() => {
     clearTimeout(sealing)
     sealing = undefined
-    sealedUpTo += sealer.seal(SEAL_ROWS)
-    state.foldWal()
-    if (sealedUpTo < journal.next) sealing = setTimeout(sealSome, journal.next - sealedUpTo >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
+    own.seal(SEAL_ROWS)
+    store.tidy()
+    const rows = own.backlog()
+    if (rows > 0) sealing = setTimeout(sealSome, rows >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
     else if (erasure.pending() > 0) erasure.finish()
   })
   const interrupted = recover()
-  let sealedUpTo = journal.next
   const checkpoints = setInterval(
-    guarded(() => void publisher.publish()),
+    guarded(() => own.publish()),
     options.checkpointMs,
   )
 
@@ -363,9 +375,9 @@ function start(port: MessagePort, options: StateOptions): void {
       sealAll()
       // Where it is busy, the next start does it.
       erasure.finish()
-      publisher.publish()
+      own.publish()
       // Where it fails, that is told: whoever waits for the end must not wait for ever.
-      state.close()
+      store.close()
       stopped = true
       port.postMessage({ stopped: true })
       port.close()
@@ -375,12 +387,9 @@ function start(port: MessagePort, options: StateOptions): void {
     port,
     procedures,
     {
-      begin: () => db.exec('BEGIN IMMEDIATE'),
-      commit: () => db.exec('COMMIT'),
-      savepoint: () => db.exec('SAVEPOINT one'),
-      release: () => db.exec('RELEASE one'),
-      rollbackTo: () => {
-        db.exec('ROLLBACK TO one; RELEASE one')
+      ...store.unit,
+      rollbackTo() {
+        store.unit.rollbackTo()
         journal.reload()
       },
     },
@@ -388,11 +397,11 @@ function start(port: MessagePort, options: StateOptions): void {
       after: guarded(afterBatch),
       stopped: () => stopped,
       fatal,
-      gauges: (commitMs) => ({ journalRows: journal.next - sealedUpTo, entries: sealedUpTo, commitMs }),
+      gauges,
     },
   )
   port.postMessage({
-    ready: { origin, vkey, interrupted, recentCalls: recentCalls(db, options.now, options.quotasOfADay ?? []) } satisfies StateReady,
+    ready: { interrupted, recentCalls: recentCalls(db, options.now, options.quotasOfADay ?? []), gauges: gauges(0) } satisfies StateReady,
   })
 }
 

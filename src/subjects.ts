@@ -2,7 +2,7 @@
  * What a person may ask for about all permissions of a meter at once: to be forgotten (GDPR article 17), or that nothing
  * more is done for the time being (article 18). Runs in the owner's transaction; acts are part of it.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from './storage/database.ts'
 import type { MeterId } from './domain/meter.ts'
 import type { PermissionId } from './domain/permission.ts'
 import type { Millis } from './domain/time.ts'
@@ -24,7 +24,7 @@ export interface Subjects {
 
 const OVER = new Set(['ended', 'refused', 'draft'])
 
-export function subjectsOn(db: DatabaseSync, registry: Registry, erasure: Erasure): Subjects {
+export function subjectsOn(db: Database, registry: Registry, erasure: Erasure): Subjects {
   const sql = {
     restricted: db.prepare(
       'SELECT 1 FROM subject s, permission p, json_each(p.key_ids) k WHERE p.meter = ? AND k.value = s.key_id AND s.restricted = 1',

@@ -17,6 +17,11 @@ import type { MeterId } from '../src/domain/meter.ts'
 import type { Millis, Period } from '../src/domain/time.ts'
 import { day, millis } from '../src/domain/time.ts'
 import type { Under } from '../src/providers/adapter.ts'
+import type { Database } from '../src/storage/database.ts'
+import type { Journal } from '../src/storage/journal.ts'
+import { journalOf } from '../src/storage/journal.ts'
+import type { LogOnRecord, Logs } from '../src/storage/logs.ts'
+import { logsOn } from '../src/storage/logs.ts'
 
 export const METER = 'prm:10000000000001' as MeterId
 export const CLIENT = 'viriya' as ClientId
@@ -146,4 +151,11 @@ export function asked(over: Partial<Asked> = {}): Asked {
 /** On whose account, and under which permission, a call is made. */
 export function anUnder(over: Partial<Under> = {}): Under {
   return { account: 'main' as AccountId, permission: aPermission(), ...over }
+}
+
+/** A log of this name in a store, with its journal. */
+export function aJournal(db: Database, origin: string): { readonly log: LogOnRecord; readonly logs: Logs; readonly journal: Journal } {
+  const logs = logsOn(db)
+  const log = logs.all().find((one) => one.origin === origin) ?? logs.add(origin, '', 0 as Millis)
+  return { log, logs, journal: journalOf(db, logs, log) }
 }

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Package → a file that proves it is there: a program on the PATH, or a path. */
 const NEEDED = {
   'redis-server': 'redis-server',
+  postgresql: '/usr/lib/postgresql',
   'golang-go': 'go',
   'golang-golang-x-mod-dev': '/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go',
   strace: 'strace',

@@ -1,7 +1,7 @@
 /** `ecluse audit verify DIR | open | replay | export`: what an auditor asks of the evidence. */
 import { readFile } from 'node:fs/promises'
 import type { ExportOrder } from '../audit.ts'
-import { entryNumber, exportPack, openEntries, replayPack, replayState } from '../audit.ts'
+import { entriesNamed, exportPack, openEntries, replayPack, replayState } from '../audit.ts'
 import type { Selection } from '../evidence/disclose.ts'
 import { parsePolicy } from '../evidence/log/policy.ts'
 import type { TrustPolicy } from '../evidence/log/policy.ts'
@@ -106,8 +106,8 @@ async function selectionOf(words: Words, call: Call): Promise<Selection> {
   if (meter !== undefined) return { meter: meter as never }
   if (client !== undefined) return { client }
   if (entries.length === 0) return { all: true }
-  const { origin } = await call<{ origin: string }>('audit drain', {})
-  return { entries: entries.map((text) => entryNumber(text, origin)) }
+  await call('audit drain', {})
+  return { entries: await entriesNamed(call, entries) }
 }
 
 async function open(words: Words): Promise<number> {
@@ -115,7 +115,7 @@ async function open(words: Words): Promise<number> {
   const report = await withState(words, async (call) => openEntries(call, await selectionOf(words, call), why))
   print(words.flag('json'), report, () => {
     const lines = report.entries.flatMap((entry) => [
-      `${report.origin}/${entry.n}`,
+      entry.name,
       `  ${JSON.stringify(entry.record)}`,
       ...Object.entries(entry.fields).map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`),
       ...(entry.seal === 'erased' ? [`  its sealed fields are erased: ${erasedText(report.erasures)}`] : []),
@@ -178,8 +178,10 @@ async function makeExport(words: Words): Promise<number> {
   progress.done()
   print(words.flag('json'), done, () =>
     [
-      `${done.file}: pack ${done.manifest.pack}, ${done.manifest.entries} entries, ${done.files} files, log of ${done.manifest.size} entries`,
-      `manifest ${done.manifestHash}, on record as ${done.recordedAs}`,
+      ...done.packs.flatMap(({ manifest, manifestHash, files, recordedAs }) => [
+        `${done.file}: pack ${manifest.pack}, ${manifest.entries} entries, ${files} files, log ${manifest.origin} of ${manifest.size} entries`,
+        `manifest ${manifestHash}, on record as ${recordedAs}`,
+      ]),
       "It holds personal data. Its reader needs the log's key by another way than this file: README.txt says how to check it.",
     ].join('\n'),
   )

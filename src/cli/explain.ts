@@ -1,5 +1,5 @@
 /** `ecluse explain`: why a described request is or was decided as it is. Exit 0 granted or explained, 1 refused. */
-import { entryNumber } from '../audit.ts'
+import { entriesNamed } from '../audit.ts'
 import type { Described, EntryExplained, Explanation } from '../explain.ts'
 import { explainDescribed, explainEntry } from '../explain.ts'
 import { INSTANCE_OPTIONS, withState } from './instance.ts'
@@ -17,8 +17,10 @@ export async function run(given: readonly string[]): Promise<number> {
   if (entry === undefined) return described(words)
   const why = words.option('why') ?? 'a decision explained (ecluse explain)'
   const told = await withState(words, async (call) => {
-    const { origin } = await call<{ origin: string }>('audit drain', {})
-    return explainEntry(call, entryNumber(entry, origin), why)
+    await call('audit drain', {})
+    const [n] = await entriesNamed(call, [entry])
+    if (n === undefined) throw new CliError(USAGE)
+    return explainEntry(call, n, why)
   })
   print(words.flag('json'), told, () => entryText(told))
   return 0

@@ -97,7 +97,12 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
       onActs: () => Promise.resolve(),
       onToken: () => Promise.resolve(),
       onClient: () => Promise.resolve(),
-      status: () => ({ origin: state.ready.origin, vkey: state.ready.vkey, entries: state.client.gauges.entries, gate: 'not running' }),
+      status: () => ({
+        origin: state.client.gauges.origin,
+        vkey: state.client.gauges.vkey,
+        entries: state.client.gauges.entries,
+        gate: 'not running',
+      }),
     })
     return await work(async <R>(name: string, args: unknown): Promise<R> => {
       const command = commands[name]

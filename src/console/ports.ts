@@ -3,6 +3,7 @@
  * clock or a file. Whatever refuses throws a {@link Refusal} with a sentence for the operator; anything else that is
  * thrown is a fault of ours, and the operator reads none of it.
  */
+import type { EntryRef } from '../domain/position.ts'
 import type { Json } from '../domain/canonical.ts'
 import type { ClientId } from '../domain/permission.ts'
 import type { Day, Millis } from '../domain/time.ts'
@@ -300,8 +301,8 @@ export interface SeenDecision {
   readonly reason: string | null
   readonly rule: string | null
   readonly permission: string | null
-  /** Number of its entry; null where it has none of its own. */
-  readonly entry: number | null
+  /** Null where it has none of its own. */
+  readonly entry: EntryRef | null
 }
 export interface Decisions {
   /** Newest first. */
@@ -324,7 +325,7 @@ export interface ShadowDifference {
   readonly kind: string | null
   readonly live: { readonly result: string; readonly reason: string | null; readonly rule: string | null }
   readonly shadow: { readonly result: string; readonly reason: string | null; readonly rule: string | null }
-  readonly entry: number | null
+  readonly entry: EntryRef | null
 }
 export interface Shadow {
   /** File that it is read from. */

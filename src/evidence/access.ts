@@ -5,11 +5,12 @@
  *
  * All functions run inside the owner's transaction, one after the other: no act can come between check and record.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import { INTENT_CHECK } from '../storage/checks.ts'
+import type { Database } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
+import { logOf, numberOf, positionOf } from '../domain/position.ts'
 import type { AccountId, ClientId, LineId, PermissionId } from '../domain/permission.ts'
-import { RECURRENCE_MS } from '../domain/permission.ts'
 import type { Millis, Period } from '../domain/time.ts'
 import type { ProviderId } from '../domain/vocabulary.ts'
 import type { Journal } from '../storage/journal.ts'
@@ -27,6 +28,8 @@ export interface IntentArgs {
   readonly injection: boolean
   readonly req: string
   readonly call: number
+  /** Position of the request's first intent; null for that one itself. What began in one log stays in it. */
+  readonly first: number | null
   /** For a line that recurs or is read once: the deliveries that the decision saw. */
   readonly recurrence: {
     readonly line: LineId
@@ -37,8 +40,10 @@ export interface IntentArgs {
   } | null
 }
 export type IntentResult =
-  | { readonly is: 'recorded'; readonly n: number; readonly at: Millis }
-  | { readonly is: 'stale'; readonly why: 'token' | 'client' | 'permission' | 'generation' | 'recurrence' }
+  /** `n`: its position; `entry`: its name. */
+  | { readonly is: 'recorded'; readonly n: number; readonly entry: string; readonly at: Millis }
+  | { readonly is: 'stale'; readonly why: StaleBecause }
+export type StaleBecause = 'token' | 'client' | 'permission' | 'generation' | 'recurrence'
 
 export interface OutcomeArgs {
   readonly intent: number
@@ -62,6 +67,7 @@ export interface OpenedThere {
 /** What an outcome may have brought to its end: whoever keeps the registry looks. */
 export interface Settled {
   readonly n: number
+  readonly entry: string
   readonly permission: PermissionId
   /** Permissions whose recurring lines the request read, once it is over. */
   readonly counted: readonly PermissionId[]
@@ -77,7 +83,10 @@ export interface RefusedArgs {
   /** Present where the refusal is about a meter; a refusal decided on another generation is `stale`. */
   readonly meter: { readonly token: Uint8Array; readonly generation: number } | null
 }
-export type RefusedResult = { readonly is: 'recorded'; readonly n: number } | { readonly is: 'confirmed' } | { readonly is: 'stale' }
+export type RefusedResult =
+  | { readonly is: 'recorded'; readonly n: number; readonly entry: string }
+  | { readonly is: 'confirmed' }
+  | { readonly is: 'stale' }
 
 export interface AccessLog {
   intent(args: IntentArgs): IntentResult
@@ -95,37 +104,27 @@ interface Kept {
 }
 
 export function accessLogOn(
-  db: DatabaseSync,
+  db: Database,
   journal: Journal,
   permissionToken: (id: string) => string,
   keyExists: (id: string) => boolean,
 ): AccessLog {
   const sql = {
-    check: db.prepare(
-      `SELECT t.revoked_at AS revoked, t.expires_at AS expires, c.disabled, p.status, p.version, p.scope_hash, p.valid_from, p.valid_until, p.key_ids,
-              p.meter, g.value AS generation, t.purpose, t.permissions
-       FROM token t JOIN client c ON c.id = t.client
-       JOIN permission p ON p.id = ? AND p.client = t.client
-       JOIN generation g ON g.client = p.client AND g.meter = p.meter
-       WHERE t.hash = ? AND t.client = ?`,
-    ),
+    check: db.prepare(INTENT_CHECK),
     token: db.prepare(
       `SELECT t.revoked_at AS revoked, t.expires_at AS expires, c.disabled FROM token t JOIN client c ON c.id = t.client
        WHERE t.hash = ? AND t.client = ?`,
     ),
     generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
-    deliveries: db.prepare(
-      'SELECT intent, entry, at, data_from, data_until FROM delivery WHERE permission = ? AND line = ? AND req <> ? ORDER BY intent',
-    ),
     readBy: db.prepare('SELECT DISTINCT permission FROM delivery WHERE req = ?'),
     insertDelivery: db.prepare(
-      'INSERT INTO delivery (intent, permission, line, req, data_from, data_until, at, open, entry) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?)',
+      'INSERT INTO delivery (intent, permission, line, req, data_from, data_until, at, open, entry, begun) VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)',
     ),
     keepDelivery: db.prepare('UPDATE delivery SET open = 0, entry = ? WHERE intent = ?'),
     dropDelivery: db.prepare('DELETE FROM delivery WHERE intent = ?'),
     insertOpen: db.prepare('INSERT INTO open_intent (n, req, call, body) VALUES (?, ?, ?, ?)'),
     takeOpen: db.prepare('DELETE FROM open_intent WHERE n = ? RETURNING req, call, body'),
-    allOpen: db.prepare('SELECT n FROM open_intent WHERE instr(body, ?) = 0 ORDER BY n'),
+    allOpen: db.prepare('SELECT n FROM open_intent WHERE body <> ? AND n >= ? AND n < ? ORDER BY n'),
     heldKeys: db.prepare('SELECT id, key_ids FROM permission WHERE client = ? AND meter = ?'),
     clientKey: db.prepare('SELECT key_id FROM client WHERE id = ?'),
   }
@@ -136,36 +135,27 @@ export function accessLogOn(
 
   const log: AccessLog = {
     intent(args) {
-      const row = sql.check.get(args.permission.id, args.tokenHash, args.client)
-      if (!row) return { is: 'stale', why: 'token' }
       const at = journal.instant(args.now)
-      if (row['revoked'] !== null || Number(row['expires']) <= at) return { is: 'stale', why: 'token' }
-      // A token is for one purpose and a set of permissions: not even these are believed of a cache.
-      const { purpose, permissions: set } = row
-      if (purpose !== args.fields.clear['purpose']) return { is: 'stale', why: 'token' }
-      if (set !== null && !(JSON.parse(String(set)) as string[]).includes(args.permission.id)) return { is: 'stale', why: 'token' }
-      if (row['disabled'] !== 0) return { is: 'stale', why: 'client' }
-      if (Number(row['generation']) !== args.generation) return { is: 'stale', why: 'generation' }
-      const inForce =
-        row['status'] === 'active' &&
-        row['version'] === args.permission.version &&
-        row['scope_hash'] === args.permission.scopeHash &&
-        Number(row['valid_from']) <= at &&
-        at < Number(row['valid_until'])
-      if (!inForce || !Buffer.from(args.meterToken).equals(row['meter'] as Uint8Array)) return { is: 'stale', why: 'permission' }
-      if (args.recurrence) {
-        const { line, once, period, seen } = args.recurrence
-        // An open call that the decision saw counts on as the outcome that it has by now; one that failed counts no more.
-        const unseen = sql.deliveries
-          .all(args.permission.id, line, args.req)
-          .filter((d) => Number(d['at']) >= at - RECURRENCE_MS)
-          .filter((d) => !seen.includes(String(d['entry'])) && !seen.includes(`${journal.origin}/${String(d['intent'])}`))
-        const stale = unseen.some(
-          ({ data_from: from, data_until: until }) =>
-            once || !period || from === null || (String(from) < period.until && period.from < String(until)),
-        )
-        if (stale) return { is: 'stale', why: 'recurrence' }
-      }
+      const { recurrence, permission } = args
+      const row = sql.check.get({
+        at,
+        purpose: args.fields.clear['purpose'] as string,
+        generation: args.generation,
+        permission: permission.id,
+        version: permission.version,
+        scopeHash: permission.scopeHash,
+        meter: args.meterToken,
+        token: args.tokenHash,
+        client: args.client,
+        req: args.req,
+        line: recurrence?.line ?? null,
+        once: recurrence?.once === true ? 1 : 0,
+        from: recurrence?.period?.from ?? null,
+        until: recurrence?.period?.until ?? null,
+        seen: JSON.stringify(recurrence?.seen ?? []),
+      })
+      if (!row) return { is: 'stale', why: 'token' }
+      if (row['why'] !== null) return { is: 'stale', why: row['why'] as StaleBecause }
       const keyIds = JSON.parse(String(row['key_ids'])) as string[]
       const keyId = (args.injection ? keyIds.at(-1) : keyIds[0]) ?? ''
       if (!keyExists(keyId)) return { is: 'stale', why: 'permission' }
@@ -175,41 +165,41 @@ export function accessLogOn(
         tags: [keyId],
         index: [Buffer.from(args.meterToken).toString('hex'), permissionToken(args.permission.id)],
       }
-      const { n, at: recordedAt } = journal.append({ ...args.fields, keyId, tags: kept.tags, index: kept.index }, at)
+      const {
+        n,
+        at: recordedAt,
+        entry,
+      } = journal.append(
+        { ...args.fields, keyId, tags: kept.tags, index: kept.index },
+        at,
+        args.first !== null && journal.writes(logOf(args.first)) ? logOf(args.first) : journal.log,
+      )
       sql.insertOpen.run(n, args.req, args.call, JSON.stringify(kept))
       if (args.recurrence) {
         const { line, period } = args.recurrence
-        sql.insertDelivery.run(
-          n,
-          args.permission.id,
-          line,
-          args.req,
-          period?.from ?? null,
-          period?.until ?? null,
-          at,
-          `${journal.origin}/${n}`,
-        )
+        sql.insertDelivery.run(n, args.permission.id, line, args.req, period?.from ?? null, period?.until ?? null, at, entry, entry)
       }
-      return { is: 'recorded', n, at: recordedAt }
+      return { is: 'recorded', n, entry, at: recordedAt }
     },
     outcome(args) {
       const open = sql.takeOpen.get(args.intent)
       // One outcome for each intent: a second one is a fault of ours, and must not reach the log.
       if (!open) throw new Error(`no open intent ${args.intent}`)
       const { permission, ...kept } = JSON.parse(String(open['body'])) as Kept
-      const { n } = journal.append(
+      const { n, entry } = journal.append(
         {
-          clear: { ...args.fields.clear, intent: args.intent, req: String(open['req']), call: Number(open['call']) },
+          clear: { ...args.fields.clear, intent: numberOf(args.intent), req: String(open['req']), call: Number(open['call']) },
           sealed: args.fields.sealed,
           // Of a subject erased meanwhile nothing is found again, not even by a keyed hash of the meter.
           ...(keyExists(kept.keyId) && kept),
         },
         args.now,
+        logOf(args.intent),
       )
-      if (args.delivered) sql.keepDelivery.run(`${journal.origin}/${n}`, args.intent)
+      if (args.delivered) sql.keepDelivery.run(entry, args.intent)
       else sql.dropDelivery.run(args.intent)
       const counted = args.over ? sql.readBy.all(String(open['req'])).map((row) => row['permission'] as PermissionId) : []
-      return { n, permission, counted }
+      return { n, entry, permission, counted }
     },
     refused(args) {
       const token = sql.token.get(args.tokenHash, args.client)
@@ -223,7 +213,7 @@ export function accessLogOn(
       const subjects = [...new Set(own.flatMap((row) => JSON.parse(String(row['key_ids'])) as string[]))].filter(keyExists)
       const keyId = subjects[0] ?? clientKey(args.client)
       const meter = args.meter === null ? undefined : Buffer.from(args.meter.token).toString('hex')
-      const { n } = journal.append(
+      const { n, entry } = journal.append(
         {
           clear: args.fields.clear,
           sealed: args.fields.sealed,
@@ -234,18 +224,18 @@ export function accessLogOn(
         },
         args.now,
       )
-      return { is: 'recorded', n }
+      return { is: 'recorded', n, entry }
     },
     interrupt(now) {
       return sql.allOpen
-        .all(OWN)
+        .all(OWN, positionOf(journal.log, 0), positionOf(journal.log + 1, 0))
         .map((row) => log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true }))
     },
   }
   return log
 }
 
-function interruptedFields(): Fields {
+export function interruptedFields(): Fields {
   const clear: { readonly t: string; readonly [field: string]: Json } = { t: 'access.outcome', result: 'interrupted', status: null }
   return { clear, sealed: {} }
 }

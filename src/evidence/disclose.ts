@@ -3,12 +3,14 @@
  * to personal data: nothing is opened here without the entry that records who opened what and why, written before.
  */
 import { randomBytes } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import { logOf, numberOf, positionOf } from '../domain/position.ts'
+import type { Database, Row } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
 import { bareMeter, parseMeter } from '../domain/meter.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
+import type { Logs } from '../storage/logs.ts'
 import { indexToken } from '../storage/keys.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import type { Opened } from './opened.ts'
@@ -40,42 +42,48 @@ export interface Reading {
 
 export interface Page {
   readonly opened: readonly Opened[]
-  /** Where the next page begins; null after the last. */
+  /** Where the next page begins: after this one's last position; null after the last page. */
   readonly next: number | null
 }
 
 export interface TagKey {
+  /** Of the log whose entries bear these tags. */
+  readonly origin: string
   /** Random id of the subject's key: what an `erasure.performed` would name. */
   readonly subject: string
   readonly tagKey: string
 }
 
 export interface Disclosures {
-  /** Records the reading. Gives the entry's number and the ticket with which its pages are asked for. */
-  record(args: Reading & { readonly now: Millis }): { readonly n: number; readonly ticket: string; readonly size: number }
+  /** Records the reading. Gives the entry's name and the ticket with which its pages are asked for. */
+  record(args: Reading & { readonly now: Millis }): { readonly entry: string; readonly ticket: string }
   /** Undefined without a reading on record. */
   open(args: { readonly ticket: string; readonly from: number; readonly limit: number }): Page | undefined
-  entries(args: { readonly from: number; readonly limit: number }): readonly { readonly n: number; readonly entry: string }[]
+  /** In clear, from `from` on: 0, or what comes after the last one given. */
+  entries(args: { readonly from: number; readonly limit: number }): readonly Pick<Opened, 'n' | 'name' | 'entry'>[]
   /** Keys with which «these are all entries about this meter» can be shown; none but for a reading of a meter. */
   tagKeys(args: { readonly ticket: string }): readonly TagKey[] | undefined
 }
 
 interface Ticket {
   readonly select: Selection
-  readonly size: number
+  /** How many entries each log had, by its number: those written since are not part of it. */
+  readonly sizes: ReadonlyMap<number, number>
   /** What `entries` with `context` comes to, once looked up. */
   numbers?: readonly number[]
 }
+/** A limit that is none. */
+const ALL = 1_000_000_000
 const MOST_TICKETS = 64
 const MOST_IN_SCOPE = 100
 
-export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore, index: Uint8Array): Disclosures {
+export function disclosuresOn(db: Database, journal: Journal, logs: Logs, keys: KeyStore, index: Uint8Array): Disclosures {
   const sql = {
-    entry: db.prepare('SELECT n, bytes, leaf FROM entry WHERE n = ?'),
-    page: db.prepare('SELECT n, bytes, leaf FROM entry WHERE n >= ? AND n < ? ORDER BY n LIMIT ?'),
-    byToken: db.prepare('SELECT n FROM entry_index WHERE token = ? AND n >= ? AND n < ? ORDER BY n LIMIT ?'),
+    entry: db.prepare('SELECT n, at, bytes, leaf FROM entry WHERE n = ?'),
+    page: db.prepare('SELECT n, at, bytes, leaf FROM entry WHERE (at, n) > (?, ?) ORDER BY at, n LIMIT ?'),
+    byToken: db.prepare('SELECT n, at FROM entry_index WHERE token = ? AND (at, n) > (?, ?) ORDER BY at, n LIMIT ?'),
     sealed: db.prepare('SELECT key_id, box FROM sealed WHERE n = ?'),
-    size: db.prepare('SELECT max(n) AS last FROM entry'),
+    last: db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?'),
     keysOfMeter: db.prepare('SELECT DISTINCT k.value AS id FROM permission p, json_each(p.key_ids) k WHERE p.meter = ? ORDER BY id'),
   }
   const operatorKey = operatorKeyOn(db, keys)
@@ -86,58 +94,76 @@ export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore
     const n = Number(row['n'])
     const entry = textOfRow(row)
     const box = sql.sealed.get(n)
-    if (!box) return { n, entry, disclosures: entry.includes('"_sd":') ? null : [] }
+    const name = logs.nameOf(n)
+    if (!box) return { n, name, entry, disclosures: entry.includes('"_sd":') ? null : [] }
     const key = keys.get(String(box['key_id']))
-    if (!key) return { n, entry, disclosures: null }
-    return { n, entry, disclosures: openDisclosures(deriveSealKey(key), box['box'] as Uint8Array, row['leaf'] as Uint8Array) }
+    if (!key) return { n, name, entry, disclosures: null }
+    return { n, name, entry, disclosures: openDisclosures(deriveSealKey(key), box['box'] as Uint8Array, row['leaf'] as Uint8Array) }
   }
 
   /** The client of an entry; an outcome has that of its intent. */
   function clientOf(row: Record<string, unknown>): string | undefined {
     const { client, intent } = JSON.parse(textOfRow(row)) as { readonly client?: string; readonly intent?: number }
     if (client !== undefined || intent === undefined) return client
-    const cause = sql.entry.get(intent)
+    const cause = sql.entry.get(positionOf(logOf(Number(row['n'])), intent))
     return cause && (JSON.parse(textOfRow(cause)) as { readonly client?: string }).client
   }
 
+  /** Where a page begins that comes after a position. */
+  function placeAfter(from: number): readonly [at: number, n: number] {
+    const last = from === 0 ? undefined : sql.entry.get(from - 1)
+    return last ? [Number(last['at']), from - 1] : [-1, -1]
+  }
+  const among = (sizes: Ticket['sizes'], n: number): boolean => numberOf(n) < (sizes.get(logOf(n)) ?? 0)
+  function inOrder(positions: Iterable<number>): readonly number[] {
+    const rows = [...positions].map((n) => sql.entry.get(n)).filter((row) => row !== undefined)
+    return rows.toSorted((a, b) => Number(a['at']) - Number(b['at']) || Number(a['n']) - Number(b['n'])).map((row) => Number(row['n']))
+  }
+
   /** The entries named and, with them, all of the meters that they are about. */
-  function withContext(named: readonly number[], size: number): readonly number[] {
+  function withContext(named: readonly number[]): readonly number[] {
     const numbers = new Set(named)
     for (const n of named) {
       const row = sql.entry.get(n)
       const meter = row && parseMeter(textOf(objectOf(openEntry(opened(row)).fields['subject'])['meter']) ?? '')
-      if (meter) for (const found of sql.byToken.all(tokenOf(meter), 0, size, -1)) numbers.add(Number(found['n']))
+      if (meter) for (const found of sql.byToken.all(tokenOf(meter), -1, -1, ALL)) numbers.add(Number(found['n']))
     }
-    return [...numbers].toSorted((a, b) => a - b)
+    return inOrder(numbers)
   }
 
-  function rowsFrom(
-    ticket: Ticket,
-    from: number,
-    limit: number,
-  ): { readonly rows: readonly Record<string, unknown>[]; readonly next: number | null } {
-    const { select, size } = ticket
-    const rowsOf = (numbers: readonly number[]): Record<string, unknown>[] =>
-      numbers.map((n) => (n < size ? sql.entry.get(n) : undefined)).filter((row) => row !== undefined)
+  function rowsFrom(ticket: Ticket, from: number, limit: number): { readonly rows: readonly Row[]; readonly next: number | null } {
+    const { select, sizes } = ticket
+    const rowsOf = (numbers: readonly number[]): Row[] =>
+      numbers.map((n) => (among(sizes, n) ? sql.entry.get(n) : undefined)).filter((row) => row !== undefined)
     const after = (numbers: readonly number[]): number | null => (numbers.length < limit ? null : (numbers.at(-1) ?? 0) + 1)
     if ('entries' in select) {
-      ticket.numbers ??= select.context === true ? withContext(select.entries, size) : select.entries.toSorted((a, b) => a - b)
-      const numbers = ticket.numbers.filter((n) => n >= from).slice(0, limit)
-      return { rows: rowsOf(numbers), next: after(numbers) }
+      const numbers = (ticket.numbers ??= select.context === true ? withContext(select.entries) : inOrder(select.entries))
+      const begin = from === 0 ? 0 : numbers.indexOf(from - 1) + 1
+      const page = numbers.slice(begin, begin + limit)
+      return { rows: rowsOf(page), next: after(page) }
     }
     if ('meter' in select) {
-      const numbers = sql.byToken.all(tokenOf(select.meter), from, size, limit).map((row) => Number(row['n']))
+      const numbers = sql.byToken.all(tokenOf(select.meter), ...placeAfter(from), limit).map((row) => Number(row['n']))
       return { rows: rowsOf(numbers), next: after(numbers) }
     }
-    const page = sql.page.all(from, size, limit)
+    const page = sql.page.all(...placeAfter(from), limit)
     const next = after(page.map((row) => Number(row['n'])))
-    return { rows: 'client' in select ? page.filter((row) => clientOf(row) === select.client) : page, next }
+    const known = page.filter((row) => among(sizes, Number(row['n'])))
+    return { rows: 'client' in select ? known.filter((row) => clientOf(row) === select.client) : known, next }
+  }
+  function sizesNow(): Ticket['sizes'] {
+    return new Map(
+      logs.all().map(({ id }) => {
+        const last = sql.last.get(positionOf(id, 0), positionOf(id + 1, 0))?.['last'] ?? null
+        return [id, last === null ? 0 : numberOf(Number(last)) + 1]
+      }),
+    )
   }
 
   return {
     record({ select, as, by, why, audience, manifest, entries, now }) {
-      const size = Number(sql.size.get()?.['last'] ?? -1) + 1
-      const { n } = journal.append(
+      const sizes = sizesNow()
+      const { entry } = journal.append(
         {
           clear: {
             t: `evidence.${as}`,
@@ -145,15 +171,20 @@ export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore
             ...(manifest !== undefined && { manifest }),
             ...(entries !== undefined && { entries }),
           },
-          sealed: { actor: { role: 'operator', id: by }, why, ...(audience !== undefined && { audience }), selection: selectionOf(select) },
+          sealed: {
+            actor: { role: 'operator', id: by },
+            why,
+            ...(audience !== undefined && { audience }),
+            selection: selectionOf(select, logs.nameOf),
+          },
           keyId: operatorKey(now),
         },
         now,
       )
       const ticket = randomBytes(16).toString('base64url')
       if (tickets.size >= MOST_TICKETS) tickets.delete(tickets.keys().next().value ?? '')
-      tickets.set(ticket, { select, size })
-      return { n, ticket, size }
+      tickets.set(ticket, { select, sizes })
+      return { entry, ticket }
     },
     open({ ticket: id, from, limit }) {
       const ticket = tickets.get(id)
@@ -162,7 +193,10 @@ export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore
       return { opened: rows.map(opened), next }
     },
     entries: ({ from, limit }) =>
-      sql.page.all(from, Number.MAX_SAFE_INTEGER, limit).map((row) => ({ n: Number(row['n']), entry: textOfRow(row) })),
+      sql.page.all(...placeAfter(from), limit).map((row) => {
+        const n = Number(row['n'])
+        return { n, name: logs.nameOf(n), entry: textOfRow(row) }
+      }),
     tagKeys({ ticket: id }) {
       const ticket = tickets.get(id)
       if (!ticket) return undefined
@@ -171,7 +205,7 @@ export function disclosuresOn(db: DatabaseSync, journal: Journal, keys: KeyStore
       return rows.flatMap((row) => {
         const subject = String(row['id'])
         const key = keys.get(subject)
-        return key ? [{ subject, tagKey: deriveTagKey(key, journal.origin).toString('hex') }] : []
+        return key ? logs.all().map(({ origin }) => ({ origin, subject, tagKey: deriveTagKey(key, origin).toString('hex') })) : []
       })
     },
   }
@@ -189,8 +223,8 @@ function scopeOf(select: Selection): Json {
 }
 
 /** Sealed under the operator's key, which outlives the subjects': not even here stands a meter. */
-function selectionOf(select: Selection): Json {
+function selectionOf(select: Selection, nameOf: (position: number) => string): Json {
   return 'entries' in select
-    ? { entries: select.entries.slice(0, MOST_IN_SCOPE), ...(select.context === true && { context: true }) }
+    ? { entries: select.entries.slice(0, MOST_IN_SCOPE).map(nameOf), ...(select.context === true && { context: true }) }
     : scopeOf(select)
 }

@@ -4,9 +4,7 @@
  * (4) what they opened is deleted, with the pending row. A crash anywhere is taken up again at the next start.
  * All proofs still verify afterwards. Source: GDPR art. 17; EDPB Guidelines 02/2025.
  */
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Store } from '../storage/database.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { KeyStore } from '../storage/keys.ts'
@@ -28,18 +26,19 @@ export interface Erasure {
   }): number
 }
 
+const BLANK = Buffer.alloc(0)
+
 export function erasureOn(
-  db: DatabaseSync,
+  { db, documents, atomically, forget }: Pick<Store, 'db' | 'documents' | 'atomically' | 'forget'>,
   journal: Journal,
   keys: KeyStore,
-  attachments: string,
   permissionToken: (id: string) => string,
 ): Erasure {
   const sql = {
     subjects: db.prepare('SELECT DISTINCT value AS key_id FROM permission, json_each(permission.key_ids) WHERE permission.meter = ?'),
     restricted: db.prepare('SELECT restricted FROM subject WHERE key_id = ?'),
     restrict: db.prepare('UPDATE subject SET restricted = ? WHERE key_id = ?'),
-    pend: db.prepare('INSERT OR REPLACE INTO erasure (key_id, body) VALUES (?, ?)'),
+    pend: db.prepare('INSERT INTO erasure (key_id, body) VALUES (?, ?) ON CONFLICT (key_id) DO UPDATE SET body = excluded.body'),
     // What is done keeps its row, without the meter: the key's id stands in the open log anyway.
     pending: db.prepare("SELECT key_id, body FROM erasure WHERE body <> ''"),
     doneBefore: db.prepare("SELECT key_id FROM erasure WHERE body = ''"),
@@ -53,9 +52,9 @@ export function erasureOn(
     dropSealed: db.prepare('DELETE FROM sealed WHERE key_id = ?'),
     files: db.prepare('SELECT stored FROM attachment WHERE key_id = ?'),
     dropAttachments: db.prepare('DELETE FROM attachment WHERE key_id = ?'),
-    blankActs: db.prepare("UPDATE act SET box = x'' WHERE box_key = ?"),
+    blankActs: db.prepare('UPDATE act SET box = ? WHERE box_key = ?'),
     // The hash of what was imported is not keyed: whoever knows the rest could try out meters.
-    blankPermissions: db.prepare("UPDATE permission SET box = x'', meter = zeroblob(32), content_hash = '' WHERE box_key = ?"),
+    blankPermissions: db.prepare("UPDATE permission SET box = ?, meter = ?, content_hash = '' WHERE box_key = ?"),
     dropGenerations: db.prepare('DELETE FROM generation WHERE meter = ?'),
     dropSubject: db.prepare('DELETE FROM subject WHERE key_id = ?'),
     done: db.prepare("UPDATE erasure SET body = '' WHERE key_id = ?"),
@@ -66,11 +65,6 @@ export function erasureOn(
       .map((row) => String(row['key_id']))
       .filter((id) => keys.get(id) !== undefined)
 
-  function atomically(work: () => void): void {
-    db.exec('BEGIN IMMEDIATE')
-    work()
-    db.exec('COMMIT')
-  }
   function deleteAll(id: string, meter: Buffer): void {
     for (const { id: permission } of sql.permissions.all(id)) {
       sql.dropIndex.run(Buffer.from(permissionToken(String(permission)), 'hex'))
@@ -80,12 +74,10 @@ export function erasureOn(
     }
     sql.dropIndex.run(meter)
     sql.dropRefusedIndex.run(meter)
-    for (const statement of [sql.dropSealed, sql.dropAttachments, sql.blankActs, sql.blankPermissions, sql.dropSubject]) statement.run(id)
+    for (const statement of [sql.dropSealed, sql.dropAttachments, sql.dropSubject]) statement.run(id)
+    sql.blankActs.run(BLANK, id)
+    sql.blankPermissions.run(BLANK, Buffer.alloc(meter.byteLength), id)
     sql.dropGenerations.run(meter)
-  }
-  /** Overwrites what was deleted. False while another process reads the database and keeps the WAL as it is. */
-  function foldAway(): boolean {
-    return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0
   }
 
   return {
@@ -93,6 +85,7 @@ export function erasureOn(
     again() {
       const back = sql.doneBefore.all().filter((row) => keys.get(String(row['key_id'])) !== undefined)
       for (const row of back) keys.destroy(String(row['key_id']))
+      if (back.length > 0) forget()
       return back.length
     },
     order({ meterToken, ground, by, now }) {
@@ -109,16 +102,16 @@ export function erasureOn(
       for (const { id, meter } of rows) {
         // From here on nothing sealed under this key can be opened, whatever else fails.
         keys.destroy(id)
-        for (const file of sql.files.all(id)) rmSync(join(attachments, String(file['stored'])), { force: true })
+        for (const file of sql.files.all(id)) documents.remove(String(file['stored']))
         atomically(() => deleteAll(id, meter))
       }
       if (rows.length === 0) return 'done'
       // Only what is gone from the WAL too is done: until then all of it is done again.
-      if (!foldAway()) return 'busy'
+      if (!forget()) return 'busy'
       atomically(() => {
         for (const { id } of rows) sql.done.run(id)
       })
-      return foldAway() ? 'done' : 'busy'
+      return forget() ? 'done' : 'busy'
     },
     restrict({ meterToken, on, ground, by, now }) {
       const ids = keysOf(meterToken).filter((id) => (sql.restricted.get(id)?.['restricted'] === 1) !== on)

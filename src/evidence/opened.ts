@@ -9,7 +9,10 @@ export type JsonObject = Readonly<Record<string, Json | undefined>>
 
 /** An entry as it is handed out. */
 export interface Opened {
+  /** Its position among all logs; in a pack, which has one log, its number. */
   readonly n: number
+  /** `origin/number`. */
+  readonly name: string
   /** The entry's bytes as they were hashed, UTF-8. */
   readonly entry: string
   /** SD-JWT disclosures; null where the key was destroyed, empty where nothing was sealed. */
@@ -18,6 +21,7 @@ export interface Opened {
 
 export interface OpenedEntry {
   readonly n: number
+  readonly name: string
   readonly record: JsonObject
   readonly fields: JsonObject
   /** `erased`: there are sealed fields and nothing opens them any more · `closed`: not all were handed to this reader. */
@@ -26,7 +30,7 @@ export interface OpenedEntry {
   readonly strays: number
 }
 
-export function openEntry({ n, entry, disclosures }: Opened): OpenedEntry {
+export function openEntry({ n, name, entry, disclosures }: Opened): OpenedEntry {
   const record = objectOf(JSON.parse(entry) as Json)
   const digests = Array.isArray(record['_sd']) ? (record['_sd'] as readonly Json[]) : []
   const fields: Record<string, Json> = {}
@@ -38,7 +42,7 @@ export function openEntry({ n, entry, disclosures }: Opened): OpenedEntry {
   }
   const open = Object.keys(fields).length
   const seal = digests.length === 0 ? 'none' : disclosures === null ? 'erased' : open === digests.length ? 'open' : 'closed'
-  return { n, record, fields, seal, strays }
+  return { n, name, record, fields, seal, strays }
 }
 
 /** Whether the entry carries a tag of the subject whose key for this log this is. */

@@ -3,8 +3,9 @@
  * holder knows of, what it is to open for a permission, and the end of that. They read no measure, and no client is handed what they bring; they are on record all the same,
  * before they leave and after they ended, like every other call to a data holder.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
+import { logOf, numberOf, positionOf } from '../domain/position.ts'
 import type { OutcomeResult } from '../domain/record.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
@@ -41,10 +42,10 @@ export interface OwnCalls {
 }
 
 /** Marks an open call of the gate's own among the others. */
-export const OWN = '"own":true'
+export const OWN = '{"own":true}'
 
 export function ownCallsOn(
-  db: DatabaseSync,
+  db: Database,
   journal: Journal,
   operatorKey: (now: Millis) => string,
   permissionToken: (id: string) => string,
@@ -52,9 +53,8 @@ export function ownCallsOn(
   const sql = {
     insertOpen: db.prepare('INSERT INTO open_intent (n, req, call, body) VALUES (?, ?, 1, ?)'),
     takeOpen: db.prepare('DELETE FROM open_intent WHERE n = ? RETURNING req'),
-    allOpen: db.prepare('SELECT n FROM open_intent WHERE body = ? ORDER BY n'),
+    allOpen: db.prepare('SELECT n FROM open_intent WHERE body = ? AND n >= ? AND n < ? ORDER BY n'),
   }
-  const body = `{${OWN}}`
   const calls: OwnCalls = {
     intent({ req, dso, api, why, query, permission, now }) {
       const clear: { readonly t: string; readonly [field: string]: Json } = {
@@ -76,18 +76,25 @@ export function ownCallsOn(
         },
         now,
       )
-      sql.insertOpen.run(n, req, body)
+      sql.insertOpen.run(n, req, OWN)
       return { n }
     },
     outcome({ intent, now, ...ended }) {
       const open = sql.takeOpen.get(intent)
       if (!open) throw new Error(`no open intent ${intent}`)
       const { code, ...rest } = ended
-      const clear = { t: 'admin.outcome', intent, req: String(open['req']), call: 1, ...rest, ...(code !== null && { code }) }
-      return { n: journal.append({ clear }, now).n }
+      const clear = {
+        t: 'admin.outcome',
+        intent: numberOf(intent),
+        req: String(open['req']),
+        call: 1,
+        ...rest,
+        ...(code !== null && { code }),
+      }
+      return { n: journal.append({ clear }, now, logOf(intent)).n }
     },
     interrupt(now) {
-      const open = sql.allOpen.all(body)
+      const open = sql.allOpen.all(OWN, positionOf(journal.log, 0), positionOf(journal.log + 1, 0))
       for (const row of open)
         calls.outcome({
           intent: Number(row['n']),

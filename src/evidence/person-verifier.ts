@@ -8,9 +8,9 @@ export const PROOF_VERIFIER = String.raw`#!/usr/bin/env python3
 """Checks that entries are in a signed log, with the standard library of python3 and the program openssl.
 
     python3 verify.py --vkey KEY ENTRY.json ENTRY.tlog-proof
-    python3 verify.py [--vkey KEY] FOLDER
+    python3 verify.py [--vkey KEY]... FOLDER
 
-A folder is one that was downloaded from a person's page. Give the log's key as it came to you by another way; without it
+A folder is one that was downloaded from a person's page; each log has a key of its own. Give the log's key as it came to you by another way; without it
 the folder's own word is taken, and said so. Exit 0: verified. 1: does not verify, with the reason. 2: could not run.
 """
 ${PROOF_CHECKS}
@@ -42,7 +42,16 @@ def check_fields(entry_path, fields_path):
     return len(known)
 
 
-def check_folder(folder, vkey):
+def key_of(keys, proof_path):
+    # One key for each log: the one whose name the checkpoint bears.
+    origin = read(proof_path).split(b'\n\n', 1)[-1].split(b'\n', 1)[0].decode()
+    for key in keys.split():
+        if key.startswith(origin + '+'):
+            return key
+    raise Refused(proof_path + ' is of a log whose key is not given: ' + origin)
+
+
+def check_folder(folder, keys):
     entries, fields, waiting = 0, 0, 0
     for base, _, names in sorted(os.walk(folder)):
         for name in sorted(names):
@@ -55,7 +64,7 @@ def check_folder(folder, vkey):
             if not os.path.exists(path + '.tlog-proof'):
                 waiting += 1
                 continue
-            check(path + '.json', path + '.tlog-proof', vkey)
+            check(path + '.json', path + '.tlog-proof', key_of(keys, path + '.tlog-proof'))
             entries += 1
     print('verified: %d entries, %d sealed fields; %d entries without a proof yet' % (entries, fields, waiting))
 
@@ -65,17 +74,17 @@ def main(words):
     while words:
         word = words.pop(0)
         if word == '--vkey' and words:
-            vkey = words.pop(0)
+            vkey = (vkey or '') + ' ' + words.pop(0)
         elif word.startswith('-'):
             could_not_run(__doc__)
         else:
             rest.append(word)
     try:
         if len(rest) == 2 and vkey is not None:
-            print('verified: ' + check(rest[0], rest[1], vkey))
+            print('verified: ' + check(rest[0], rest[1], key_of(vkey, rest[1])))
         elif len(rest) == 1 and os.path.isdir(rest[0]):
             if vkey is None:
-                vkey = read(os.path.join(rest[0], 'vkey.txt')).decode().strip()
+                vkey = read(os.path.join(rest[0], 'vkey.txt')).decode()
                 print("no key given: the folder's own is taken, which proves nothing against whoever made it")
             check_folder(rest[0], vkey)
         else:

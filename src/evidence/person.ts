@@ -8,9 +8,11 @@
  * In clear without more ado; sealed fields only after the entry that records that the person looked. Bounded pieces,
  * because this runs on the thread that requests wait for.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import { logOf, positionOf } from '../domain/position.ts'
+import type { Database, Row } from '../storage/database.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
+import type { Logs } from '../storage/logs.ts'
 import { indexToken } from '../storage/keys.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import { Refused } from '../storage/rpc.ts'
@@ -23,6 +25,7 @@ import { deriveSealKey, deriveTagKey, openDisclosure, openDisclosures } from './
 
 /** One call to the data holder, or one request that was refused. */
 export interface Access {
+  /** Position of the intent or the refusal. */
   readonly n: number
   readonly at: string
   readonly client: string
@@ -39,7 +42,7 @@ export interface Access {
   readonly reason: string | null
   readonly readings: number | null
   readonly bytes: number | null
-  /** Number of the entry that tells how it ended. */
+  /** Position of the entry that tells how it ended. */
   readonly outcome: number | null
 }
 export interface AccessPage {
@@ -49,6 +52,8 @@ export interface AccessPage {
 }
 export interface PersonEntry {
   readonly n: number
+  /** `origin/number`. */
+  readonly name: string
   /** Its bytes as they were hashed, UTF-8. */
   readonly entry: string
   readonly proof: EntryProof
@@ -79,8 +84,8 @@ export interface PersonEvidence {
     readonly session: string
     readonly n: number
   }): PersonOpened
-  /** The signed checkpoint as it stands, the log's key, and a program that checks a proof against both. */
-  trust(): { readonly origin: string; readonly vkey: string; readonly checkpoint: string | null; readonly verifier: string }
+  /** The keys of all logs, their signed checkpoints as they stand, and a program that checks a proof against both. */
+  trust(): { readonly vkeys: readonly string[]; readonly checkpoints: readonly string[]; readonly verifier: string }
 }
 
 /** Rows looked at in one turn of the owner's thread: some milliseconds. */
@@ -96,33 +101,35 @@ interface Own {
   readonly token: Buffer
   readonly meter: Uint8Array
   readonly keyIds: readonly string[]
-  /** Numbers of entries between which a refusal of this client on this meter speaks of this person. */
+  /** Moments between which a refusal of this client on this meter speaks of this person, `until` excluded. */
   readonly since: number
   readonly until: number
 }
 
-export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeyStore, index: Uint8Array, vkey: string): PersonEvidence {
+export function personEvidenceOn(db: Database, journal: Journal, logs: Logs, keys: KeyStore, index: Uint8Array): PersonEvidence {
   const sql = {
     permission: db.prepare('SELECT id, client, meter, key_ids FROM permission WHERE id = ?'),
     others: db.prepare(
-      `SELECT p.key_ids, (SELECT min(n) FROM act WHERE permission = p.id) AS made FROM permission p
+      `SELECT p.key_ids, (SELECT min(at) FROM act WHERE permission = p.id) AS made FROM permission p
        WHERE p.client = ? AND p.meter = ? AND p.id <> ?`,
     ),
-    made: db.prepare('SELECT min(n) AS n FROM act WHERE permission = ?'),
+    made: db.prepare('SELECT min(at) AS at FROM act WHERE permission = ?'),
     down: db.prepare(
-      `SELECT e.n, e.bytes, EXISTS (SELECT 1 FROM entry_index o WHERE o.token = :own AND o.n = e.n) AS own
-       FROM (SELECT n FROM entry_index WHERE token = :own AND n < :before
-             UNION SELECT n FROM entry_index WHERE token = :meter AND n < :before ORDER BY n DESC LIMIT :piece) i
-       JOIN entry e ON e.n = i.n ORDER BY e.n DESC`,
+      `SELECT e.n, e.at, e.bytes, CASE WHEN EXISTS (SELECT 1 FROM entry_index o WHERE o.token = :own AND o.at = e.at AND o.n = e.n) THEN 1 ELSE 0 END AS own
+       FROM (SELECT at, n FROM entry_index WHERE token = :own AND (at, n) < (:at, :before)
+             UNION SELECT at, n FROM entry_index WHERE token = :meter AND (at, n) < (:at, :before) ORDER BY at DESC, n DESC LIMIT :piece) i
+       JOIN entry e ON e.n = i.n ORDER BY e.at DESC, e.n DESC`,
     ),
-    up: db.prepare('SELECT e.n, e.bytes FROM entry_index i JOIN entry e ON e.n = i.n WHERE i.token = ? AND i.n > ? ORDER BY i.n LIMIT ?'),
+    up: db.prepare(
+      'SELECT e.n, e.bytes FROM entry_index i JOIN entry e ON e.n = i.n WHERE i.token = ? AND (i.at, i.n) > (?, ?) ORDER BY i.at, i.n LIMIT ?',
+    ),
     open: db.prepare('SELECT 1 FROM open_intent WHERE n = ?'),
-    indexed: db.prepare('SELECT 1 FROM entry_index WHERE token = ? AND n = ?'),
-    entry: db.prepare('SELECT n, bytes, leaf FROM entry WHERE n = ?'),
+    indexed: db.prepare('SELECT 1 FROM entry_index WHERE token = ? AND at = ? AND n = ?'),
+    entry: db.prepare('SELECT n, at, bytes, leaf FROM entry WHERE n = ?'),
     sealed: db.prepare('SELECT key_id, box FROM sealed WHERE n = ?'),
-    checkpoint: db.prepare('SELECT body FROM checkpoint WHERE only = 1'),
+    checkpoints: db.prepare('SELECT body FROM checkpoint ORDER BY log'),
   }
-  const proofs = proofsOn(db, vkey)
+  const proofs = proofsOn(db, logs.vkeyOf)
   const sessions = new Map<string, number>()
   const recordOf = (row: Record<string, unknown>): JsonObject => objectOf(JSON.parse(textOfRow(row)))
 
@@ -130,7 +137,7 @@ export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeySt
     const row = sql.permission.get(id)
     if (!row) throw new Refused(`there is no permission ${id}`)
     const keyIds = JSON.parse(String(row['key_ids'])) as readonly string[]
-    const since = Number(sql.made.get(id)?.['n'] ?? 0)
+    const since = Number(sql.made.get(id)?.['at'] ?? 0)
     const strangers = sql.others
       .all(String(row['client']), row['meter'] as Uint8Array, id)
       .filter((other) => !(JSON.parse(String(other['key_ids'])) as readonly string[]).some((key) => keyIds.includes(key)))
@@ -146,19 +153,22 @@ export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeySt
       until: Math.min(Number.MAX_SAFE_INTEGER, ...strangers),
     }
   }
-  function isOwnRefusal(own: Own, n: number, record: JsonObject): boolean {
-    if (record['t'] !== 'access.refused' || record['client'] !== own.client || n < own.since || n >= own.until) return false
+  function isOwnRefusal(own: Own, { n, at }: Row, record: JsonObject): boolean {
+    if (record['t'] !== 'access.refused' || record['client'] !== own.client) return false
+    if (Number(at) < own.since || Number(at) >= own.until) return false
+    const origin = logs.originOf(logOf(Number(n)))
     return own.keyIds.some((id) => {
       const key = keys.get(id)
-      return key !== undefined && bearsTag(record, deriveTagKey(key, journal.origin))
+      return key !== undefined && bearsTag(record, deriveTagKey(key, origin))
     })
   }
   /** Undefined while there is none, whether it is to come or waits to be sealed. */
-  function outcomeOf(own: Own, n: number): { readonly n: number; readonly record: JsonObject } | undefined {
+  function outcomeOf(own: Own, n: number, at: number): { readonly n: number; readonly record: JsonObject } | undefined {
     if (sql.open.get(n)) return undefined
-    for (const row of sql.up.iterate(own.token, n, OUTCOME_WITHIN)) {
+    for (const row of sql.up.iterate(own.token, at, n, OUTCOME_WITHIN)) {
       const record = recordOf(row)
-      if (record['t'] === 'access.outcome' && record['intent'] === n) return { n: Number(row['n']), record }
+      const found = Number(row['n'])
+      if (record['t'] === 'access.outcome' && intentOf(found, record) === n) return { n: found, record }
     }
     return undefined
   }
@@ -166,11 +176,11 @@ export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeySt
   function rowFor(own: Own, n: number): Record<string, unknown> | undefined {
     const row = sql.entry.get(n)
     if (!row) return undefined
-    return sql.indexed.get(own.token, n) || isOwnRefusal(own, n, recordOf(row)) ? row : undefined
+    return sql.indexed.get(own.token, Number(row['at']), n) || isOwnRefusal(own, row, recordOf(row)) ? row : undefined
   }
   function entryOf(row: Record<string, unknown>): PersonEntry {
     const n = Number(row['n'])
-    return { n, entry: textOfRow(row), proof: proofs.of(n, row['bytes'] as Uint8Array) }
+    return { n, name: logs.nameOf(n), entry: textOfRow(row), proof: proofs.of(n, row['bytes'] as Uint8Array) }
   }
   function openFields(own: Own, n: number, allowed: readonly string[]): PersonOpened {
     const row = rowFor(own, n)
@@ -180,7 +190,7 @@ export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeySt
     if (!key) return { disclosures: null, fields: {}, kept: 0 }
     const all = openDisclosures(deriveSealKey(key), box['box'] as Uint8Array, row['leaf'] as Uint8Array)
     const disclosures = all.filter((each) => speaksOnlyOf(allowed, each))
-    const { fields } = openEntry({ n, entry: textOfRow(row), disclosures })
+    const { fields } = openEntry({ n, name: logs.nameOf(n), entry: textOfRow(row), disclosures })
     return { disclosures, fields, kept: all.length - disclosures.length }
   }
 
@@ -191,15 +201,18 @@ export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeySt
       const outcomes = new Map<number, { readonly n: number; readonly record: JsonObject }>()
       let looked = 0
       let last = 0
-      const rows = { own: own.token, meter: own.meter, before: before ?? Number.MAX_SAFE_INTEGER, piece: PIECE }
+      const end = before ?? Number.MAX_SAFE_INTEGER
+      const at = before === undefined ? Number.MAX_SAFE_INTEGER : Number(sql.entry.get(before)?.['at'] ?? 0)
+      const rows = { own: own.token, meter: own.meter, at, before: end, piece: PIECE }
       for (const row of sql.down.iterate(rows)) {
         looked += 1
         last = Number(row['n'])
         const record = recordOf(row)
-        const type = row['own'] === 1 ? record['t'] : isOwnRefusal(own, last, record) ? 'access.refused' : null
+        const type = row['own'] === 1 ? record['t'] : isOwnRefusal(own, row, record) ? 'access.refused' : null
         // Newest first: an outcome comes before its intent.
-        if (type === 'access.outcome') outcomes.set(Number(record['intent']), { n: last, record })
-        else if (type === 'access.intent') accesses.push(accessOf(last, record, outcomes.get(last) ?? outcomeOf(own, last)))
+        if (type === 'access.outcome') outcomes.set(intentOf(last, record), { n: last, record })
+        else if (type === 'access.intent')
+          accesses.push(accessOf(last, record, outcomes.get(last) ?? outcomeOf(own, last, Number(row['at']))))
         else if (type === 'access.refused') accesses.push(accessOf(last, record, undefined))
         // One more than a page holds: that there is a next one is known, not guessed.
         if (accesses.length > limit) return { accesses: accesses.slice(0, limit), next: accesses[limit - 1]?.n ?? null }
@@ -248,9 +261,8 @@ export function personEvidenceOn(db: DatabaseSync, journal: Journal, keys: KeySt
       return openFields(ownOf(permission), n, permissions)
     },
     trust: () => ({
-      origin: journal.origin,
-      vkey,
-      checkpoint: (sql.checkpoint.get()?.['body'] as string | undefined) ?? null,
+      vkeys: logs.all().flatMap(({ vkey }) => vkey ?? []),
+      checkpoints: sql.checkpoints.all().map((row) => String(row['body'])),
       verifier: PROOF_VERIFIER,
     }),
   }
@@ -288,6 +300,11 @@ function accessOf(n: number, record: JsonObject, outcome: { readonly n: number; 
     bytes: count('bytes'),
     outcome: outcome?.n ?? null,
   }
+}
+
+/** Position of the intent that an outcome names: both lie in one log. */
+function intentOf(outcome: number, record: JsonObject): number {
+  return positionOf(logOf(outcome), Number(record['intent']))
 }
 
 function textOfRow(row: Record<string, unknown>): string {

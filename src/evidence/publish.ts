@@ -5,9 +5,11 @@
  *
  * Every file is written, synced, renamed, and its folder synced; without the last the name is lost in a power cut.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { numberOf, positionOf } from '../domain/position.ts'
+import type { Database } from '../storage/database.ts'
+import { writeDurably } from '../storage/files.ts'
 import { EMPTY_ROOT, HASH_BYTES, leafHash, rowRoot, subtreeRoot } from './log/merkle.ts'
 import type { NoteSigner } from './log/note.ts'
 import { checkpointText, signNote } from './log/note.ts'
@@ -22,15 +24,17 @@ export interface Publisher {
   readonly shown: number
 }
 
-export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner): Publisher {
+/** @param log number of the log */
+export function publisherOn(db: Database, log: number, folder: string, signer: NoteSigner): Publisher {
+  const at = (number: number): number => positionOf(log, number)
   const sql = {
-    last: db.prepare('SELECT max(n) AS last FROM entry'),
+    last: db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?'),
     leaves: db.prepare('SELECT leaf AS hash FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
     hashes: db.prepare('SELECT hash FROM tile_hash WHERE level = ? AND i >= ? AND i < ? ORDER BY i'),
     entries: db.prepare('SELECT bytes FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
-    body: db.prepare('SELECT body FROM checkpoint WHERE only = 1'),
-    insert: db.prepare('INSERT INTO checkpoint (only, body) VALUES (1, ?)'),
-    swap: db.prepare('UPDATE checkpoint SET body = ? WHERE only = 1 AND body = ?'),
+    body: db.prepare('SELECT body FROM checkpoint WHERE log = ?'),
+    insert: db.prepare('INSERT INTO checkpoint (log, body) VALUES (?, ?)'),
+    swap: db.prepare('UPDATE checkpoint SET body = ? WHERE log = ? AND body = ?'),
   }
   // One writer, one name, outside the tiles: what a crash leaves here belongs to no log.
   const unfinished = join(folder, '.unfinished')
@@ -38,7 +42,9 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
   let shown = 0
   /** Hashes of a level, laid one behind the other. */
   const row = (level: number, from: number, to: number): Buffer =>
-    Buffer.concat((level === 0 ? sql.leaves.all(from, to) : sql.hashes.all(level, from, to)).map((r) => r['hash'] as Uint8Array))
+    Buffer.concat(
+      (level === 0 ? sql.leaves.all(at(from), at(to)) : sql.hashes.all(level, at(from), at(to))).map((r) => r['hash'] as Uint8Array),
+    )
 
   function root(size: number): Buffer {
     // From the right: what is left over of each level is folded onto the complete subtrees to its left.
@@ -54,7 +60,7 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
     if (level !== 'entries') return hashesOf(level, index, width)
     const from = index * TILE_WIDTH
     const leaves = hashesOf(0, index, width)
-    const entries = sql.entries.all(from, from + width).map((r) => r['bytes'] as Uint8Array)
+    const entries = sql.entries.all(at(from), at(from + width)).map((r) => r['bytes'] as Uint8Array)
     if (!Buffer.concat(entries.map(leafHash)).equals(leaves)) throw changed(from)
     return encodeBundle(entries)
   }
@@ -92,49 +98,19 @@ export function publisherOn(db: DatabaseSync, folder: string, signer: NoteSigner
       return shown
     },
     publish() {
-      const size = Number(sql.last.get()?.['last'] ?? -1) + 1
+      const last = sql.last.get(at(0), positionOf(log + 1, 0))?.['last']
+      const size = last === null || last === undefined ? 0 : numberOf(Number(last)) + 1
       if (size === shown || size === 0) return shown
       for (const tile of newTiles(shown, size)) put(tilePath(tile.level, tile.index, tile.width), bytesOf(tile))
       const body = signNote(checkpointText(signer.name, size, root(size)), [signer])
-      const previous = sql.body.get()
+      const previous = sql.body.get(log)
       // From here on this checkpoint exists, whatever happens to the file.
-      if (previous === undefined) sql.insert.run(body)
-      else if (Number(sql.swap.run(body, String(previous['body'])).changes) !== 1)
+      if (previous === undefined) sql.insert.run(log, body)
+      else if (Number(sql.swap.run(body, log, String(previous['body'])).changes) !== 1)
         throw new Error('another writer signed a checkpoint of this log')
       writeDurably(join(folder, 'checkpoint'), Buffer.from(body), 0o644, unfinished)
       shown = size
       return shown
     },
-  }
-}
-
-export function writeDurably(file: string, bytes: Uint8Array, mode: number, temporary = `${file}.new`): void {
-  const dir = dirname(file)
-  makeDir(dir)
-  rmSync(temporary, { force: true })
-  const fd = openSync(temporary, 'wx', mode)
-  try {
-    writeFileSync(fd, bytes)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-  renameSync(temporary, file)
-  syncDir(dir)
-}
-
-function makeDir(dir: string): void {
-  if (existsSync(dir)) return
-  makeDir(dirname(dir))
-  mkdirSync(dir, { recursive: true, mode: 0o755 })
-  syncDir(dirname(dir))
-}
-
-function syncDir(dir: string): void {
-  const fd = openSync(dir, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

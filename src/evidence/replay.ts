@@ -56,7 +56,7 @@ export interface ReplayRules {
 
 export interface Replayer {
   /**
-   * Takes the entries in their order. `judge` false: only for what later ones need of it. Undefined for what is no
+   * Takes the entries in their order, those of several logs in the order of their times. `judge` false: only for what later ones need of it. Undefined for what is no
    * decision.
    */
   take(opened: Opened, judge: boolean): Verdict | undefined
@@ -75,14 +75,13 @@ interface Known {
   readonly impossible: boolean
 }
 
-export function replayer(origin: string, rules: ReplayRules): Replayer {
+export function replayer(rules: ReplayRules): Replayer {
   const permissions = new Map<string, Known>()
   const byMeter = new Map<string, Set<string>>()
   /** What an intent on a line that recurs asked for; by the entry that recurrence names, the intent's or its outcome's. */
   const deliveries = new Map<string, Delivery>()
-  const entryOf = (n: number): string => `${origin}/${n}`
 
-  function act({ n, record, fields }: OpenedEntry): void {
+  function act({ name, record, fields }: OpenedEntry): void {
     const row = listOf(fields['permissions'])[0]
     const id = textOf(objectOf(row)['id'])
     const type = ACTS.find((a) => a === record['act'])
@@ -96,7 +95,7 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
       client,
       meter,
       standing,
-      head: entryOf(n),
+      head: name,
       content: JSON.stringify(row),
       impossible: before?.impossible === true || !told,
     })
@@ -104,10 +103,10 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
     byMeter.set(key, (byMeter.get(key) ?? new Set()).add(id))
   }
 
-  function delivery({ n, record, fields }: OpenedEntry): void {
+  function delivery({ name, record, fields }: OpenedEntry): void {
     if (record['t'] === 'access.outcome') {
-      const begun = deliveries.get(entryOf(Number(record['intent'])))
-      if (begun && record['result'] === 'delivered') deliveries.set(entryOf(n), { ...begun, entry: entryOf(n), open: false })
+      const begun = deliveries.get(besides(name, Number(record['intent'])))
+      if (begun && record['result'] === 'delivered') deliveries.set(name, { ...begun, entry: name, open: false })
       return
     }
     const used = listOf(fields['permissions'])
@@ -116,7 +115,7 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
     const line = objectOf(listOf(used?.['lines'])[0])
     const at = parseInstant(shown(record['at']))
     if (textOf(line['recurrence']) === undefined || line['recurrence'] === 'on_demand' || at === undefined) return
-    deliveries.set(entryOf(n), { line: line['id'] as LineId, data: periodOf(record['sent']) ?? null, at, entry: entryOf(n), open: true })
+    deliveries.set(name, { line: line['id'] as LineId, data: periodOf(record['sent']) ?? null, at, entry: name, open: true })
   }
 
   /** The permissions that the entry says were considered, as they were then. */
@@ -218,6 +217,11 @@ export function replayer(origin: string, rules: ReplayRules): Replayer {
     },
     facts: (opened) => factsOf(openEntry(opened)),
   }
+}
+
+/** The name of another entry of the same log. */
+function besides(name: string, number: number): string {
+  return `${name.slice(0, name.lastIndexOf('/'))}/${number}`
 }
 
 // A meter that no permission names is not in the entry, and no decision depends on which it was.

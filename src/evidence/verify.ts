@@ -27,7 +27,7 @@ export interface VerifyOptions {
   readonly quiescent?: boolean
   readonly onProgress?: (entries: number, size: number) => void
   /** Each entry in order, once its hash stands in the tree. What it gives counts only if the whole log verifies. */
-  readonly onEntry?: (n: number, entry: Uint8Array) => void
+  readonly onEntry?: (n: number, entry: Uint8Array, origin: string) => void
 }
 
 export interface VerifiedLog extends RecordTally {
@@ -123,7 +123,7 @@ export async function verifyLog(files: LogFiles, options: VerifyOptions = {}): P
       // The first bad one is named; what follows from it would only repeat it.
       const why = badRecord ? undefined : records.take(n, entry)
       if (why) badRecord = refused(why, { entry: n })
-      options.onEntry?.(n, entry)
+      options.onEntry?.(n, entry, latest.origin)
     },
     onProgress: (entries) => options.onProgress?.(entries, latest.size),
   })

@@ -180,7 +180,7 @@ export async function recordOutcome(
   const { gate, exchange, access } = run
   gate.metrics.calls.inc({ provider: exchange.route.id, result: name })
   gate.metrics.holderSeconds.observe({ provider: exchange.route.id }, ms / 1000)
-  const { n } = await gate.state.outcome({
+  const { entry } = await gate.state.outcome({
     intent,
     fields,
     now: gate.now(),
@@ -195,7 +195,7 @@ export async function recordOutcome(
       },
     }),
   })
-  exchange.ownEntries.add(`${gate.state.origin}/${n}`)
+  exchange.ownEntries.add(entry)
   run.witness.recorded()
 }
 

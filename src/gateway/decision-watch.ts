@@ -12,6 +12,7 @@ import type { Policy } from '../domain/policy.ts'
 import type { AccessRequest, Caller } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { EntryRef } from '../domain/position.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 
 export interface Decided {
@@ -20,8 +21,8 @@ export interface Decided {
   readonly permissions: readonly PermissionView[]
   readonly decision: Decision
   readonly now: Millis
-  /** `origin/n`; null where it has none of its own. */
-  readonly entry: string | null
+  /** Null where it has none of its own. */
+  readonly entry: EntryRef | null
 }
 
 /** Nothing here names a meter or a person. */
@@ -38,7 +39,7 @@ export interface WatchedDecision {
   readonly reason: string | null
   readonly rule: string | null
   readonly permission: string | null
-  readonly entry: number | null
+  readonly entry: EntryRef | null
 }
 interface Said {
   readonly result: Decision['result']
@@ -51,7 +52,7 @@ export interface PolicyDifference {
   readonly kind: string
   readonly live: Said
   readonly shadow: Said
-  readonly entry: number | null
+  readonly entry: EntryRef | null
 }
 /** How the requests of one rule of the policy in force would have fared under the other one. */
 export interface ShadowTally {
@@ -95,7 +96,7 @@ export function decisionWatch(metrics: Metrics, log: Logger): DecisionWatch {
     if (outcome === 'same') return
     const live = saidOf(decision)
     const said = saidOf(shadow)
-    differing.push({ at: now, client: caller.client, kind: request.kind, live, shadow: said, entry: numberOf(entry) })
+    differing.push({ at: now, client: caller.client, kind: request.kind, live, shadow: said, entry })
     log.info({ rule, outcome, shadowRule: said.rule ?? NO_RULE }, 'the shadow policy decides otherwise')
   }
   return {
@@ -112,7 +113,7 @@ export function decisionWatch(metrics: Metrics, log: Logger): DecisionWatch {
         asked: request.period && `${request.period.from}/${request.period.until}`,
         ...saidOf(decision),
         permission: decision.result === 'deny' ? null : (decision.parts[0]?.permission ?? null),
-        entry: numberOf(entry),
+        entry,
       })
       if (!other) return
       try {
@@ -142,10 +143,6 @@ function outcomeOf(live: Decision, shadow: Decision): Outcome {
 
 function saidOf(decision: Decision): Said {
   return { result: decision.result, reason: decision.result === 'deny' ? decision.reason : null, rule: decision.rule ?? null }
-}
-
-function numberOf(entry: string | null): number | null {
-  return entry === null ? null : Number(entry.slice(entry.lastIndexOf('/') + 1))
 }
 
 function ring<T>(): { push(item: T): void; newest(most: number): readonly T[] } {

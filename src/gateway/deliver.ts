@@ -5,6 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { decide } from '../decide/decide.ts'
+import type { EntryRef } from '../domain/position.ts'
 import type { Decision, Part } from '../domain/decision.ts'
 import type { Reason } from '../domain/errors.ts'
 import type { AccountId, PermissionView } from '../domain/permission.ts'
@@ -49,7 +50,7 @@ export interface Run {
   readonly reservations: ReadonlyMap<AccountId, Reserved>
   /** Replaced where an act came between two parts and the rest is granted all the same. */
   basis: Basis
-  firstEntry: string | null
+  firstEntry: EntryRef | null
   /** Whether each part so far held readings, and all of them finer than granted. */
   onlyTooFine: boolean
 }
@@ -159,11 +160,11 @@ async function serveParts(run: Run, headers: (readonly [string, string])[]): Pro
     if (done.is === 'cut' || done.is === 'ended' || run.stream.started) return cut()
     if (done.is === 'reply') {
       gate.metrics.decisions.inc({ result: 'deny', reason: done.reason })
-      send(gate, exchange, done.reply, done.reason, run.firstEntry)
+      send(gate, exchange, done.reply, done.reason, run.firstEntry?.name ?? null)
     } else await refuseRecorded(run, done.reason, done.retryAfterSeconds)
     return 'answered'
   }
-  send(gate, exchange, exchange.route.adapter.noData(exchange.form, exchange.client.denialStyle), null, run.firstEntry)
+  send(gate, exchange, exchange.route.adapter.noData(exchange.form, exchange.client.denialStyle), null, run.firstEntry?.name ?? null)
   return granted()
 }
 
@@ -222,7 +223,7 @@ interface Calling {
 }
 
 async function callPart(run: Run, headers: (readonly [string, string])[], calling: Calling): Promise<Done | 'stale'> {
-  const { gate, exchange, stream } = run
+  const { exchange, stream } = run
   const { index, account, holder, signal } = calling
   const last = index === run.basis.decision.parts.length - 1
   for (let attempt = 0; ; attempt += 1) {
@@ -235,13 +236,13 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       const intent = await recordIntent(run, calling)
       if (intent.is === 'stale') return 'stale'
       exchange.calls += 1
-      exchange.ownEntries.add(`${gate.state.origin}/${intent.n}`)
+      exchange.ownEntries.add(intent.entry)
       run.witness.called()
       if (run.firstEntry === null) {
         const { decision } = run.basis
-        run.firstEntry = `${gate.state.origin}/${intent.n}`
+        run.firstEntry = { n: intent.n, name: intent.entry }
         exchange.entry = run.firstEntry
-        headers.push(...grantHeaders(exchange, run.firstEntry, decision))
+        headers.push(...grantHeaders(exchange, intent.entry, decision))
         headers.push(['Content-Type', run.answer.contentType])
       }
       const done = await madeCall(run, calling, { intent: intent.n, authorization, again: attempt === 0 })
@@ -315,6 +316,7 @@ function recordIntent(run: Run, { part, index, account, permission, named }: Cal
     injection: access.direction === 'injection',
     req: exchange.req,
     call: exchange.calls + 1,
+    first: exchange.entry?.n ?? null,
     recurrence:
       // An order reads nothing: it uses up nothing.
       !line || line.recurrence === 'on_demand' || access.order
@@ -334,5 +336,5 @@ async function refuseRecorded(run: Run, reason: Reason, retryAfterSeconds?: numb
   const refusal = { reason, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
   if (run.firstEntry === null) return refuse(gate, exchange, run.access, 'holder', refusal)
   gate.metrics.decisions.inc({ result: 'deny', reason })
-  send(gate, exchange, exchange.route.adapter.refuse(exchange.form, exchange.client.denialStyle, refusal), reason, run.firstEntry)
+  send(gate, exchange, exchange.route.adapter.refuse(exchange.form, exchange.client.denialStyle, refusal), reason, run.firstEntry.name)
 }

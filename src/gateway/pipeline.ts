@@ -6,6 +6,7 @@
  * What is cached makes this fast; the transactions behind `intent` and `refused` make it lawful: whatever was decided
  * on something that has changed comes back `stale` and is decided once more from the registry.
  */
+import type { EntryRef } from '../domain/position.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { decide } from '../decide/decide.ts'
 import type { Decision } from '../domain/decision.ts'
@@ -49,7 +50,7 @@ export interface Exchange {
   /** Entries of those calls. What they delivered uses up nothing that this same request asks for. */
   readonly ownEntries: Set<string>
   /** The entry that the answer names, once there is one. */
-  entry: string | null
+  entry: EntryRef | null
 }
 
 const MOST_DECISIONS = 4
@@ -244,8 +245,8 @@ export async function refuseWith(
     })
     if (recorded.is === 'stale') return 'stale'
     gate.metrics.decisions.inc({ result: 'deny', reason: refusal.reason })
-    if (recorded.is === 'recorded') exchange.entry = `${gate.state.origin}/${recorded.n}`
-    send(gate, exchange, reply, refusal.reason, exchange.entry)
+    if (recorded.is === 'recorded') exchange.entry = { n: recorded.n, name: recorded.entry }
+    send(gate, exchange, reply, refusal.reason, exchange.entry?.name ?? null)
   } catch (error) {
     gate.log.error({ err: error }, 'a refusal could not be recorded')
     unavailable(gate, exchange)

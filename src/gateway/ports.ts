@@ -67,7 +67,8 @@ export interface GateState {
   /** Who agreed, for a data holder that is told; null where no name is known. */
   holderOf(permission: PermissionId): Promise<NamedHolder | null>
   intent(args: IntentArgs): Promise<IntentResult>
-  outcome(args: OutcomeArgs): Promise<{ readonly n: number }>
+  /** Gives the entry's name. */
+  outcome(args: OutcomeArgs): Promise<{ readonly entry: string }>
   refused(args: RefusedArgs): Promise<RefusedResult>
   exchange(args: {
     readonly client: ClientId
@@ -92,7 +93,6 @@ export interface GateState {
   }): Promise<void>
   /** Whether another request may be taken: queue, backlog, disk and clock are in bounds. */
   readonly ready: boolean
-  readonly origin: string
 }
 
 /** What data holders have open for the permissions of a client. */
@@ -102,7 +102,7 @@ export interface ClientRightsDesk {
   /** `none`: one of them is not its own. `ended` undefined: asked for, and not acknowledged yet. */
   stop(
     asked: WhoseRights & StopAsked & { readonly credential: string },
-  ): Promise<{ readonly entry: string; readonly ended: readonly StoppedRight[] | undefined } | 'none'>
+  ): Promise<{ readonly n: number; readonly entry: string; readonly ended: readonly StoppedRight[] | undefined } | 'none'>
 }
 
 /** A data holder as the pipeline meets it; what a `Form` is only its adapter knows. */

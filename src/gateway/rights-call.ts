@@ -37,7 +37,7 @@ export async function answerStopCall(gate: Gate, exchange: Exchange, asked: Stop
   try {
     const stopped = await gate.rights.stop({ client, set, provider, ...asked, credential: exchange.identity.credential })
     if (stopped === 'none') return await refuse(gate, exchange, null, 'route', { reason: 'no_permission' })
-    exchange.entry = stopped.entry
+    exchange.entry = { n: stopped.n, name: stopped.entry }
     if (stopped.ended) return send(gate, exchange, adapter.showStopped(exchange.form, stopped.ended), null, stopped.entry)
     const refusal = { reason: 'holder_down', retryAfterSeconds: ASK_AGAIN_SECONDS } as const
     send(gate, exchange, adapter.refuse(exchange.form, exchange.client.denialStyle, refusal), 'holder_down', stopped.entry)

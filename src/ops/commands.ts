@@ -92,6 +92,7 @@ const ASKED = {
   page: z.strictObject({ ticket: word, from: number, limit: number }),
   tags: z.strictObject({ ticket: word }),
   rows: z.strictObject({ from: number, limit: number }),
+  entry: z.strictObject({ entry: z.string().min(1).max(300) }),
   exported: z.strictObject({
     select,
     why: z.string(),
@@ -99,7 +100,7 @@ const ASKED = {
     manifest: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected the hash of a manifest'),
     entries: number,
   }),
-  sign: z.strictObject({ id: word, manifest: z.string() }),
+  sign: z.strictObject({ log: number, id: word, manifest: z.string() }),
   attachment: z.strictObject({ ticket: word, permission: word, sha256: word }),
   facts: z.strictObject({ client: word, meter: word }),
 }
@@ -266,15 +267,15 @@ export function commandsOn(context: CommandContext) {
      */
     async 'audit begin'(args: z.input<typeof ASKED.begin>) {
       const asked = read(ASKED.begin, args)
-      const { origin } = await drainedJournal(state)
-      const { entry, ticket, size } = await state.call<{ entry: string; ticket: string; size: number }>('recordReading', {
+      const { size } = await drainedJournal(state)
+      const { entry, ticket } = await state.call<{ entry: string; ticket: string }>('recordReading', {
         select: selection(asked.select),
         as: 'read',
         by: operator,
         why: reasonOf(asked.why),
         now: now(),
       })
-      return { recordedAs: entry, by: operator, ticket, size, origin }
+      return { recordedAs: entry, by: operator, ticket, size }
     },
     async 'audit page'(args: z.input<typeof ASKED.page>): Promise<Page> {
       const { ticket, from, limit } = read(ASKED.page, args)
@@ -286,6 +287,14 @@ export function commandsOn(context: CommandContext) {
     'audit rows': async (args: z.input<typeof ASKED.rows>) => state.call('exportRows', read(ASKED.rows, args)),
     'audit policies': () => state.call('policies', {}),
     'audit drain': () => drainedJournal(state),
+    'audit logs': () => state.call('logs', {}),
+    /** By its name, or its number in the log that is written now: its position among all logs. */
+    async 'audit entry'(args: z.input<typeof ASKED.entry>) {
+      const { entry } = read(ASKED.entry, args)
+      const n = await state.call<number | undefined>('entryPosition', { name: entry })
+      if (n === undefined) throw new Error(`${entry} names no entry: expected its number, or ORIGIN/NUMBER as Audit-Entry gives it`)
+      return { n }
+    },
     async 'audit exported'(args: z.input<typeof ASKED.exported>) {
       const { select: selected, why, audience, manifest, entries } = read(ASKED.exported, args)
       const { entry } = await state.call<{ entry: string }>('recordReading', {
@@ -335,10 +344,9 @@ function reasonOf(why: string): string {
 }
 
 /** Waits until every row is an entry, and shown in a checkpoint. */
-async function drainedJournal(state: StateClient): Promise<{ readonly size: number; readonly origin: string }> {
+async function drainedJournal(state: StateClient): Promise<{ readonly size: number }> {
   for (let waited = 0; waited < 60_000; waited += 20) {
-    const origin = await state.call<string | false>('drained', {})
-    if (origin !== false) return { size: state.gauges.entries, origin }
+    if (await state.call<boolean>('drained', {})) return { size: state.gauges.entries }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error('the journal was not sealed within a minute: see the log of the gate')

@@ -1,8 +1,6 @@
-/** Documents that prove a permission, encrypted under the subject's key in files named by a keyed digest. Bytes never change. */
+/** Documents that prove a permission, encrypted under the subject's key under a keyed digest for a name. Bytes never change. */
 import { createHash, createHmac } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database, Documents } from '../storage/database.ts'
 import { derive, decrypt, encrypt } from '../storage/keys.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import { Refused } from '../storage/rpc.ts'
@@ -21,15 +19,9 @@ export interface Attachments {
 
 export const MAX_BYTES = 16 * 1024 * 1024
 
-export function attachmentsOn(
-  db: DatabaseSync,
-  keys: KeyStore,
-  folder: string,
-  index: Uint8Array,
-  write: (file: string, bytes: Uint8Array) => void,
-): Attachments {
+export function attachmentsOn(db: Database, keys: KeyStore, documents: Documents, index: Uint8Array): Attachments {
   const insert = db.prepare(
-    'INSERT OR IGNORE INTO attachment (sha256, permission, kind, media_type, bytes, stored, key_id) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO attachment (sha256, permission, kind, media_type, bytes, stored, key_id) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const find = db.prepare('SELECT stored, key_id FROM attachment WHERE permission = ? AND sha256 = ?')
   const keyOf = (id: string): Buffer | undefined => {
@@ -44,16 +36,15 @@ export function attachmentsOn(
       const sha256 = createHash('sha256').update(bytes).digest('hex')
       const name = createHmac('sha256', index).update(`attachment/v1\0${keyId}\0${sha256}`).digest('hex')
       const stored = `${name.slice(0, 2)}/${name}`
-      const file = join(folder, stored)
-      // The file is there before the row that names it.
-      if (!existsSync(file)) write(file, encrypt(key, bytes, sha256))
+      // It is there before the row that names it.
+      if (!documents.has(stored)) documents.put(stored, encrypt(key, bytes, sha256))
       insert.run(sha256, permission, kind, mediaType, bytes.byteLength, stored, keyId)
       return sha256
     },
     read(permission, sha256) {
       const row = find.get(permission, sha256)
       const key = row && keyOf(String(row['key_id']))
-      return row && key && decrypt(key, readFileSync(join(folder, String(row['stored']))), sha256)
+      return row && key && decrypt(key, documents.get(String(row['stored'])), sha256)
     },
   }
 }

@@ -3,7 +3,7 @@
  * changes that hold only if nothing happened since the operator looked. Runs inside the owner's transaction, so that
  * between the comparison and the change nothing can come.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId, PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
@@ -55,18 +55,18 @@ export interface Browse {
   }): readonly TokenSummary[]
 }
 
-export function browseOn(db: DatabaseSync, registry: Registry, tokens: Tokens): Browse {
+export function browseOn(db: Database, registry: Registry, tokens: Tokens): Browse {
   const sql = {
     permissions: db.prepare(
       `SELECT id, version, client, status, end_reason, void, valid_from, valid_until FROM permission
-       WHERE id > :after AND (:client IS NULL OR client = :client) AND (:status IS NULL OR status = :status)
-         AND (:meter IS NULL OR meter = :meter) ORDER BY id LIMIT :limit`,
+       WHERE id > :after AND client = coalesce(:client, client) AND status = coalesce(:status, status)
+         AND meter = coalesce(:meter, meter) ORDER BY id LIMIT :limit`,
     ),
     head: db.prepare('SELECT head FROM permission WHERE id = ?'),
     clients: db.prepare('SELECT id, disabled FROM client ORDER BY id'),
     credentials: db.prepare('SELECT id, created_at FROM credential WHERE client = ? AND revoked_at IS NULL ORDER BY created_at, id'),
     liveTokens: db.prepare('SELECT count(*) AS n FROM token WHERE client = ? AND revoked_at IS NULL AND expires_at > ?'),
-    tokens: db.prepare('SELECT * FROM token WHERE id > :after AND (:client IS NULL OR client = :client) ORDER BY id LIMIT :limit'),
+    tokens: db.prepare('SELECT * FROM token WHERE id > :after AND client = coalesce(:client, client) ORDER BY id LIMIT :limit'),
   }
   const headOf = (id: string): string => String(sql.head.get(id)?.['head'] ?? '')
   return {

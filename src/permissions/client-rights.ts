@@ -2,7 +2,7 @@
  * What one client may know and end of the services and rights that data holders have open: those of its own permissions,
  * on the set of its token. What belongs to others is answered exactly as what does not exist.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { AccountId, ClientId, PermissionId, Scope } from '../domain/permission.ts'
 import type { Caller } from '../domain/request.ts'
@@ -42,7 +42,7 @@ export interface ClientRights {
       readonly credential: string
       readonly now: Millis
     },
-  ): { readonly entry: string; readonly ids: readonly number[] } | null
+  ): { readonly n: number; readonly entry: string; readonly ids: readonly number[] } | null
   /** How far an end has come. */
   stand(args: {
     readonly ids: readonly number[]
@@ -50,7 +50,7 @@ export interface ClientRights {
 }
 
 export function clientRightsOn(
-  db: DatabaseSync,
+  db: Database,
   registry: Registry,
   rights: Rights,
   journal: Journal,
@@ -86,7 +86,7 @@ export function clientRightsOn(
       const found = named.filter((right) => right !== undefined)
       if (found.length < refs.length || new Set(refs).size < refs.length) return null
       for (const { id } of found) rights.stop({ id, now })
-      const { n } = journal.append(
+      const { n, entry } = journal.append(
         {
           clear: {
             t: 'admin.right',
@@ -106,7 +106,7 @@ export function clientRightsOn(
         },
         now,
       )
-      return { entry: `${journal.origin}/${n}`, ids: found.map(({ id }) => id) }
+      return { n, entry, ids: found.map(({ id }) => id) }
     },
     stand: ({ ids }) =>
       ids.flatMap((id) => {

@@ -8,7 +8,7 @@
  * is not known: what the first was given is suspended, the second is given nothing. Not so where the browser of the second
  * is the one that the first signed in: whoever lost a token, or wants a second service, gives again on the same day.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { AccountId, ClientId, PermissionId, ScopeLine } from '../domain/permission.ts'
 import type { Day, Millis } from '../domain/time.ts'
@@ -94,17 +94,19 @@ export function holderReference(account: AccountId, authorisation: string): stri
   return `enedis:${account}:${authorisation}`
 }
 
-export function consentOn(db: DatabaseSync, registry: Registry, attachments: Attachments, journal: Journal, index: Uint8Array): Consent {
+export function consentOn(db: Database, registry: Registry, attachments: Attachments, journal: Journal, index: Uint8Array): Consent {
   const sql = {
     claims: db.prepare('SELECT bundle, claimed_at FROM share WHERE account = ? AND authorisation = ? AND meter = ? AND claimed_at >= ?'),
-    claim: db.prepare('INSERT OR IGNORE INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?)'),
+    claim: db.prepare(
+      'INSERT INTO share (account, authorisation, meter, bundle, claimed_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ),
     join: db.prepare('INSERT INTO bundle (id, permission) VALUES (?, ?)'),
     byShare: db.prepare(
       'SELECT DISTINCT b.permission FROM share s JOIN bundle b ON b.id = s.bundle WHERE s.authorisation = ? ORDER BY b.permission',
     ),
     bundle: db.prepare('SELECT permission FROM bundle WHERE id = ? ORDER BY permission'),
     active: db.prepare("SELECT status FROM permission WHERE id = ? AND status = 'active'"),
-    link: db.prepare('INSERT OR IGNORE INTO identity_link (identity, permission) VALUES (?, ?)'),
+    link: db.prepare('INSERT INTO identity_link (identity, permission) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     linked: db.prepare('SELECT permission FROM identity_link WHERE identity = ? ORDER BY permission'),
   }
   const shareToken = (authorisation: string): Buffer => indexToken(index, 'enedis', 'authorisation', authorisation)

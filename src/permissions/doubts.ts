@@ -4,7 +4,7 @@
  * least 24 hours, and never while, of the permissions refused or called within the hour, more than 5 % and at least 5
  * were refused: then it is the holder's bad day.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import type { ActResult } from './record.ts'
@@ -24,7 +24,7 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const REFUSALS = 3
 
-export function doubtsOn(db: DatabaseSync, registry: Registry): Doubts {
+export function doubtsOn(db: Database, registry: Registry): Doubts {
   const sql = {
     insert: db.prepare('INSERT INTO holder_refusal (permission, at, code) VALUES (?, ?, ?)'),
     // Since it was last given or resumed: what led to a suspension that is over counts no more.

@@ -6,7 +6,7 @@
  * it was used are entries of the log, because it opens a person's data.
  */
 import { randomBytes } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
@@ -37,7 +37,7 @@ export interface Links {
 
 const KIND = 'link'
 
-export function linksOn(db: DatabaseSync, journal: Journal, registry: Registry, tickets: Tickets, index: Uint8Array): Links {
+export function linksOn(db: Database, journal: Journal, registry: Registry, tickets: Tickets, index: Uint8Array): Links {
   const linked = db.prepare('SELECT 1 FROM identity_link WHERE permission IN (SELECT value FROM json_each(?)) LIMIT 1')
   const unlink = db.prepare('DELETE FROM identity_link WHERE permission IN (SELECT value FROM json_each(?))')
   const keysOf = db.prepare('SELECT meter, box_key, key_ids, client FROM permission WHERE id = ?')

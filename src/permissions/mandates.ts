@@ -7,7 +7,7 @@
  * All run inside the owner's transaction. Source: consent model T4, T7, T8, T9, T10; invariant I-13.
  */
 import { createHash } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import { Refused } from '../storage/rpc.ts'
@@ -56,7 +56,7 @@ export interface Mandates {
   timeOut(args: { readonly issuedBefore: Millis; readonly most: number; readonly now: Millis }): readonly ActResult[]
 }
 
-export function mandatesOn(db: DatabaseSync, registry: Registry, attachments: Attachments, rights: Rights): Mandates {
+export function mandatesOn(db: Database, registry: Registry, attachments: Attachments, rights: Rights): Mandates {
   const sql = {
     head: db.prepare('SELECT head FROM permission WHERE id = ?'),
     elsewhere: db.prepare(

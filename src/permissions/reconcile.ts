@@ -6,7 +6,7 @@
  * once, more than 5 % and at least 5 have *disappeared* from its lists, that is the holder's bad day, told as an alarm
  * (what it names as ended or removed counts even then). Source: consent model T14, T18, T20, T22; invariant I-18.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
 import type { UsagePointId } from '../domain/meter.ts'
 import type { AccountId, PermissionId, ScopeLine } from '../domain/permission.ts'
@@ -114,12 +114,7 @@ function narrowed(
 
 const HOUR = 3_600_000
 
-export function reconciliationOn(
-  db: DatabaseSync,
-  registry: Registry,
-  journal: Journal,
-  operatorKey: (now: Millis) => string,
-): Reconciliation {
+export function reconciliationOn(db: Database, registry: Registry, journal: Journal, operatorKey: (now: Millis) => string): Reconciliation {
   const sql = {
     // Ended before its time, as by a withdrawal: its share may still stand at the data holder.
     live: db.prepare(
@@ -127,7 +122,7 @@ export function reconciliationOn(
     ),
     refusals: db.prepare('SELECT DISTINCT code FROM holder_refusal WHERE permission = ? AND at > ?'),
     last: db.prepare("SELECT value FROM meta WHERE key = 'reconciled_at'"),
-    done: db.prepare("INSERT INTO meta (key, value) VALUES ('reconciled_at', ?) ON CONFLICT DO UPDATE SET value = excluded.value"),
+    done: db.prepare("INSERT INTO meta (key, value) VALUES ('reconciled_at', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
     forget: db.prepare('DELETE FROM holder_refusal WHERE permission = ?'),
   }
   const details = (reason: string): ActDetails => ({ actorRole: 'data_holder', channel: 'reconciliation', reason })

@@ -67,7 +67,9 @@ export interface PermissionRecord extends PermissionSummary {
     readonly type: string
     readonly at: string
     readonly status: string
+    /** `origin/number`, and its position. */
     readonly entry: string
+    readonly n: number
     readonly details: unknown
   }[]
   readonly attachments: readonly { readonly sha256: string; readonly kind: string; readonly mediaType: string; readonly bytes: number }[]

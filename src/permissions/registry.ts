@@ -9,7 +9,7 @@
  * All functions run inside the owner's transaction; they throw `Refused` with a sentence for the operator.
  */
 import { createHmac } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
 import { canonicalHash, canonicalJson } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
@@ -90,7 +90,7 @@ export function meterTokenOf(index: Uint8Array, meter: MeterId): Buffer {
 }
 
 export function registryOn(
-  db: DatabaseSync,
+  db: Database,
   journal: Journal,
   keys: KeyStore,
   index: Uint8Array,
@@ -102,7 +102,9 @@ export function registryOn(
     byId: db.prepare('SELECT * FROM permission WHERE id = ?'),
     onMeter: db.prepare('SELECT * FROM permission WHERE meter = ? ORDER BY id'),
     generation: db.prepare('SELECT value FROM generation WHERE client = ? AND meter = ?'),
-    raise: db.prepare('INSERT INTO generation (client, meter, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'),
+    raise: db.prepare(
+      'INSERT INTO generation (client, meter, value) VALUES (?, ?, ?) ON CONFLICT (client, meter) DO UPDATE SET value = excluded.value',
+    ),
     deliveries: db.prepare(
       `SELECT line, data_from, data_until, at, entry, open FROM delivery
        WHERE permission = ? AND (at >= ? OR line IN (SELECT value FROM json_each(?))) ORDER BY intent`,
@@ -122,7 +124,7 @@ export function registryOn(
     attachments: db.prepare('SELECT sha256, kind, media_type, bytes FROM attachment WHERE permission = ? ORDER BY sha256'),
     overdue: db.prepare("SELECT id FROM permission WHERE status IN ('active', 'suspended') AND valid_until <= ? LIMIT ?"),
     list: db.prepare(
-      `SELECT * FROM permission WHERE id > :after AND (:client IS NULL OR client = :client) AND (:status IS NULL OR status = :status) ORDER BY id LIMIT :limit`,
+      `SELECT * FROM permission WHERE id > :after AND client = coalesce(:client, client) AND status = coalesce(:status, status) ORDER BY id LIMIT :limit`,
     ),
     subject: db.prepare('SELECT key_id FROM subject WHERE token = ?'),
     newSubject: db.prepare('INSERT INTO subject (token, key_id) VALUES (?, ?)'),
@@ -180,7 +182,7 @@ export function registryOn(
     const text = keys.unbox(row.box_key, row.box, row.id)
     const content = text === undefined ? undefined : (JSON.parse(text) as PermissionContent)
     const living = keyIds.filter((id) => keys.get(id) !== undefined)
-    const { n, at } = journal.append(
+    const { n, at, entry } = journal.append(
       {
         clear: {
           t: `consent.${type}`,
@@ -212,7 +214,7 @@ export function registryOn(
       },
       now,
     )
-    const head = `${journal.origin}/${n}`
+    const head = entry
     sql.stand.run(next.status, next.endReason ?? null, next.suspendCause ?? null, next.void ? 1 : 0, head, row.id)
     if (content)
       sql.insertAct.run(
@@ -244,6 +246,12 @@ export function registryOn(
     return row as unknown as Row
   }
 
+  /** As it is once no other gate can record an intent under it, or act on it, before this transaction ends. */
+  function rowToChange(id: string): Row {
+    const row = rowOf(id)
+    return db.lock([[row.client, row.meter]]) ? rowOf(id) : row
+  }
+
   function contentOf(row: Row): PermissionContent {
     const text = keys.unbox(row.box_key, row.box, row.id)
     if (text === undefined) throw new Refused(`the person of permission ${row.id} was erased`)
@@ -267,12 +275,14 @@ export function registryOn(
     },
     views({ client, meter }) {
       const token = registry.meterToken(meter)
-      const permissions = (sql.byMeter.all(client, token) as unknown as Row[]).flatMap((row) => view(row) ?? [])
-      return { generation: Number(sql.generation.get(client, token)?.['value'] ?? 0), permissions }
+      // Read first: with an act between the two reads it is too old, which the intent's own check finds.
+      const generation = Number(sql.generation.get(client, token)?.['value'] ?? 0)
+      return { generation, permissions: (sql.byMeter.all(client, token) as unknown as Row[]).flatMap((row) => view(row) ?? []) }
     },
     create(id, version, content, contentHash, details, now) {
       if (sql.byId.get(id)) throw new Refused(`permission ${id} exists already`)
       const meter = registry.meterToken(content.meter)
+      db.lock([[content.scope.recipient, meter]])
       if (sql.erasing.get(meter.toString('hex')))
         throw new Refused(`the meter of permission ${id} is being erased: import it again once the erasure has finished`)
       // Daily and finer readings of one person share one subject; each direction of flow has its own holder.
@@ -300,9 +310,9 @@ export function registryOn(
       perform(rowOf(id), 'create', details, now)
       return boxKey
     },
-    act: ({ permission, type, details, now }) => perform(rowOf(permission), type, details, now),
+    act: ({ permission, type, details, now }) => perform(rowToChange(permission), type, details, now),
     narrow({ permission, lines, validUntil, details, now }) {
-      const row = rowOf(permission)
+      const row = rowToChange(permission)
       const content = contentOf(row)
       const before = content.scope
       if (validUntil > before.validUntil || lines.length === 0 || !lines.every((line) => before.lines.some((own) => isNoWider(line, own))))
@@ -315,12 +325,17 @@ export function registryOn(
     shown: ({ permission, notice }) => complete(permission, { notice }),
     identified: ({ permission, identity, holderMatch }) => complete(permission, { identity, holderMatch }),
     expire({ now, most }) {
-      return sql.overdue
-        .all(now, most)
-        .map((row) => perform(rowOf(String(row['id'])), 'expired', { actorRole: 'gate', channel: 'clock' }, now))
+      return (
+        sql.overdue
+          .all(now, most)
+          .map((row) => rowToChange(String(row['id'])))
+          // Another gate may have ended it meanwhile.
+          .filter(({ status, valid_until: until }) => (status === 'active' || status === 'suspended') && until <= now)
+          .map((row) => perform(row, 'expired', { actorRole: 'gate', channel: 'clock' }, now))
+      )
     },
     fulfil({ permission, now }) {
-      const row = rowOf(permission)
+      const row = rowToChange(permission)
       if ((row.status !== 'active' && row.status !== 'suspended') || sql.openDelivery.get(permission)) return undefined
       const seen = view(row)
       return seen && isFulfilled(seen) ? perform(row, 'fulfilled', { actorRole: 'gate', channel: 'delivery' }, now) : undefined
@@ -336,7 +351,8 @@ export function registryOn(
         type: String(act['type']),
         at: rfc3339(Number(act['at']) as Millis),
         status: String(act['status']),
-        entry: `${journal.origin}/${String(act['n'])}`,
+        entry: journal.nameOf(Number(act['n'])),
+        n: Number(act['n']),
         details: JSON.parse(keys.unbox(String(act['box_key']), act['box'] as Uint8Array, `act ${row.id}`) ?? 'null') as unknown,
       }))
       const attachments = sql.attachments.all(permission).map((a) => ({

@@ -9,7 +9,7 @@
  * A row lies under the operator's key, not under the person's: it must outlive an erasure until the data holder has
  * ended it, and its content is gone as soon as it has.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { Json } from '../domain/canonical.ts'
 import type { MeterId } from '../domain/meter.ts'
 import type { AccountId, PermissionId } from '../domain/permission.ts'
@@ -19,6 +19,7 @@ import type { Direction, EndReason, ProofState, ProviderId, RightState } from '.
 import type { Journal } from '../storage/journal.ts'
 import type { KeyStore } from '../storage/keys.ts'
 import { indexToken } from '../storage/keys.ts'
+import { isTaken } from '../storage/faults.ts'
 import { Refused } from '../storage/rpc.ts'
 import { meterTokenOf } from './registry.ts'
 
@@ -136,13 +137,7 @@ interface Box {
 /** Whose end nobody needs to ask for: the data holder said so itself. */
 const BY_HOLDER: readonly (EndReason | undefined)[] = ['revoked_by_dso', 'rejected_by_dso']
 
-export function rightsOn(
-  db: DatabaseSync,
-  journal: Journal,
-  keys: KeyStore,
-  index: Uint8Array,
-  operatorKey: (now: Millis) => string,
-): Rights {
+export function rightsOn(db: Database, journal: Journal, keys: KeyStore, index: Uint8Array, operatorKey: (now: Millis) => string): Rights {
   const sql = {
     insert: db.prepare(
       `INSERT INTO holder_right (permission, provider, account, token, meter, state, since, next_at, box_key, box, code)
@@ -207,8 +202,7 @@ export function rightsOn(
     try {
       sql.insert.run(permission, provider, account, token, meterTokenOf(index, meter), state, now, at, key, boxed, code)
     } catch (error) {
-      if (error instanceof Error && error.message.includes('UNIQUE'))
-        throw new Refused(`a right at ${provider} is on record already for another permission`)
+      if (isTaken(error)) throw new Refused(`a right at ${provider} is on record already for another permission`)
       throw error
     }
   }
@@ -276,7 +270,7 @@ export function rightsOn(
         return { entry: null }
       }
       const { ref, meter } = boxOf(row) ?? {}
-      const { n } = journal.append(
+      const { entry } = journal.append(
         {
           clear: {
             t: 'admin.right',
@@ -292,7 +286,6 @@ export function rightsOn(
         },
         now,
       )
-      const entry = `${journal.origin}/${n}`
       sql.ended.run(now, code, entry, id)
       return { entry }
     },

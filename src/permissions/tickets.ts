@@ -5,7 +5,7 @@
  *
  * `consume` and `take` are atomic, each in the owner's transaction: of two callers one succeeds.
  */
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { Millis } from '../domain/time.ts'
 import { decrypt, derive, encrypt, indexToken } from '../storage/keys.ts'
 
@@ -51,7 +51,7 @@ export interface Tickets {
   sweep(args: { readonly now: Millis }): number
 }
 
-export function ticketsOn(db: DatabaseSync, master: Uint8Array, index: Uint8Array): Tickets {
+export function ticketsOn(db: Database, master: Uint8Array, index: Uint8Array): Tickets {
   const boxing = derive(master, 'ecluse tickets/v1')
   const sql = {
     put: db.prepare(
@@ -59,10 +59,10 @@ export function ticketsOn(db: DatabaseSync, master: Uint8Array, index: Uint8Arra
        ON CONFLICT (kind, id) DO UPDATE SET grant_id = excluded.grant_id, uid = excluded.uid, user_code = excluded.user_code,
          expires_at = excluded.expires_at, box = excluded.box`,
     ),
-    // `+kind`: found by its grant, of which there are few, and not among all of its kind.
+    // `kind || ''`: found by its grant, of which there are few, and not among all of its kind.
     surplus: db.prepare(
-      `DELETE FROM ticket WHERE kind = ?1 AND id IN (SELECT id FROM ticket WHERE grant_id = ?2 AND +kind = ?1 AND id <> ?3
-       ORDER BY created_at DESC LIMIT -1 OFFSET ?4)`,
+      `DELETE FROM ticket WHERE kind = :kind AND id IN (SELECT id FROM ticket WHERE grant_id = :grant AND kind || '' = :kind AND id <> :id
+       ORDER BY created_at DESC LIMIT 1000000 OFFSET :most)`,
     ),
     get: db.prepare('SELECT * FROM ticket WHERE kind = ? AND id = ? AND expires_at > ?'),
     byUid: db.prepare('SELECT * FROM ticket WHERE kind = ? AND uid = ? AND expires_at > ? LIMIT 1'),
@@ -96,7 +96,8 @@ export function ticketsOn(db: DatabaseSync, master: Uint8Array, index: Uint8Arra
         now + ttlSeconds * 1000,
         box,
       )
-      if (grant !== undefined && most !== undefined) sql.surplus.run(kind, hash('grant', grant), key, Math.max(0, most - 1))
+      if (grant !== undefined && most !== undefined)
+        sql.surplus.run({ kind, grant: hash('grant', grant), id: key, most: Math.max(0, most - 1) })
     },
     get: ({ kind, id, now }) => found(sql.get.get(kind, hash(kind, id), now)),
     find({ kind, by, value, now }) {

@@ -5,7 +5,7 @@
  * itself leaves none, or it could fill the log.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from '../storage/database.ts'
 import type { ClientId, PermissionId, PurposeCode } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
@@ -103,7 +103,7 @@ export function tokenHash(token: string): Buffer {
 /** How long an expired token is still told apart from an unknown one, so that clients know to obtain a new one. */
 const REMEMBERED_MS = 86_400_000
 
-export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): Tokens {
+export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens {
   const sql = {
     identify: db.prepare(
       `SELECT t.client, t.id, t.credential, t.purpose, t.permissions, t.expires_at, c.disabled
@@ -122,9 +122,9 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
     ),
     surplus: db.prepare(
       `DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE client = ? AND credential = ? AND revoked_at IS NULL
-       ORDER BY created_at DESC LIMIT -1 OFFSET ?)`,
+       ORDER BY created_at DESC LIMIT 1000000 OFFSET ?)`,
     ),
-    list: db.prepare('SELECT * FROM token WHERE (:client IS NULL OR client = :client) ORDER BY id'),
+    list: db.prepare('SELECT * FROM token WHERE client = coalesce(:client, client) ORDER BY id'),
     find: db.prepare('SELECT hash, client, id, revoked_at FROM token WHERE id = ? OR hash = ?'),
     owner: db.prepare('SELECT client FROM permission WHERE id = ?'),
     revoke: db.prepare('UPDATE token SET revoked_at = ? WHERE hash = ? AND revoked_at IS NULL'),
@@ -186,6 +186,7 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       }
     },
     syncClients({ clients, now }) {
+      db.lock(clients.map(({ id }) => [id, null] as const))
       const declared = new Map(clients.map((c) => [c.id as string, c.disabled]))
       const off: ClientId[] = []
       for (const { id, disabled } of clients) {
@@ -203,6 +204,7 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       for (const row of sql.clients.all()) {
         const id = String(row['id']) as ClientId
         if (declared.has(id) || row['disabled'] === 1) continue
+        db.lock([[id, null]])
         sql.setDisabled.run(1, id)
         journal.append({ clear: { t: 'admin.client', client: id, change: 'gone' } }, now)
         off.push(id)
@@ -210,6 +212,7 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       return off
     },
     addCredential({ client, rotate, now }) {
+      db.lock([[client, null]])
       const { keyId } = clientRow(client)
       const present = sql.credentials.all(client)
       if (present.length > 0 && !rotate) throw new Refused(`client ${client} has a credential already: use client rotate`)
@@ -241,9 +244,14 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       const { id, hash, expiresAt } = put(client, credential, purpose, permissions && [...new Set(permissions)], ttlSeconds, now, value)
       return { id, hash, expiresAt }
     },
-    end: ({ client, hash, now }) => sql.end.run(now, hash, client).changes === 1,
-    endOfCredential: ({ client, credential, now }) =>
-      sql.endOfCredential.all(now, client, credential).map((row) => row['hash'] as Uint8Array),
+    end({ client, hash, now }) {
+      db.lock([[client, null]])
+      return Number(sql.end.run(now, hash, client).changes) === 1
+    },
+    endOfCredential({ client, credential, now }) {
+      db.lock([[client, null]])
+      return sql.endOfCredential.all(now, client, credential).map((row) => row['hash'] as Uint8Array)
+    },
     issue({ client, purpose, permissions, ttlSeconds, value, now }) {
       const { keyId, disabled } = clientRow(client)
       if (disabled) throw new Refused(`client ${client} is disabled: a token of it would open nothing`)
@@ -266,6 +274,7 @@ export function tokensOn(db: DatabaseSync, journal: Journal, keys: KeyStore): To
       const row = sql.find.get(token, tokenHash(token))
       if (!row) throw new Refused('there is no such token')
       const client = row['client'] as ClientId
+      db.lock([[client, null]])
       if (row['revoked_at'] !== null) return { hash: row['hash'] as Uint8Array, client }
       const { keyId } = clientRow(client)
       sql.revoke.run(now, row['hash'] as Uint8Array)

@@ -1,18 +1,22 @@
 /**
  * Subject keys: one 32-byte key for each person or body × meter × direction (and one for each client), wrapped under
  * the master key, which is not on this disk. What identifies a person lies encrypted under that person's key, so that
- * destroying the key erases it everywhere at once. A key is committed in `keys.db` before its first use.
+ * destroying the key erases it everywhere at once. A key is committed before its first use, or with it.
  *
  * Each use of a key has a key of its own, derived with a label (HKDF-SHA256, RFC 5869).
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, randomFillSync } from 'node:crypto'
-import type { DatabaseSync } from 'node:sqlite'
+import type { Database } from './database.ts'
 
 export interface KeyStore {
   /** Commits a new key and gives its random id. */
   create(now: number): string
   /** Undefined once the key is destroyed. */
   get(id: string): Buffer | undefined
+  /** Reads what will be asked for, at once. */
+  prefetch(ids: readonly string[]): void
+  /** Where others may destroy keys: what was read is not trusted beyond the transaction in which it was. */
+  drop(): void
   destroy(id: string): void
   /** Undefined if the key is destroyed; throws if the box was tampered with. */
   unbox(id: string, box: Uint8Array, context: string): string | undefined
@@ -23,23 +27,26 @@ export class KeyGone extends Error {
   override readonly name = 'KeyGone'
 }
 
-export function keyStore(keys: DatabaseSync, master: Uint8Array): KeyStore {
+export function keyStore(keys: Database, master: Uint8Array): KeyStore {
   if (master.byteLength !== 32) throw new RangeError('the master key must have 32 bytes')
   const wrapping = derive(master, 'ecluse master/wrap/v1')
   const insert = keys.prepare('INSERT INTO subject_key (id, wrapped, created_at) VALUES (?, ?, ?)')
   const select = keys.prepare('SELECT wrapped FROM subject_key WHERE id = ?')
+  const selectAll = keys.prepare('SELECT id, wrapped FROM subject_key WHERE id IN (SELECT value FROM json_each(?))')
   const remove = keys.prepare('DELETE FROM subject_key WHERE id = ?')
   const any = keys.prepare('SELECT id, wrapped FROM subject_key LIMIT 1').get()
   if (any && !opens(wrapping, any['wrapped'] as Uint8Array, String(any['id'])))
-    throw new Error('the master key is not the one under which the keys in keys.db are wrapped: give that one (evidence.keys.master)')
+    throw new Error("the master key is not the one under which the subjects' keys are wrapped: give that one (evidence.keys.master)")
   const cache = new Map<string, { readonly key: Buffer; readonly boxing: Buffer }>()
 
   function load(id: string): { readonly key: Buffer; readonly boxing: Buffer } | undefined {
     const known = cache.get(id)
     if (known) return known
     const row = select.get(id)
-    if (!row) return undefined
-    const key = decrypt(wrapping, row['wrapped'] as Uint8Array, id)
+    return row && keep(id, row['wrapped'] as Uint8Array)
+  }
+  function keep(id: string, wrapped: Uint8Array): { readonly key: Buffer; readonly boxing: Buffer } {
+    const key = decrypt(wrapping, wrapped, id)
     const entry = { key, boxing: derive(key, 'ecluse registry/box/v1') }
     if (cache.size >= 10_000) cache.delete(cache.keys().next().value ?? '')
     cache.set(id, entry)
@@ -53,10 +60,15 @@ export function keyStore(keys: DatabaseSync, master: Uint8Array): KeyStore {
       return id
     },
     get: (id) => load(id)?.key,
+    prefetch(ids) {
+      const missing = ids.filter((id) => !cache.has(id))
+      if (missing.length < 2) return
+      for (const row of selectAll.all(JSON.stringify(missing))) keep(String(row['id']), row['wrapped'] as Uint8Array)
+    },
+    drop: () => cache.clear(),
     destroy(id) {
       cache.delete(id)
       remove.run(id)
-      keys.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     },
     box(id, text, context) {
       const entry = load(id)

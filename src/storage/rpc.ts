@@ -4,6 +4,8 @@
  * an answer in hand means that what it tells of is on disk.
  */
 import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Unit } from './database.ts'
+import { isOfTheValue } from './faults.ts'
 
 /** Why a call could not be done: the caller's mistake (`refused`), or the state is gone for good (`down`). */
 export type CallFault = 'refused' | 'down' | 'full'
@@ -28,21 +30,15 @@ export interface Gauges {
   readonly journalRows: number
   readonly entries: number
   readonly commitMs: number
+  /** Of the log written now. */
+  readonly origin: string
+  readonly vkey: string
 }
 type FromOwner =
   | { readonly answers: readonly Answered[]; readonly gauges: Gauges }
   | { readonly fatal: string }
   | { readonly ready: unknown }
   | { readonly stopped: true }
-
-/** One transaction around a batch, as the owner's thread runs it. */
-export interface Unit {
-  begin(): void
-  commit(): void
-  savepoint(): void
-  release(): void
-  rollbackTo(): void
-}
 
 /** The owner's side: runs batches in the order received. A failing commit is final: the thread says so and stops. */
 export function serveCalls(
@@ -91,10 +87,6 @@ function runOne([id, name, args]: Call, procedures: Procedures, unit: Unit): Ans
   }
 }
 
-/** SQLite's own codes: a value that the tables cannot hold. */
-const CONSTRAINT = 19
-const MISMATCH = 20
-
 /**
  * Whether the call is at fault, and not the disk: a refusal, or arguments of a form that no procedure takes, as another
  * version's command or a hand on the control socket may send them. They cost that call, never the gate.
@@ -104,9 +96,7 @@ function isOfTheCall(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   // An object where a text was meant: its members are taken for parameters of the statement.
   if ('code' in error && error.code === 'ERR_INVALID_STATE') return true
-  if (!('errcode' in error)) return false
-  const primary = Number(error.errcode) & 0xff
-  return primary === CONSTRAINT || primary === MISMATCH
+  return isOfTheValue(error)
 }
 
 export const HOT: ReadonlySet<string> = new Set(['identify', 'views', 'intent', 'outcome', 'refused'])
@@ -142,6 +132,7 @@ export function stateClient(
   port: Worker,
   limits: QueueLimits,
   urgent: ReadonlySet<string>,
+  first: Gauges,
   onFatal: (why: string) => void,
   onCommit?: (ms: number) => void,
 ): StateClient {
@@ -152,7 +143,7 @@ export function stateClient(
   let scheduled = false
   let nextId = 1
   let down: string | undefined
-  let gauges: Gauges = { journalRows: 0, entries: 0, commitMs: 0 }
+  let gauges = first
   let shedding: NodeJS.Timeout | undefined
 
   function flush(): void {

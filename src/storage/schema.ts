@@ -95,6 +95,24 @@ export const STATE_MIGRATIONS: readonly string[] = [
   CREATE INDEX holder_right_by_turn ON holder_right(next_at) WHERE next_at IS NOT NULL;
   CREATE INDEX holder_right_by_meter ON holder_right(provider, account, meter);
   `,
+  // Several logs: what was one is the first, so that numbers in it are positions already.
+  `
+  CREATE TABLE log (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, vkey TEXT, opened_at INTEGER NOT NULL, closed_at INTEGER) STRICT;
+  INSERT INTO log (id, origin, opened_at) SELECT 0, value, coalesce((SELECT min(at) FROM entry), 0) FROM meta WHERE key = 'origin';
+  DELETE FROM meta WHERE key = 'origin';
+  ALTER TABLE checkpoint RENAME TO checkpoint_of_one;
+  CREATE TABLE checkpoint (log INTEGER PRIMARY KEY REFERENCES log(id), body TEXT NOT NULL) STRICT;
+  INSERT INTO checkpoint (log, body) SELECT 0, body FROM checkpoint_of_one;
+  DROP TABLE checkpoint_of_one;
+  CREATE INDEX entry_by_time ON entry(at, n);
+  ALTER TABLE entry_index RENAME TO entry_index_of_one;
+  CREATE TABLE entry_index (token BLOB NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (token, at, n)) STRICT, WITHOUT ROWID;
+  INSERT INTO entry_index (token, at, n) SELECT i.token, e.at, i.n FROM entry_index_of_one i JOIN entry e ON e.n = i.n;
+  DROP TABLE entry_index_of_one;
+  -- The intent's own name: a decision may have seen the delivery while it was open.
+  ALTER TABLE delivery ADD COLUMN begun TEXT;
+  ALTER TABLE erasure ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 export const KEYS_MIGRATIONS: readonly string[] = [

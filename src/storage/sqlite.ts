@@ -5,9 +5,11 @@
  * One owner: the lock is an exclusive transaction held on `lock.db`. It dies with its process, which a PID file does
  * not. Two writers of one log would fork it.
  */
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { Database, Statement, Store } from './database.ts'
+import { documentsIn, syncPath } from './files.ts'
 import { KEYS_MIGRATIONS, STATE_MIGRATIONS } from './schema.ts'
 
 export type StateFault = 'locked' | 'newer' | 'pragma'
@@ -20,23 +22,10 @@ export class StateError extends Error {
   }
 }
 
-export interface State {
-  readonly folder: string
-  readonly db: DatabaseSync
-  readonly keys: DatabaseSync
-  /**
-   * Folds the WAL in once it has grown. Between transactions, and never by SQLite itself at a commit: there an fsync that
-   * failed would be passed over in silence. Throws where it fails.
-   */
-  foldWal(): void
-  /** Closes both databases, with their WAL folded in, and lets the lock go. */
-  close(): void
-}
-
 const WAL_BYTES = 16 * 1_048_576
 
 /** Throws a {@link StateError} whose message says what to do. */
-export function openState(folder: string, migrations = { state: STATE_MIGRATIONS, keys: KEYS_MIGRATIONS }): State {
+export function openState(folder: string, migrations = { state: STATE_MIGRATIONS, keys: KEYS_MIGRATIONS }): Store {
   // The folder's own name must outlive a power cut, not only what stands in it.
   const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
   if (made !== undefined) syncPath(dirname(made))
@@ -49,16 +38,32 @@ export function openState(folder: string, migrations = { state: STATE_MIGRATIONS
     // SQLite syncs the folder when it makes a WAL, and passes over an fsync that failed.
     syncPath(folder)
     return {
-      folder,
-      db,
-      keys,
-      foldWal() {
+      db: asStores(db),
+      keys: asStores(keys),
+      documents: documentsIn(join(folder, 'attachments')),
+      unit: {
+        begin: () => db.exec('BEGIN IMMEDIATE'),
+        commit: () => db.exec('COMMIT'),
+        savepoint: () => db.exec('SAVEPOINT one'),
+        release: () => db.exec('RELEASE one'),
+        rollbackTo: () => db.exec('ROLLBACK TO one; RELEASE one'),
+      },
+      atomically(work) {
+        db.exec('BEGIN IMMEDIATE')
+        const value = work()
+        db.exec('COMMIT')
+        return value
+      },
+      // Never by SQLite itself at a commit: there an fsync that failed would be passed over in silence.
+      tidy() {
         for (const [name, each] of [
           ['ecluse.db-wal', db],
           ['keys.db-wal', keys],
         ] as const)
           if ((statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0) > WAL_BYTES) each.exec('PRAGMA wal_checkpoint(PASSIVE)')
       },
+      forget: () => [keys, db].every((each) => each.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0),
+      // With the WAL folded in; then the lock goes.
       close() {
         for (const each of [db, keys]) each.exec('PRAGMA wal_checkpoint(TRUNCATE)')
         for (const each of [db, keys, lock]) release(each)
@@ -70,9 +75,27 @@ export function openState(folder: string, migrations = { state: STATE_MIGRATIONS
   }
 }
 
+/** A connection of `node:sqlite` as the stores use it. */
+export function asStores(db: DatabaseSync): Database {
+  return {
+    prepare(sql): Statement {
+      const statement = db.prepare(sql)
+      return Object.assign(statement, {
+        runAll(rows: readonly (readonly (string | number | Uint8Array | null)[])[]) {
+          for (const row of rows) statement.run(...row)
+        },
+      }) as unknown as Statement // the same object, with one more method
+    },
+    exec: (sql) => db.exec(sql),
+    // Its one writer is the owner of the folder.
+    lock: () => false,
+  }
+}
+
 /** For reading only, beside an owner: audits of a state folder. */
-export function openForReading(file: string): DatabaseSync {
-  return new DatabaseSync(file, { readOnly: true })
+export function openForReading(file: string): Database & { close(): void } {
+  const db = new DatabaseSync(file, { readOnly: true })
+  return { ...asStores(db), close: () => db.close() }
 }
 
 /** A connection that nobody refers to is closed by the garbage collector, and its lock is gone without a word. */
@@ -146,7 +169,7 @@ function connect(file: string): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5000 })
   try {
     db.exec('PRAGMA secure_delete=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON')
-    // Folded in by `foldWal`; cut back to the size beyond which that is due.
+    // Folded in by `tidy`; cut back to the size beyond which that is due.
     db.exec(`PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=${WAL_BYTES}`)
     expectPragma(db, 'journal_mode', 'wal')
     expectPragma(db, 'synchronous', 2)
@@ -199,15 +222,5 @@ function migrate(db: DatabaseSync, version: number, migrations: readonly string[
     // A commit that failed may have ended it already.
     if (db.isTransaction) db.exec('ROLLBACK')
     throw error
-  }
-}
-
-/** A file or a folder. */
-function syncPath(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

@@ -86,7 +86,6 @@ const gate: Gate = {
   live: () => live,
   rights: { of: () => Promise.resolve('none'), stop: () => Promise.resolve('none') },
   state: {
-    origin: 'bench.localhost/journal/2026',
     ready: true,
     identify: (hash) => Promise.resolve(identities.get(hash.toString('base64'))),
     views: (_client, meter) => Promise.resolve(views.get(meter) ?? { generation: 0, permissions: [] }),
@@ -96,8 +95,8 @@ const gate: Gate = {
       meterTokens.set(meter, known)
       return known
     },
-    intent: ({ now }) => Promise.resolve({ is: 'recorded', n: (entries += 1), at: now }),
-    outcome: () => Promise.resolve({ n: (entries += 1) }),
+    intent: ({ now }) => Promise.resolve({ is: 'recorded', n: (entries += 1), entry: `bench.localhost/journal/2026/${entries}`, at: now }),
+    outcome: () => Promise.resolve({ entry: `bench.localhost/journal/2026/${(entries += 1)}` }),
     refused: () => Promise.resolve({ is: 'confirmed' }),
     exchange: () => Promise.resolve(undefined),
     tokenFor: () => Promise.resolve(undefined),

@@ -33,6 +33,7 @@ import { tokensOn } from '../../src/permissions/tokens.ts'
 import { dataConnect } from '../../src/providers/enedis-data-connect/data-connect.ts'
 import { parseSettings } from '../../src/settings/settings.ts'
 import { journalOf } from '../../src/storage/journal.ts'
+import { logsOn } from '../../src/storage/logs.ts'
 import { keyStore } from '../../src/storage/keys.ts'
 import { openState } from '../../src/storage/sqlite.ts'
 import { measure2026 } from '../harness/holder.ts'
@@ -150,10 +151,12 @@ function cpuOf(rounds: number, work: () => void): number {
 /** What the rest of the gate has of permissions and clients, without a gate. */
 function stores(name: string) {
   const state = openState(join(folder, name))
-  const { db } = state
+  const { db, atomically } = state
   const index = randomBytes(32)
   const keys = keyStore(state.keys, randomBytes(32))
-  const journal = journalOf(db, ORIGIN)
+  const logs = logsOn(db)
+  const log = logs.add(ORIGIN, '', 0 as Millis)
+  const journal = journalOf(db, logs, log)
   const registry = registryOn(db, journal, keys, index, rightsOn(db, journal, keys, index, operatorKeyOn(db, keys)))
   const tokens = tokensOn(db, journal, keys)
   const access = accessLogOn(
@@ -162,15 +165,11 @@ function stores(name: string) {
     (id) => permissionToken(index, id),
     (id) => keys.get(id) !== undefined,
   )
-  const sealer = sealerOn(db, 'bench', ORIGIN, (id) => keys.get(id))
+  const sealing = sealerOn(db, atomically, 'bench', keys, journal.read)
+  const sealer = { seal: (most: number): number => sealing.seal(log, most) }
   const now = (): Millis => Date.now() as Millis
   const accepted = parseSettings(settingsYaml(settingsTree('http://127.0.0.1:1', folder)))
   if (!accepted.ok) throw new Error(JSON.stringify(accepted.mistakes))
-  const atomically = (work: () => void): void => {
-    db.exec('BEGIN IMMEDIATE')
-    work()
-    db.exec('COMMIT')
-  }
   atomically(() => {
     journal.append({ clear: { t: 'log.opened', format: 'ecluse-evidence/v1', previous: null } }, now())
     journal.append({ clear: { t: 'log.config', policy: accepted.policyHash } }, now())
@@ -240,6 +239,7 @@ async function logPieces(): Promise<Pick<Pieces, 'sealing' | 'hashMicros' | 'ver
       injection: false,
       req: context.req,
       call: 1,
+      first: null,
       recurrence: null,
     })
     if (intent.is !== 'recorded') throw new Error(`the bench is ${intent.why}`)
@@ -265,7 +265,7 @@ async function logPieces(): Promise<Pick<Pieces, 'sealing' | 'hashMicros' | 'ver
   const hashMicros = cpuOf(50_000, () => void leafHash(bytes))
   const signer = signerOf(ORIGIN, randomBytes(32))
   const published = join(folder, 'published')
-  publisherOn(it.db, published, signer).publish()
+  publisherOn(it.db, 0, published, signer).publish()
   const began = performance.now()
   const verified = await verifyLog(filesIn(published), { vkey: vkeyOf(signer) })
   const took = (performance.now() - began) / 1000

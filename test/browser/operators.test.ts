@@ -65,7 +65,7 @@ const SEEN: SeenDecision = {
   reason: 'period_outside',
   rule: 'see-own-data',
   permission: 'p-read',
-  entry: 1,
+  entry: { n: 1, name: 'log/1' },
 }
 const DIFFERENCE: ShadowDifference = {
   at: SEEN.at,
@@ -73,7 +73,7 @@ const DIFFERENCE: ShadowDifference = {
   kind: 'load_curve',
   live: { result: 'deny', reason: 'period_outside', rule: 'see-own-data' },
   shadow: { result: 'narrow', reason: null, rule: 'see-own-data' },
-  entry: 1,
+  entry: { n: 1, name: 'log/1' },
 }
 
 describe.each(LANGUAGES)('an operator who reads %s', (language) => {

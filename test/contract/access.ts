@@ -56,6 +56,7 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
         injection: false,
         req: `req-${(serial += 1)}`,
         call: 1,
+        first: null,
         recurrence:
           !line || line.recurrence === 'on_demand'
             ? null
@@ -266,6 +267,7 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
           injection: false,
           req,
           call,
+          first: null,
           recurrence: { line: line as LineId, once: true, period, seen },
         })
         if (intent.is !== 'recorded') throw new Error(intent.why)

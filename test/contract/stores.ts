@@ -5,8 +5,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { Millis } from '../../src/domain/time.ts'
 import type { AccessLog } from '../../src/evidence/access.ts'
 import { accessLogOn } from '../../src/evidence/access.ts'
@@ -37,8 +35,12 @@ import type { Tickets } from '../../src/permissions/tickets.ts'
 import { ticketsOn } from '../../src/permissions/tickets.ts'
 import type { Tokens } from '../../src/permissions/tokens.ts'
 import { tokensOn } from '../../src/permissions/tokens.ts'
+import type { Journal, RowBox } from '../../src/storage/journal.ts'
 import { journalOf } from '../../src/storage/journal.ts'
+import type { Store } from '../../src/storage/database.ts'
 import { keyStore } from '../../src/storage/keys.ts'
+import type { Logs } from '../../src/storage/logs.ts'
+import { logsOn } from '../../src/storage/logs.ts'
 import { openState } from '../../src/storage/sqlite.ts'
 
 type Async<T> = {
@@ -73,33 +75,67 @@ const ORIGIN = 'gate.test.localhost/journal/2026'
 
 export function sqliteStores(): Promise<Stores> {
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-contract-'))
+  const store = openState(join(folder, 'state'))
+  let open = true
+  function shut(): void {
+    if (open) store.close()
+    open = false
+  }
+  return Promise.resolve(
+    storesOn(store, {
+      bytes() {
+        shut()
+        return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+          .filter((name) => statSync(join(folder, name)).isFile())
+          .map((name) => ({ name, bytes: readFileSync(join(folder, name)) }))
+      },
+      close() {
+        shut()
+        rmSync(folder, { recursive: true, force: true })
+      },
+    }),
+  )
+}
+
+interface Ends {
+  /** Reads every byte of the store. */
+  bytes(): ReturnType<Stores['bytes']> | Awaited<ReturnType<Stores['bytes']>>
+  close(): void | Promise<void>
+  /** Where what the engine has of its own is used in place of the common one. */
+  access?(journal: Journal, logs: Logs, tokenOf: (id: string) => string): AccessLog
+  readonly box?: RowBox
+}
+
+/** @param ends what is done with the store in the end */
+export function storesOn(store: Store, ends: Ends): Stores {
   const index = Buffer.alloc(32, 7)
-  const state = openState(join(folder, 'state'))
-  const { db } = state
-  const keys = keyStore(state.keys, Buffer.alloc(32, 9))
-  const journal = journalOf(db, ORIGIN)
+  const { db } = store
+  const keys = keyStore(store.keys, Buffer.alloc(32, 9))
+  const logs = logsOn(db)
+  const log = logs.add(ORIGIN, '', NOW)
+  const journal = journalOf(db, logs, log, ends.box ? { box: ends.box } : {})
   const rights = rightsOn(db, journal, keys, index, operatorKeyOn(db, keys))
   const registry = registryOn(db, journal, keys, index, rights)
-  const documents = join(folder, 'attachments')
-  const attachments = attachmentsOn(db, keys, documents, index, (file, bytes) => {
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, bytes)
-  })
+  const attachments = attachmentsOn(db, keys, store.documents, index)
   const tokenOf = (id: string): string => permissionToken(index, id)
-  const sealer = sealerOn(db, 'test', ORIGIN, (id) => keys.get(id))
-  let open = true
+  const sealer = sealerOn(db, store.atomically, 'test', keys, journal.read)
+  const erasure = erasureOn(store, journal, keys, tokenOf)
 
   /** As the owner's thread does: what is refused leaves nothing. */
   async function atomically<T>(work: () => T): Promise<T> {
     await Promise.resolve()
-    db.exec('BEGIN IMMEDIATE')
+    store.unit.begin()
+    store.unit.savepoint()
     try {
       const value = work()
-      db.exec('COMMIT')
+      store.unit.release()
+      store.unit.commit()
       return value
     } catch (error) {
-      db.exec('ROLLBACK')
+      store.unit.rollbackTo()
+      store.unit.commit()
       journal.reload()
+      keys.drop()
       throw error
     }
   }
@@ -112,31 +148,27 @@ export function sqliteStores(): Promise<Stores> {
     ) as Async<T>
   }
   function sealAll(): void {
-    while (sealer.seal(512) > 0);
+    while (sealer.seal(log, 512) > 0);
   }
-  function shut(): void {
-    if (open) state.close()
-    open = false
-  }
-  return Promise.resolve({
+  return {
     registry: asynchronous(registry),
     rights: asynchronous(rights),
     rightActs: asynchronous(rightActsOn(registry, rights, attachments, journal, operatorKeyOn(db, keys))),
     ownCalls: asynchronous(ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOf)),
     tokens: asynchronous(tokensOn(db, journal, keys)),
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
-    access: asynchronous(accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
+    access: asynchronous(ends.access?.(journal, logs, tokenOf) ?? accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
     doubts: asynchronous(doubtsOn(db, registry)),
     mandates: asynchronous(mandatesOn(db, registry, attachments, rights)),
     consent: asynchronous(consentOn(db, registry, attachments, journal, index)),
     reconciliation: asynchronous(reconciliationOn(db, registry, journal, operatorKeyOn(db, keys))),
     erasure: {
-      ...asynchronous(erasureOn(db, journal, keys, documents, tokenOf)),
+      ...asynchronous(erasure),
       // Its steps are transactions of their own, and the journal is drained before.
       async finish() {
         await Promise.resolve()
         sealAll()
-        return erasureOn(db, journal, keys, documents, tokenOf).finish()
+        return erasure.finish()
       },
     },
     admit: (args) => atomically(() => admit(registry, attachments, rights, args)),
@@ -150,20 +182,12 @@ export function sqliteStores(): Promise<Stores> {
         .map((row) => JSON.parse(Buffer.from(row['bytes'] as Uint8Array).toString()) as { readonly t: string })
     },
     async bytes() {
-      await Promise.resolve()
       sealAll()
-      shut()
-      return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-        .filter((name) => statSync(join(folder, name)).isFile())
-        .map((name) => ({ name, bytes: readFileSync(join(folder, name)) }))
+      return ends.bytes()
     },
     tamper: (statement) => atomically(() => db.exec(statement)),
-    async close() {
-      await Promise.resolve()
-      shut()
-      rmSync(folder, { recursive: true, force: true })
-    },
-  })
+    close: async () => ends.close(),
+  }
 }
 
 /** A moment of the tests, and later ones. */

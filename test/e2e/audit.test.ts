@@ -355,8 +355,8 @@ describe('a pack', () => {
     const hash = `sha256:${createHash('sha256')
       .update(readFileSync(join(folder, 'manifest.json')))
       .digest('hex')}`
-    expect(made.manifestHash).toBe(hash)
-    const entry = (await gate.entries()).find((e) => made.recordedAs.endsWith(`/${e.n}`))
+    expect(made.packs).toMatchObject([{ manifestHash: hash }])
+    const entry = (await gate.entries()).find((e) => made.packs[0]?.recordedAs.endsWith(`/${e.n}`))
     expect(entry).toMatchObject({ t: 'evidence.exported', manifest: hash, scope: { by: 'meter' } })
     expect(JSON.stringify(entry)).not.toMatch(/canary-why|1000000000000|grid operator/)
     expect(statSync(zip).mode & 0o777).toBe(0o600)

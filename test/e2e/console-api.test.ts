@@ -28,7 +28,7 @@ const SEEN: SeenDecision = {
   reason: 'withdrawn',
   rule: 'measures',
   permission: 'p-1',
-  entry: 12,
+  entry: { n: 12, name: 'audit.test/journal/2026/12' },
 }
 
 let provider: OpenIdProvider

@@ -58,7 +58,7 @@ beforeAll(async () => {
     reason: 'period_outside',
     rule: NASTY,
     permission: 'p-read',
-    entry: refused,
+    entry: { n: refused, name: `log/${refused}` },
   }
   const said = { result: 'deny', reason: NASTY, rule: NASTY }
   const difference: ShadowDifference = {
@@ -67,13 +67,13 @@ beforeAll(async () => {
     kind: NASTY,
     live: said,
     shadow: { ...said, result: 'allow' },
-    entry: intent,
+    entry: { n: intent, name: `log/${intent}` },
   }
   const port = await freePort()
   desk = await aConsole({
     folder,
     env,
-    decisions: [seen, { ...seen, client: 'viriya', result: 'allow', reason: null, entry: intent }],
+    decisions: [seen, { ...seen, client: 'viriya', result: 'allow', reason: null, entry: { n: intent, name: `log/${intent}` } }],
     differences: [difference],
     tallies: [{ rule: NASTY, same: 1, stricter: 2, wider: 3, otherwise: 4 }],
     link: (permission) =>

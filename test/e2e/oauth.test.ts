@@ -11,6 +11,7 @@ import type { JWK } from 'jose'
 import { CompactEncrypt, CompactSign, importJWK } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Millis } from '../../src/domain/time.ts'
+import { asStores } from '../../src/storage/sqlite.ts'
 import { ticketsOn } from '../../src/permissions/tickets.ts'
 import type { TestGate } from '../harness/gate.ts'
 import { aGate, bearer, curve } from '../harness/gate.ts'
@@ -86,7 +87,7 @@ test('metadata name the issuer, at whatever address they are read, and no secret
 async function ownKey() {
   const db = new DatabaseSync(join(gate.state, 'ecluse.db'), { readOnly: true })
   const [master = '', index = ''] = [gate.env['TEST_MASTER_KEY'], gate.env['TEST_INDEX_KEY']]
-  const tickets = ticketsOn(db, Buffer.from(master, 'hex'), Buffer.from(index, 'hex'))
+  const tickets = ticketsOn(asStores(db), Buffer.from(master, 'hex'), Buffer.from(index, 'hex'))
   const [found] = tickets.list({ kind: 'oauth-key', now: Date.now() as Millis })
   db.close()
   return importJWK((JSON.parse(found?.payload ?? '{}') as { private: JWK }).private, 'EdDSA')

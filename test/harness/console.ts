@@ -136,7 +136,6 @@ export async function aConsole(options: ConsoleOptions = {}): Promise<TestConsol
     accepted: () => accepted,
     env,
     log: logger,
-    ready: state.ready,
     readiness: () => ({ ready: true, checks: { evidence: 'ok', redis: 'off' } }),
     quotas: () => quota.left().map(({ account, api, calls }) => ({ account, api, left: calls, most: 1_000_000, windowSeconds: 3600 })),
     watch: {

@@ -270,6 +270,7 @@ function gateOn(state: OwnedState, policy: Policy, policyHash: string, index: Ui
         injection: false,
         req: context.req,
         call: 1,
+        first: null,
         recurrence: null,
       })
       if (intent.is !== 'recorded') throw new Error(`stale: ${intent.why}`)

@@ -1,15 +1,15 @@
 /** Evidence in the admin API: entries in clear, their proofs, and readings of what is sealed, each on record before it opens anything. */
 import type { Day, Millis } from '../../domain/time.ts'
 import { rfc3339 } from '../../domain/time.ts'
+import type { Browsed } from '../../evidence/browse.ts'
 import type { Selection } from '../../evidence/disclose.ts'
-import type { ConsoleParts } from '../ports.ts'
 import { cursorOf, DEFAULT_LIMIT, placeOf } from './cursor.ts'
 import type { ApiRoute } from './route.ts'
 import { route } from './route.ts'
 import * as s from './schemas.ts'
 
-function shown(parts: ConsoleParts, { n, entry }: { readonly n: number; readonly entry: string }) {
-  return { n, name: `${parts.evidence.origin}/${n}`, record: JSON.parse(entry) as unknown }
+function shown({ n, name, entry }: Browsed) {
+  return { n, name, record: JSON.parse(entry) as unknown }
 }
 
 export const EVIDENCE_ROUTES: readonly ApiRoute[] = [
@@ -34,7 +34,7 @@ export const EVIDENCE_ROUTES: readonly ApiRoute[] = [
         limit,
       })
       const next = page.next === null ? null : cursorOf(page.next)
-      return { status: 200, body: { items: page.entries.map((one) => shown(parts, one)), next } }
+      return { status: 200, body: { items: page.entries.map((one) => shown(one)), next } }
     },
   }),
   route({
@@ -49,7 +49,7 @@ export const EVIDENCE_ROUTES: readonly ApiRoute[] = [
     body: s.nothing,
     answers: { 200: { what: 'the entry', schema: s.entry } },
     problems: ['not_found'],
-    handle: async (parts, { params }) => ({ status: 200, body: shown(parts, await parts.evidence.one(params.entry)) }),
+    handle: async (parts, { params }) => ({ status: 200, body: shown(await parts.evidence.one(params.entry)) }),
   }),
   route({
     method: 'GET',
@@ -113,7 +113,7 @@ export const EVIDENCE_ROUTES: readonly ApiRoute[] = [
     problems: ['not_found'],
     async handle(parts, { params, query }) {
       const { opened, next } = await parts.evidence.page(params.reading, placeOf(query.cursor, 'number') ?? 0, query.limit ?? DEFAULT_LIMIT)
-      const items = opened.map(({ n, record, fields, seal }) => ({ n, name: `${parts.evidence.origin}/${n}`, record, fields, seal }))
+      const items = opened.map(({ n, name, record, fields, seal }) => ({ n, name, record, fields, seal }))
       return { status: 200, body: { items, next: next === null ? null : cursorOf(next) } }
     },
   }),
@@ -147,7 +147,7 @@ export const EVIDENCE_ROUTES: readonly ApiRoute[] = [
       const items = parts.decisions.latest(query.limit ?? DEFAULT_LIMIT).map((seen) => ({
         ...seen,
         at: rfc3339(seen.at as Millis),
-        entry: seen.entry === null ? null : `${parts.evidence.origin}/${seen.entry}`,
+        entry: seen.entry?.name ?? null,
       }))
       return Promise.resolve({ status: 200, body: { items } })
     },

@@ -1,6 +1,7 @@
 /** Live decisions, why one was made, and where a second policy would have decided otherwise. */
 import { html } from '../../web/html.ts'
 import { numberIn } from '../../web/language.ts'
+import { numberOf } from '../../domain/position.ts'
 import type { Explained, SeenDecision } from '../ports.ts'
 import { Refusal } from '../ports.ts'
 import type { Content, Html } from '../../web/html.ts'
@@ -63,21 +64,23 @@ function row(visit: Visit, seen: SeenDecision): Content[] {
     asked.join(', '),
     html`${wordOf(RESULT, seen.result, language)}${seen.reason !== null && html`: ${reasonIn(language, seen.reason)} (<code>${seen.reason}</code>)`}`,
     seen.rule ?? '–',
-    seen.entry === null ? '–' : html`<a href="/decisions/${seen.entry}">${say({ fr: 'expliquer', en: 'explain' })} ${seen.entry}</a>`,
+    seen.entry === null
+      ? '–'
+      : html`<a href="/decisions/${seen.entry.n}">${say({ fr: 'expliquer', en: 'explain' })} ${numberOf(seen.entry.n)}</a>`,
   ]
 }
 
-function numberOf(text: string | undefined): number {
+function positionIn(text: string | undefined): number {
   if (text === undefined || !/^(0|[1-9]\d{0,15})$/.test(text)) throw new Refusal('not_found', 'there is no such entry')
   return Number(text)
 }
 
 async function ask(visit: Visit, flaw?: Flaw): Promise<Shown> {
   const { parts, params, say } = visit
-  const n = numberOf(params['entry'])
+  const n = positionIn(params['entry'])
   const { entry } = await parts.evidence.one(n)
   return page(
-    say({ fr: `Pourquoi cette décision ? Entrée ${n}`, en: `Why this decision? Entry ${n}` }),
+    say({ fr: `Pourquoi cette décision ? Entrée ${numberOf(n)}`, en: `Why this decision? Entry ${numberOf(n)}` }),
     html`${flawNotice(visit, flaw)}
       <pre>${JSON.stringify(JSON.parse(entry), null, 2)}</pre>
       <p>
@@ -102,14 +105,14 @@ async function ask(visit: Visit, flaw?: Flaw): Promise<Shown> {
 
 async function explain(visit: Visit): Promise<Shown> {
   const { parts, params, form: sent, operator, say, language } = visit
-  const n = numberOf(params['entry'])
+  const n = positionIn(params['entry'])
   const flaw = whyFlaw(visit)
   if (flaw) return ask(visit, flaw)
   const told = await parts.evidence.explain(operator, n, sent['why'] ?? '')
   const result =
     told.onRecord.result === null ? say({ fr: 'pas une décision', en: 'no decision' }) : wordOf(RESULT, told.onRecord.result, language)
   return page(
-    say({ fr: `Décision de l’entrée ${n}`, en: `Decision of entry ${n}` }),
+    say({ fr: `Décision de l’entrée ${numberOf(n)}`, en: `Decision of entry ${numberOf(n)}` }),
     html`${facts([
         [
           say({ fr: 'Au journal', en: 'On record' }),
@@ -209,7 +212,7 @@ function shadow(visit: Visit): Shown {
                 d.kind === null ? '–' : wordOf(KIND, d.kind, language),
                 side(d.live),
                 side(d.shadow),
-                d.entry === null ? '–' : html`<a href="/decisions/${d.entry}">${d.entry}</a>`,
+                d.entry === null ? '–' : html`<a href="/decisions/${d.entry.n}">${numberOf(d.entry.n)}</a>`,
               ]),
             )
       }`,

@@ -1,5 +1,6 @@
 /** The evidence browser: entries newest first, one entry with its proof, and readings of what is sealed. */
 import { parseMeter } from '../../domain/meter.ts'
+import { numberOf } from '../../domain/position.ts'
 import { parseDay } from '../../domain/time.ts'
 import { ACTS } from '../../domain/vocabulary.ts'
 import type { Selection } from '../../evidence/disclose.ts'
@@ -78,7 +79,7 @@ async function list(visit: Visit, flaw?: Flaw): Promise<Shown> {
               ],
               found.entries.map(({ n, entry }) => {
                 const { t = '', at = '', client: whose = '', ...rest } = JSON.parse(entry) as Readonly<Record<string, string | undefined>>
-                return [html`<a href="/evidence/${n}">${n}</a>`, when(visit, at), t, whose, gist(rest)]
+                return [html`<a href="/evidence/${n}">${numberOf(n)}</a>`, when(visit, at), t, whose, gist(rest)]
               }),
             )
       }
@@ -112,19 +113,19 @@ function openForm(visit: Visit, action: string, fields: Html | undefined, flaw?:
   )
 }
 
-function numberOf(text: string | undefined): number {
+function positionIn(text: string | undefined): number {
   if (text === undefined || !/^(0|[1-9]\d{0,15})$/.test(text)) throw new Refusal('not_found', 'there is no such entry')
   return Number(text)
 }
 
 async function show(visit: Visit, flaw?: Flaw): Promise<Shown> {
   const { parts, params, say } = visit
-  const n = numberOf(params['entry'])
+  const n = positionIn(params['entry'])
   const proof = await parts.evidence.proof(n)
   const record = JSON.parse(proof.entry) as Readonly<Record<string, unknown>>
   const sealed = Array.isArray(record['_sd']) ? record['_sd'].length : 0
   return page(
-    say({ fr: `Entrée ${n}`, en: `Entry ${n}` }),
+    say({ fr: `Entrée ${numberOf(n)}`, en: `Entry ${numberOf(n)}` }),
     html`${flawNotice(visit, flaw)}
       <p><code>${proof.name}</code></p>
       ${fieldTable(visit, say({ fr: 'En clair', en: 'In clear' }), record)}
@@ -184,7 +185,7 @@ function fieldTable(visit: Visit, caption: string, fields: Readonly<Record<strin
 }
 
 async function download({ parts, params }: Visit, what: 'proof' | 'bytes'): Promise<Shown> {
-  const n = numberOf(params['entry'])
+  const n = positionIn(params['entry'])
   if (what === 'bytes') {
     const { entry } = await parts.evidence.one(n)
     return { is: 'bytes', bytes: entry, headers: fileHeaders(`${n}.json`, 'application/json') }
@@ -194,7 +195,7 @@ async function download({ parts, params }: Visit, what: 'proof' | 'bytes'): Prom
 }
 
 async function openOne(visit: Visit): Promise<Shown> {
-  const n = numberOf(visit.params['entry'])
+  const n = positionIn(visit.params['entry'])
   const flaw = whyFlaw(visit)
   return flaw ? asFlawed(await show(visit, flaw)) : opened(visit, { entries: [n] })
 }
@@ -236,10 +237,10 @@ const textOf = (value: unknown): string => (typeof value === 'string' ? value : 
 function openedOf(visit: Visit, { n, record, fields }: OpenedEntry, seal: string): Html {
   return html`<section class="card" aria-labelledby="entry-${n}">
     <h2 id="entry-${n}">
-      <a href="/evidence/${n}">${visit.say({ fr: 'Entrée', en: 'Entry' })} ${n}</a>, <code>${textOf(record['t'])}</code>
+      <a href="/evidence/${n}">${visit.say({ fr: 'Entrée', en: 'Entry' })} ${numberOf(n)}</a>, <code>${textOf(record['t'])}</code>
     </h2>
     <p class="soft">${seal}</p>
-    ${Object.keys(fields).length > 0 && fieldTable(visit, visit.say({ fr: `Champs scellés de l’entrée ${n}`, en: `Sealed fields of entry ${n}` }), fields)}
+    ${Object.keys(fields).length > 0 && fieldTable(visit, visit.say({ fr: `Champs scellés de l’entrée ${numberOf(n)}`, en: `Sealed fields of entry ${numberOf(n)}` }), fields)}
   </section>`
 }
 

@@ -96,7 +96,7 @@ export async function verifyPack(
     if (!proof.ok || proof.index !== n) return refused('pack_proof', { file: `${file}.tlog-proof`, entry: n })
     const disclosures = await disclosuresOf(folder, n)
     if (disclosures === undefined) return refused('pack_disclosure', { file: `disclosures/${n}.json`, entry: n })
-    const opened = openEntry({ n, entry: entry.toString(), disclosures })
+    const opened = openEntry({ n, name: `${log.origin}/${n}`, entry: entry.toString(), disclosures })
     if (opened.strays > 0) return refused('pack_disclosure', { file: `disclosures/${n}.json`, entry: n })
     for (const hash of listOf(opened.fields['attachments'])) if (typeof hash === 'string') documents.add(hash)
     fields += Object.keys(opened.fields).length

@@ -74,17 +74,18 @@ function refusedLog(log: string, { at, why }: RefusedLog): RefusedPlace {
 }
 
 function besideTheLog(disclosed: readonly Opened[], tagKeys: readonly string[]) {
-  const waiting = new Map(disclosed.map((opened) => [opened.n, opened]))
+  const waiting = new Map(disclosed.map((opened) => [opened.name, opened]))
   const keys = tagKeys.map((hex) => ({ key: Buffer.from(hex, 'hex'), entries: 0, undisclosed: 0 }))
   const given = new Set(waiting.keys())
   let fields = 0
   let erased = 0
   let wrong: RefusedPlace | undefined
 
-  function take(n: number, bytes: Uint8Array): void {
-    const opened = waiting.get(n)
+  function take(n: number, bytes: Uint8Array, origin: string): void {
+    const name = `${origin}/${n}`
+    const opened = waiting.get(name)
     if (opened) {
-      waiting.delete(n)
+      waiting.delete(name)
       if (Buffer.compare(Buffer.from(opened.entry), bytes) !== 0)
         wrong ??= { ok: false, at: { entry: n }, why: 'other_entry', says: 'the entry handed out is not the one in the log' }
       const { fields: open, seal, strays } = openEntry({ ...opened, entry: Buffer.from(bytes).toString() })
@@ -97,7 +98,7 @@ function besideTheLog(disclosed: readonly Opened[], tagKeys: readonly string[]) 
     for (const key of keys) {
       if (!record || !bearsTag(record, key.key)) continue
       key.entries += 1
-      if (!given.has(n)) key.undisclosed += 1
+      if (!given.has(name)) key.undisclosed += 1
     }
   }
   return {
@@ -105,7 +106,14 @@ function besideTheLog(disclosed: readonly Opened[], tagKeys: readonly string[]) 
     wrong(): RefusedPlace | undefined {
       const beyond = waiting.keys().next().value
       if (beyond === undefined) return wrong
-      return wrong ?? { ok: false, at: { entry: beyond }, why: 'other_entry', says: 'the log has no such entry' }
+      return (
+        wrong ?? {
+          ok: false,
+          at: { entry: Number(beyond.slice(beyond.lastIndexOf('/') + 1)) },
+          why: 'other_entry',
+          says: 'the log has no such entry',
+        }
+      )
     },
     tally: (): Disclosed => ({
       entries: given.size,
@@ -136,8 +144,10 @@ function openedIn(text: string): readonly Opened[] | undefined {
 }
 
 function isOpened(value: unknown): value is Opened {
-  const { n, entry, disclosures } = (value ?? {}) as Partial<Opened>
-  return Number.isSafeInteger(n) && typeof entry === 'string' && (disclosures === null || Array.isArray(disclosures))
+  const { n, name, entry, disclosures } = (value ?? {}) as Partial<Opened>
+  return (
+    Number.isSafeInteger(n) && typeof name === 'string' && typeof entry === 'string' && (disclosures === null || Array.isArray(disclosures))
+  )
 }
 
 /** Hex digits, or `tags/<subject>.json` of a pack, or a folder of them. Throws with a sentence. */

@@ -2,6 +2,7 @@
  * The proof of one entry, step by step, and how anybody checks it without us. Pure: the steps were worked out where the
  * log is. Source: C2SP tlog-proof; RFC 9162 § 2.1.3.
  */
+import { numberOf } from '../../domain/position.ts'
 import type { PersonEntry, PersonOpened } from '../../evidence/person.ts'
 import type { Content, Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
@@ -82,7 +83,7 @@ export function evidencePage({ language: l, field, permission, entry, opened }: 
   const here = `/me/${encodeURIComponent(permission)}`
   const { n, proof } = entry
   return html`<p><a href="${here}">${T.back[l]}</a></p>
-    <h1>${EVIDENCE_TITLE[l]} – ${numberIn(l, n)}</h1>
+    <h1>${EVIDENCE_TITLE[l]} – ${numberIn(l, numberOf(n))}</h1>
     <p>${T.what[l]}</p>
     <h2>${T.steps[l]}</h2>
     ${proof.is === 'waiting' ? html`<p class="note">${T.waiting[l]}</p>` : stepsOf(l, proof)}

@@ -7,16 +7,14 @@ import { Zip, ZipDeflate } from 'fflate'
 import type { Access, PersonEntry, PersonOpened } from '../../evidence/person.ts'
 import type { PortalParts } from '../ports.ts'
 import type { Person } from '../visit.ts'
-import { numberOf } from './permission.ts'
 import { readmeEn, readmeFr } from './readme.ts'
 import { keptReceipt, recordJsonLd } from './receipt.ts'
 import type { Shown } from './records.ts'
 import { accessesOf } from './records.ts'
 
 interface Trust {
-  readonly origin: string
-  readonly vkey: string
-  readonly checkpoint: string | null
+  readonly vkeys: readonly string[]
+  readonly checkpoints: readonly string[]
   readonly verifier: string
 }
 const PAGE = 50
@@ -68,8 +66,8 @@ async function* piecesOf(parts: PortalParts, person: Person, held: readonly Show
   yield whole('LISEZMOI.txt', readmeFr(parts.settings.operator, trust))
   yield whole('README.txt', readmeEn(parts.settings.operator, trust))
   yield whole('verify.py', trust.verifier)
-  yield whole('vkey.txt', `${trust.vkey}\n`)
-  if (trust.checkpoint !== null) yield whole('checkpoint.txt', trust.checkpoint)
+  yield whole('vkey.txt', `${trust.vkeys.join('\n')}\n`)
+  if (trust.checkpoints.length > 0) yield whole('checkpoint.txt', trust.checkpoints.join('\n'))
   for (const one of held) yield* permissionPieces(parts, person, one, session)
 }
 
@@ -147,7 +145,7 @@ async function* entryPieces(parts: PortalParts, person: Person, held: Shown, fol
     record.id,
     folder,
     session,
-    record.acts.map((act) => Number(numberOf(act.entry))),
+    record.acts.map((act) => act.n),
   )
   for await (const page of pagesOf(parts, record.id)) {
     const numbers = page.flatMap(({ n, outcome }) => (outcome === null ? [n] : [n, outcome]))

@@ -196,22 +196,15 @@ interface Details {
 /** What was done with the permission, when and by whom; each act is an entry of the log that can be checked. */
 export function timeline(l: Language, { record }: Shown): Html {
   return html`<ol>
-    ${record.acts.map(({ type, at, entry, details }) => {
+    ${record.acts.map(({ type, at, n, details }) => {
       const { role, channel, occurredAt } = (details ?? {}) as Details
       return html`<li>
         ${actIn(l, type)}${role !== undefined && html`, ${T.by[l]} ${roleIn(l, role)}`}${channel !== undefined && html` (${channelIn(l, channel)})`}<br />
         <span class="soft">${momentIn(l, Date.parse(occurredAt ?? at) as Millis)}</span> ·
-        <a href="/me/${encodeURIComponent(record.id)}/evidence/${numberOf(entry)}"
-          >${T.proof[l]}<span class="soft"> – ${actIn(l, type)}</span></a
-        >
+        <a href="/me/${encodeURIComponent(record.id)}/evidence/${n}">${T.proof[l]}<span class="soft"> – ${actIn(l, type)}</span></a>
       </li>`
     })}
   </ol>`
-}
-
-/** Of `origin/n`. */
-export function numberOf(entry: string): string {
-  return entry.slice(entry.lastIndexOf('/') + 1)
 }
 
 function accessCard(l: Language, held: Shown, access: Access, here: string): Html {

@@ -2,11 +2,10 @@
 import type { PortalSettings } from '../ports.ts'
 
 interface Log {
-  readonly origin: string
-  readonly vkey: string
+  readonly vkeys: readonly string[]
 }
 
-export function readmeFr({ name, contact, address }: PortalSettings['operator'], { origin, vkey }: Log): string {
+export function readmeFr({ name, contact, address }: PortalSettings['operator'], { vkeys }: Log): string {
   return `VOS DONNÉES
 ===========
 
@@ -32,14 +31,14 @@ VÉRIFIER
 --------
 Dans le dossier décompressé, avec python3 et openssl :
 
-  python3 verify.py --vkey '${vkey}' .
+  python3 verify.py ${vkeys.map((vkey) => `--vkey '${vkey}'`).join(' ')} .
 
-Demandez la clé du journal ${origin} par une autre voie que ce fichier.
+Demandez la clé de chaque journal par une autre voie que ce fichier.
 Vous pouvez vous plaindre auprès de la CNIL : https://www.cnil.fr
 `
 }
 
-export function readmeEn({ name, contact, address }: PortalSettings['operator'], { origin, vkey }: Log): string {
+export function readmeEn({ name, contact, address }: PortalSettings['operator'], { vkeys }: Log): string {
   return `YOUR DATA
 =========
 
@@ -65,9 +64,9 @@ CHECK IT
 --------
 In the unpacked folder, with python3 and openssl:
 
-  python3 verify.py --vkey '${vkey}' .
+  python3 verify.py ${vkeys.map((vkey) => `--vkey '${vkey}'`).join(' ')} .
 
-Get the key of the log ${origin} by another way than this file.
+Get the key of each log by another way than this file.
 You may complain to the CNIL: https://www.cnil.fr
 `
 }

@@ -8,7 +8,6 @@ import type { Html } from '../../web/html.ts'
 import { html } from '../../web/html.ts'
 import type { Language, Said } from '../../web/language.ts'
 import { momentIn } from '../../web/language.ts'
-import { numberOf } from './permission.ts'
 import type { Shown } from './records.ts'
 import { nameOf } from './records.ts'
 
@@ -48,7 +47,7 @@ export function withdrawnPage(l: Language, held: Shown, act: PermissionRecord['a
       <dt>${T.id[l]}</dt>
       <dd>${record.id}</dd>
       <dt>${T.entry[l]}</dt>
-      <dd>${act.entry} – <a href="/me/${encodeURIComponent(record.id)}/evidence/${numberOf(act.entry)}">${T.proof[l]}</a></dd>
+      <dd>${act.entry} – <a href="/me/${encodeURIComponent(record.id)}/evidence/${act.n}">${T.proof[l]}</a></dd>
     </dl>
     <h2>${T.now[l]}</h2>
     <ul>

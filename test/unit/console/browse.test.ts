@@ -3,15 +3,17 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import type { Millis } from '../../../src/domain/time.ts'
 import { startOfDay, day } from '../../../src/domain/time.ts'
-import type { EvidenceBrowse } from '../../../src/evidence/browse.ts'
+import type { EvidenceBrowse, Place } from '../../../src/evidence/browse.ts'
 import { evidenceBrowseOn } from '../../../src/evidence/browse.ts'
+import { positionOf } from '../../../src/domain/position.ts'
+import { asStores } from '../../../src/storage/sqlite.ts'
 
 const SIZE = 4000
 const FIRST = startOfDay(day('2026-03-01'))
 const MINUTE = 60_000
 
 /** A minute apart; of ten entries one is a call, the next its outcome, one a refusal. */
-function log(size = SIZE): EvidenceBrowse {
+function log(size = SIZE, place = (n: number): number => n): EvidenceBrowse {
   const db = new DatabaseSync(':memory:')
   db.exec('CREATE TABLE entry (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT')
   const insert = db.prepare('INSERT INTO entry (n, at, bytes, leaf) VALUES (?, ?, ?, ?)')
@@ -25,10 +27,10 @@ function log(size = SIZE): EvidenceBrowse {
           : n % 10 === 2
             ? { t: 'access.refused', client: 'usual' }
             : { t: 'access.summary' }
-    insert.run(n, FIRST + n * MINUTE, Buffer.from(JSON.stringify(record)), Buffer.alloc(32))
+    insert.run(place(n), FIRST + n * MINUTE, Buffer.from(JSON.stringify(record)), Buffer.alloc(32))
   }
   db.exec('COMMIT')
-  return evidenceBrowseOn(db)
+  return evidenceBrowseOn(asStores(db), (n) => `log/${n}`)
 }
 
 type Filter = Omit<Parameters<EvidenceBrowse['latest']>[0], 'before'>
@@ -76,34 +78,30 @@ test.each([
   expect(all(browse, { ...moments, limit: 400 }).found).toHaveLength(count)
 })
 
-test.each([
-  [FIRST - 1, 0],
-  [FIRST, 0],
-  [FIRST + 1, 1],
-  [FIRST + 7 * MINUTE, 7],
-  [FIRST + (SIZE - 1) * MINUTE, SIZE - 1],
-  [FIRST + SIZE * MINUTE, SIZE],
-])('the first entry since %i is %i', (at, n) => {
-  expect(browse.firstSince({ at: at as Millis })).toBe(n)
-})
-
 test('accesses are counted by day, over pieces, and go on where they stopped', () => {
   const sums: Record<string, [number, number]> = {}
-  let next = 0
+  let next: Place = { at: 0 as Millis, n: -1 }
   let turns = 0
   for (let done = false; !done; turns += 1) {
-    const piece = browse.tally({ from: next })
+    const piece = browse.tally({ after: next })
     for (const { day: on, calls, refused } of piece.days) sums[on] = [(sums[on]?.[0] ?? 0) + calls, (sums[on]?.[1] ?? 0) + refused]
     next = piece.next
     done = piece.done
   }
   expect(sums).toStrictEqual({ '2026-03-01': [144, 144], '2026-03-02': [144, 144], '2026-03-03': [112, 112] })
-  expect([next, turns]).toStrictEqual([SIZE, 3])
-  expect(browse.tally({ from: SIZE })).toStrictEqual({ days: [], next: SIZE, done: true })
+  expect([next, turns]).toStrictEqual([{ at: FIRST + (SIZE - 1) * MINUTE, n: SIZE - 1 }, 3])
+  expect(browse.tally({ after: next })).toStrictEqual({ days: [], next, done: true })
 })
 
 test('a log without entries has none', () => {
   const empty = log(0)
   expect(empty.latest({ limit: 10 })).toStrictEqual({ entries: [], next: null })
-  expect([empty.firstSince({ at: FIRST }), empty.one({ n: 0 })]).toStrictEqual([0, null])
+  expect(empty.one({ n: 0 })).toBeNull()
+})
+
+test('entries of several logs come in the order of their times, and an outcome finds its intent in its own log', () => {
+  // By turns of ten entries in two logs: so each outcome lies where its intent does, at a number that both logs have.
+  const place = (n: number): number => positionOf(Math.floor(n / 10) % 2, Math.floor(n / 20) * 10 + (n % 10))
+  const two = log(SIZE, place)
+  expect(all(two, { limit: 333 }).found).toStrictEqual(Array.from({ length: SIZE }, (_, i) => place(SIZE - 1 - i)))
 })

@@ -32,6 +32,7 @@ const manifest: Manifest = {
 }
 const entry = (record: Record<string, never>, fields: Record<string, never> = {}, seal: OpenedEntry['seal'] = 'open'): OpenedEntry => ({
   n: 3,
+  name: 'audit.example.org/journal/2026/3',
   record,
   fields,
   seal,

@@ -10,7 +10,7 @@ import { verifyProof } from '../../../src/evidence/log/proof.ts'
 import { proofsOn } from '../../../src/evidence/person-proof.ts'
 import { publisherOn } from '../../../src/evidence/publish.ts'
 import { sealerOn } from '../../../src/evidence/sealer.ts'
-import { journalOf } from '../../../src/storage/journal.ts'
+import { aJournal } from '../../given.ts'
 import { openState } from '../../../src/storage/sqlite.ts'
 
 const ORIGIN = 'proof.test.localhost/journal/2026'
@@ -23,15 +23,15 @@ let grow: (to: number, publish: boolean) => void
 
 beforeAll(() => {
   state = openState(join(folder, 'state'))
-  const journal = journalOf(state.db, ORIGIN)
-  const sealer = sealerOn(state.db, 'test', ORIGIN, () => undefined)
-  const publisher = publisherOn(state.db, join(folder, 'log'), signer)
-  proofs = proofsOn(state.db, vkey)
+  const { journal, log } = aJournal(state.db, ORIGIN)
+  const sealer = sealerOn(state.db, state.atomically, 'test', { get: () => undefined, prefetch: () => undefined }, journal.read)
+  const publisher = publisherOn(state.db, log.id, join(folder, 'log'), signer)
+  proofs = proofsOn(state.db, () => vkey)
   grow = (to, publish) => {
     state.db.exec('BEGIN')
-    while (journal.next < to) journal.append({ clear: { t: 'log.config', policy: String(journal.next) } }, journal.next as Millis)
+    while (journal.next() < to) journal.append({ clear: { t: 'log.config', policy: String(journal.next()) } }, journal.next() as Millis)
     state.db.exec('COMMIT')
-    while (sealer.seal(512) > 0);
+    while (sealer.seal(log, 512) > 0);
     if (publish) publisher.publish()
   }
 })

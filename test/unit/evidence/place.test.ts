@@ -81,6 +81,7 @@ describe('beside the log', () => {
   )
   const opened = (n: number, more: Partial<Opened> = {}): Opened => ({
     n,
+    name: `${testSigner.name}/${n}`,
     entry: entries[n]!.toString(),
     disclosures: [field.disclosure],
     ...more,
@@ -111,7 +112,7 @@ describe('beside the log', () => {
     ['the field of another entry', opened(4), 'not_disclosed_by', 4],
     ['other letters', opened(1, { disclosures: [`${field.disclosure}A`] }), 'not_disclosed_by', 1],
     ['another entry under this number', opened(1, { entry: entries[2]!.toString() }), 'other_entry', 1],
-    ['an entry beyond the log', opened(1, { n: 6 }), 'other_entry', 6],
+    ['an entry beyond the log', opened(1, { n: 6, name: `${testSigner.name}/6` }), 'other_entry', 6],
   ])('is refused: %s', async (_name, given, why, entry) => {
     expect(await verify([given])).toMatchObject({ ok: false, why, at: { entry } })
   })

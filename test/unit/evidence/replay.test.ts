@@ -103,7 +103,7 @@ function aRecord() {
       ...(sealed.length > 0 && { _sd: sealed.map((d) => d.digest).toSorted(), _sd_alg: 'sha-256' }),
       ...(tagged && { tags: [{ n: 'n', k: 'k' }] }),
     })
-    log.push({ n: log.length, entry, disclosures: sealed.map((d) => d.disclosure) })
+    log.push({ n: log.length, name: `${ORIGIN}/${log.length}`, entry, disclosures: sealed.map((d) => d.disclosure) })
     return log.length - 1
   }
   function act(view: PermissionView, type: ActType, standing: Standing): string {
@@ -203,7 +203,7 @@ async function replayed(log: readonly Opened[], wanted: readonly number[]) {
   async function* pages() {
     yield* [log.slice(0, 3), log.slice(3)]
   }
-  return replayAll(ORIGIN, kept, pages(), new Set(wanted))
+  return replayAll(kept, pages(), new Set(wanted))
 }
 
 const aPeriod = (from: number, days: number): Period => ({
@@ -375,6 +375,7 @@ describe('an entry that says otherwise is found out', () => {
     const sealed = Object.entries(fields).map(([name, value]) => disclosure(name, value as Json))
     return {
       n: opened.n,
+      name: opened.name,
       entry: JSON.stringify({ ...record, _sd: sealed.map((d) => d.digest) }),
       disclosures: sealed.map((d) => d.disclosure),
     }
@@ -548,7 +549,7 @@ describe('what cannot be made again is counted, and is no mistake', () => {
     async function* pages() {
       yield record.log
     }
-    expect(await replayAll(ORIGIN, [], pages(), new Set([n]))).toMatchObject({ ok: true, notRecomputable: { 'policy not at hand': 1 } })
+    expect(await replayAll([], pages(), new Set([n]))).toMatchObject({ ok: true, notRecomputable: { 'policy not at hand': 1 } })
   })
 
   test('a policy that is not what its hash says is refused', async () => {
@@ -557,7 +558,7 @@ describe('what cannot be made again is counted, and is no mistake', () => {
       yield record.log
     }
     const [first, second] = kept
-    await expect(replayAll(ORIGIN, [{ hash: first!.hash, body: second!.body }], pages())).rejects.toThrow('it was changed')
+    await expect(replayAll([{ hash: first!.hash, body: second!.body }], pages())).rejects.toThrow('it was changed')
   })
 
   test('a refusal for want of a permission is made again without any', async () => {

@@ -134,7 +134,7 @@ function anEntry(ok: boolean) {
     checkpoint: '',
     file: '',
   } as const
-  return { n: 7, entry: '{"_sd":[]}', proof }
+  return { n: 7, name: 'log/7', entry: '{"_sd":[]}', proof }
 }
 function aHeld(status: string): Shown {
   const { scope } = aPermission()

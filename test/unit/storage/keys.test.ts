@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { decrypt, derive, encrypt, freshBytes, indexKeyCheck, indexToken, keyStore } from '../../../src/storage/keys.ts'
-import type { State } from '../../../src/storage/sqlite.ts'
+import type { Store } from '../../../src/storage/database.ts'
 import { openState } from '../../../src/storage/sqlite.ts'
 
 const MASTER = Buffer.alloc(32, 1)
 let folder: string
-let state: State
+let state: Store
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'ecluse-keys-'))
   state = openState(folder)
@@ -33,7 +33,7 @@ test('a key is the same when the store is opened again, and stands nowhere unwra
 test('another master key, or one of another length, is refused with a sentence', () => {
   keyStore(state.keys, MASTER).create(0)
   expect(() => keyStore(state.keys, Buffer.alloc(32, 2))).toThrow(
-    'the master key is not the one under which the keys in keys.db are wrapped: give that one (evidence.keys.master)',
+    "the master key is not the one under which the subjects' keys are wrapped: give that one (evidence.keys.master)",
   )
   expect(() => keyStore(state.keys, Buffer.alloc(31, 1))).toThrow('the master key must have 32 bytes')
 })
@@ -62,6 +62,7 @@ test('destroyed, a key is gone from memory and from every file', () => {
   const wrapped = state.keys.prepare('SELECT wrapped FROM subject_key').get()?.['wrapped'] as Uint8Array
   expect(onDisk().includes(wrapped)).toBe(true)
   keys.destroy(id)
+  expect(state.forget()).toBe(true)
   expect(keys.get(id)).toBeUndefined()
   expect(keys.unbox(id, box, 'c')).toBeUndefined()
   expect(() => keys.box(id, 'text', 'c')).toThrow('the key of this subject was destroyed')

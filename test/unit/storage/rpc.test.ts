@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
-import type { QueueLimits, StateClient, Unit } from '../../../src/storage/rpc.ts'
+import type { Unit } from '../../../src/storage/database.ts'
+import type { QueueLimits, StateClient } from '../../../src/storage/rpc.ts'
 import { CallError, Refused, serveCalls, stateClient } from '../../../src/storage/rpc.ts'
 
 type Batch = readonly (readonly [id: number, name: string, args: unknown])[]
@@ -26,13 +27,20 @@ class SlowOwner extends EventEmitter {
   }
 }
 
+const GAUGES = { journalRows: 0, entries: 0, commitMs: 0, origin: 'a/b', vkey: 'v' }
 const ROOMY: QueueLimits = { rows: 1000, bytes: 1_000_000, ageMs: 10_000 }
 const FULL = { name: 'CallError', fault: 'full', message: 'too many calls wait for the state' }
 
 function held(limits: Partial<QueueLimits> = {}): { owner: SlowOwner; client: StateClient; fatal: string[] } {
   const owner = new SlowOwner()
   const fatal: string[] = []
-  const client = stateClient(owner as unknown as Worker, { ...ROOMY, ...limits }, new Set(['outcome']), (why) => void fatal.push(why))
+  const client = stateClient(
+    owner as unknown as Worker,
+    { ...ROOMY, ...limits },
+    new Set(['outcome']),
+    GAUGES,
+    (why) => void fatal.push(why),
+  )
   return { owner, client, fatal }
 }
 
@@ -147,7 +155,7 @@ function served(unit: Partial<Unit> = {}): { send(...calls: Batch): Promise<unkn
       after: () => void did.push('after'),
       stopped: () => fatal.length > 0,
       fatal: (error) => void fatal.push(error),
-      gauges: (commitMs) => ({ journalRows: 0, entries: 0, commitMs }),
+      gauges: (commitMs) => ({ ...GAUGES, commitMs }),
     },
   )
   return {

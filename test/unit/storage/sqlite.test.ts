@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Database } from '../../../src/storage/database.ts'
 import { KEYS_MIGRATIONS, STATE_MIGRATIONS } from '../../../src/storage/schema.ts'
-import { openState } from '../../../src/storage/sqlite.ts'
+import { asStores, openState } from '../../../src/storage/sqlite.ts'
 
 let folder: string
 beforeEach(() => {
@@ -15,7 +16,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(join(folder, '..'), { recursive: true, force: true }))
 
-const pragma = (db: DatabaseSync, name: string): unknown => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+const pragma = (db: Pick<Database, 'prepare'>, name: string): unknown => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 const modeOf = (path: string): number => statSync(path).mode & 0o777
 /** As a later release would have them. */
 const LATER = { state: [...STATE_MIGRATIONS, 'CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT'], keys: KEYS_MIGRATIONS }
@@ -51,7 +52,7 @@ test('the WAL is folded in once it has grown, and cut back', () => {
   const wal = join(folder, 'ecluse.db-wal')
   for (let i = 0; i < 12; i += 1) {
     insert.run(`h${i}`, 'x'.repeat(2_000_000))
-    state.foldWal()
+    state.tidy()
   }
   // 24 MB were written; what a commit adds beyond the mark is folded in at once and the file cut by the next.
   expect(statSync(wal).size).toBeLessThan(19 * 1_048_576)
@@ -99,7 +100,7 @@ test('an older schema is migrated, after a copy of the file', () => {
   expect(modeOf(copy)).toBe(0o600)
   const old = new DatabaseSync(copy, { readOnly: true })
   expect(old.prepare("SELECT value FROM meta WHERE key = 'a'").get()).toMatchObject({ value: 'before' })
-  expect(pragma(old, 'user_version')).toBe(STATE_MIGRATIONS.length)
+  expect(pragma(asStores(old), 'user_version')).toBe(STATE_MIGRATIONS.length)
   old.close()
   expect(existsSync(join(folder, `keys.db.schema-${KEYS_MIGRATIONS.length}.bak`))).toBe(false)
 })

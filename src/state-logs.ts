@@ -1,0 +1,164 @@
+/**
+ * The logs that this process writes: one, and for a while two when the year turns, because what began in the old one
+ * ends there. Each has its own origin and key; all keys come from the one signing seed of the instance, so that any of its
+ * gates can finish the log of one that is gone.
+ */
+import { join } from 'node:path'
+import type { Json } from './domain/canonical.ts'
+import { positionOf } from './domain/position.ts'
+import type { Millis } from './domain/time.ts'
+import type { NoteSigner } from './evidence/log/note.ts'
+import { signerOf, vkeyOf } from './evidence/log/note.ts'
+import type { Publisher } from './evidence/publish.ts'
+import { publisherOn } from './evidence/publish.ts'
+import type { Sealer } from './evidence/sealer.ts'
+import { writeDurably } from './storage/files.ts'
+import type { Journal, JournalRow } from './storage/journal.ts'
+import { derive } from './storage/keys.ts'
+import type { LogOnRecord, Logs } from './storage/logs.ts'
+import type { Database } from './storage/database.ts'
+
+export interface OwnLog {
+  readonly id: number
+  readonly origin: string
+  readonly vkey: string
+  readonly signer: NoteSigner
+  readonly folder: string
+  readonly publisher: Publisher
+  /** Position of the first entry that is not sealed. */
+  sealedUpTo: number
+}
+
+export interface OwnLogs {
+  readonly current: OwnLog
+  readonly all: readonly OwnLog[]
+  /** Rows that wait to be sealed. */
+  backlog(): number
+  /** Entries of the current log that are sealed. */
+  readonly entries: number
+  /** Seals up to `most` rows; gives how many. */
+  seal(most: number): number
+  publish(): void
+  /** Whether every row is an entry and shown in a checkpoint. */
+  drained(): boolean
+  /** Inside a transaction: goes on in a new log of this name, which names all others. */
+  turnTo(origin: string, now: Millis): void
+  /** Inside a transaction: ends logs in which nothing is under way any more. Gives how many. */
+  closeEnded(now: Millis): number
+}
+
+/** The key of a new log. */
+export function newSigner(seed: Uint8Array, origin: string): NoteSigner {
+  return signerOf(origin, derive(seed, `ecluse log/${origin}/v1`))
+}
+
+/** That of one which is there: the seed itself for what an earlier version opened. */
+export function signerFor(seed: Uint8Array, origin: string, vkey: string | null): NoteSigner {
+  const signer = [signerOf(origin, seed), newSigner(seed, origin)].find((each) => vkey === null || vkeyOf(each) === vkey)
+  if (!signer) throw new Error(`the signing key is not the one of the log ${origin}: give that one (evidence.keys.signing)`)
+  return signer
+}
+
+export function folderOfLog(state: string, origin: string): string {
+  return join(state, 'log', origin.slice(origin.lastIndexOf('/') + 1))
+}
+
+export function ownLogsOn(
+  db: Database,
+  logs: Logs,
+  journal: Journal,
+  sealer: Sealer,
+  folder: string,
+  seed: Uint8Array,
+  first: LogOnRecord,
+): OwnLogs {
+  const open = db.prepare('SELECT 1 FROM open_intent WHERE n >= ? AND n < ? LIMIT 1')
+  const opened: OwnLog[] = [own(first)]
+  function own({ id, origin, vkey }: Pick<LogOnRecord, 'id' | 'origin' | 'vkey'>): OwnLog {
+    const signer = signerFor(seed, origin, vkey)
+    const path = folderOfLog(folder, origin)
+    return {
+      id,
+      origin,
+      vkey: vkeyOf(signer),
+      signer,
+      folder: path,
+      publisher: publisherOn(db, id, path, signer),
+      sealedUpTo: journal.next(id),
+    }
+  }
+  const current = (): OwnLog => opened.at(-1) as OwnLog // there is always one
+  const closing = new Set<number>()
+  const shown = (log: OwnLog): boolean => log.publisher.shown === journal.next(log.id) - positionOf(log.id, 0)
+  const all: OwnLogs = {
+    get current() {
+      return current()
+    },
+    all: opened,
+    backlog: () => opened.reduce((sum, log) => sum + journal.next(log.id) - log.sealedUpTo, 0),
+    get entries() {
+      return current().sealedUpTo - positionOf(current().id, 0)
+    },
+    seal(most) {
+      let sealed = 0
+      for (const log of opened) {
+        const count = sealer.seal(log, most - sealed)
+        log.sealedUpTo += count
+        sealed += count
+        if (sealed >= most) break
+      }
+      return sealed
+    },
+    publish() {
+      for (const log of opened.slice()) {
+        showKey(log)
+        log.publisher.publish()
+        // Its last entry is shown: nothing is left to do for it.
+        if (closing.has(log.id) && shown(log)) {
+          journal.leave(log.id)
+          opened.splice(opened.indexOf(log), 1)
+        }
+      }
+    },
+    drained: () => all.backlog() === 0 && opened.every((log) => log.publisher.shown === journal.next(log.id) - positionOf(log.id, 0)),
+    turnTo(origin, now) {
+      const signer = newSigner(seed, origin)
+      const before = current()
+      const added = logs.add(origin, vkeyOf(signer), now)
+      journal.turnTo(added)
+      opened.push(own(added))
+      journal.append(openedRow(current(), { origin: before.origin, size: before.publisher.shown }, logs), now)
+    },
+    closeEnded(now) {
+      const ended = opened.slice(0, -1).filter(({ id }) => !open.get(positionOf(id, 0), positionOf(id + 1, 0)))
+      for (const log of ended) {
+        journal.append({ clear: { t: 'log.closed', next: current().origin } }, now, log.id)
+        logs.close(log.id, now)
+        closing.add(log.id)
+      }
+      return ended.length
+    },
+  }
+  return all
+}
+
+/** The first entry of a log: it names the other logs of the instance, so that one that is hidden shows. */
+export function openedRow(
+  { id, vkey }: Pick<OwnLog, 'id' | 'vkey'>,
+  previous: { readonly origin: string; readonly size: number } | null,
+  logs: Logs,
+): JournalRow {
+  const others = logs.all().filter((log) => log.id !== id)
+  const named = others.map(({ origin, vkey: key, closedAt }): Json => ({ origin, vkey: key, closed: closedAt !== null }))
+  return { clear: { t: 'log.opened', format: 'ecluse-evidence/v1', vkey, previous, ...(named.length > 0 && { logs: named }) } }
+}
+
+const shownKeys = new WeakSet<OwnLog>()
+
+/** Beside the log, for whoever has no better place to take it from. */
+function showKey(log: OwnLog): void {
+  if (shownKeys.has(log)) return
+  writeDurably(join(log.folder, 'vkey.txt'), Buffer.from(`${log.vkey}\n`), 0o644)
+  writeDurably(join(log.folder, 'policy.txt'), Buffer.from(`log ${log.vkey}\nquorum none\n`), 0o644)
+  shownKeys.add(log)
+}

@@ -1,0 +1,149 @@
+/**
+ * PostgreSQL for tests: the real server, as a user of its own (it refuses to run as root), in a folder of its own, on a port
+ * that stays the same when it is killed and started again.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PostgresSettings } from '../../src/storage/postgres.ts'
+import { freePort } from './redis.ts'
+
+export interface PostgresServer {
+  readonly port: number
+  readonly folder: string
+  readonly pid: number
+  start(): Promise<void>
+  /** SIGKILL of the postmaster and all that it started: as a power cut leaves it, but for the page cache. */
+  kill(): Promise<void>
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void
+  /** A schema of its own: several instances share one server. */
+  settings(schema: string, change?: Partial<PostgresSettings>): PostgresSettings
+  sql(text: string): string
+  close(): Promise<void>
+}
+
+const BIN = binaries()
+const USER = process.getuid?.() === 0 ? userNamed('postgres') : undefined
+
+/** @param conf lines for postgresql.conf · @param from the folder of a base backup, in place of a new cluster */
+export async function postgresServer(conf: readonly string[] = [], from?: (folder: string) => void): Promise<PostgresServer> {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'ecluse-postgres-'))
+  chmodSync(folder, 0o700)
+  if (USER) chownSync(folder, USER.uid, USER.gid)
+  if (from) from(folder)
+  else
+    run('initdb', ['--pgdata', folder, '--auth', 'trust', '--username', 'ecluse', '--encoding', 'UTF8', '--locale', 'C.UTF-8', '--no-sync'])
+  writeFileSync(
+    join(folder, 'postgresql.auto.conf'),
+    [
+      `port = ${port}`,
+      "listen_addresses = '127.0.0.1'",
+      `unix_socket_directories = '${folder}'`,
+      'max_connections = 40',
+      'shared_buffers = 32MB',
+      'fsync = on',
+      'logging_collector = off',
+      'timezone = UTC',
+      ...conf,
+    ].join('\n'),
+  )
+  let child: ChildProcess | undefined
+  const server: PostgresServer = {
+    port,
+    folder,
+    get pid() {
+      return child?.pid ?? 0
+    },
+    async start() {
+      child = spawn(join(BIN, 'postgres'), ['-D', folder], { stdio: 'ignore', detached: true, ...USER })
+      for (let tried = 0; ; tried += 1) {
+        const { status } = spawnSync(join(BIN, 'pg_isready'), [
+          '-q',
+          '-h',
+          '127.0.0.1',
+          '-p',
+          String(port),
+          '-U',
+          'ecluse',
+          '-d',
+          'postgres',
+        ])
+        if (status === 0) return
+        if (tried > 600 || child.exitCode !== null) throw new Error('PostgreSQL did not start')
+        await sleep(50)
+      }
+    },
+    async kill() {
+      if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'exit')
+      const children = childrenOf(child.pid)
+      for (const pid of [child.pid, ...children]) killOne(pid)
+      await ended
+      while (children.some((pid) => existsSync(`/proc/${pid}/stat`) && !isZombie(pid))) await sleep(5)
+      rmSync(join(folder, 'postmaster.pid'), { force: true })
+    },
+    signal(name) {
+      if (!child?.pid) return
+      for (const pid of [child.pid, ...childrenOf(child.pid)]) process.kill(pid, name)
+    },
+    settings: (schema, change) => ({
+      host: '127.0.0.1',
+      port,
+      database: 'postgres',
+      user: 'ecluse',
+      schema,
+      synchronousCommit: 'on',
+      applicationName: 'ecluse test',
+      connectTimeoutMs: 2000,
+      statementTimeoutMs: 10_000,
+      ...change,
+    }),
+    sql: (text) =>
+      execFileSync('psql', ['-h', '127.0.0.1', '-p', String(port), '-U', 'ecluse', '-d', 'postgres', '-Atqc', text], {
+        encoding: 'utf8',
+      }).trim(),
+    async close() {
+      await server.kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  return server
+}
+
+function run(program: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(join(BIN, program), args, { encoding: 'utf8', ...USER })
+  if (status !== 0) throw new Error(`${program}: ${stderr}`)
+}
+
+function binaries(): string {
+  const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').toSorted((a, b) => Number(b) - Number(a)) : []
+  return versions[0] === undefined ? '/usr/bin' : `/usr/lib/postgresql/${versions[0]}/bin`
+}
+
+function userNamed(name: string): { readonly uid: number; readonly gid: number } {
+  const id = (flag: string): number => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+function childrenOf(pid: number): number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+  return stdout.split('\n').filter(Boolean).map(Number)
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ESRCH') throw error
+  }
+}
+
+function isZombie(pid: number): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
+  return stdout.trim() === '' || stdout.trim().startsWith('Z')
+}
