@@ -55,10 +55,17 @@ export async function beginReading(
   }
 }
 
-/** Positions of entries that are given as `origin/n`, or as `n` in the log that is written now. */
+/** Positions of entries that are given as `origin/n`, or as `n` in the log that is written now. Throws with a sentence on anything else. */
 export async function entriesNamed(call: Call, names: readonly string[]): Promise<readonly number[]> {
   const positions: number[] = []
-  for (const entry of names) positions.push((await call<{ n: number }>('audit entry', { entry })).n)
+  for (const entry of names) {
+    const slash = entry.lastIndexOf('/')
+    if (parseSize(entry.slice(slash + 1)) === undefined)
+      throw new Error(`${entry} names no entry: expected its number, or ORIGIN/NUMBER as Audit-Entry gives it`)
+    const { n } = await call<{ n: number | null }>('audit entry', { entry })
+    if (n === null) throw new Error(`entry ${entry} is of another log than those of this instance`)
+    positions.push(n)
+  }
   return positions
 }
 

@@ -1,9 +1,11 @@
 /** What makes an instance itself: its three keys and the name of its log. */
+import { readFileSync } from 'node:fs'
 import type { Millis } from './domain/time.ts'
 import { parisDay } from './domain/time.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
+import type { PostgresSettings } from './storage/postgres.ts'
 
 export interface InstanceKeys {
   readonly signing: Uint8Array
@@ -32,4 +34,25 @@ export function keyBytes(text: string): Buffer | undefined {
 /** The origin under which a log would be opened now; one that is open keeps its own. */
 export function originOf(settings: Settings, now: Millis): string {
   return settings.evidence.origin ?? `${settings.instance.name}/journal/${parisDay(now).slice(0, 4)}`
+}
+
+/** Where the state is shared, how its database is reached. Undefined where it lies in the folder. */
+export async function postgresOf(settings: Settings, env: Environment): Promise<Omit<PostgresSettings, 'applicationName'> | undefined> {
+  const postgres = settings.storage?.postgres
+  if (!postgres) return undefined
+  const { host, port, database, schema, user, synchronousCommit, connectTimeoutMs, statementTimeoutMs } = postgres
+  const password = postgres.password && (await secretOf(postgres.password, env))
+  const tls = postgres.tls && { ca: postgres.tls.ca === undefined ? null : readFileSync(postgres.tls.ca, 'utf8') }
+  return {
+    host,
+    port,
+    database,
+    schema,
+    user,
+    synchronousCommit,
+    connectTimeoutMs,
+    statementTimeoutMs,
+    ...(password !== undefined && { password }),
+    ...(tls && { tls }),
+  }
 }

@@ -22,7 +22,7 @@ import type { Gate } from './gateway/ports.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
 import type { InstanceKeys } from './instance.ts'
-import { instanceKeys, originOf } from './instance.ts'
+import { instanceKeys, originOf, postgresOf } from './instance.ts'
 import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
@@ -106,7 +106,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const clock = systemClock()
   const metrics = metricsOf()
   const keys = await instanceKeys(settings, env)
-  const state = await ownedState(settings, keys, clock, metrics, log, onFatal)
+  const state = await ownedState(settings, keys, await postgresOf(settings, env), clock, metrics, log, onFatal)
   opened.defer(async () => {
     if (state.client.down === undefined) await state.stop()
   })
@@ -337,9 +337,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       await changes.acts(await state.client.call('timeOutMandates', { issuedBefore, most: 100, now: clock.now() }))
     }),
     every(60_000, async () => {
-      const origin = originOf(settings, clock.now())
-      if (origin !== state.client.gauges.origin && settings.evidence.origin === undefined)
-        await state.client.call('turnLog', { origin, now: clock.now() })
+      if (settings.evidence.origin === undefined)
+        await state.client.call('turnLog', { origin: originOf(settings, clock.now()), now: clock.now() })
       await state.client.call('closeLogs', { now: clock.now() })
     }),
     every(600_000, async () => {
@@ -403,6 +402,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
 function ownedState(
   settings: Settings,
   keys: InstanceKeys,
+  postgres: Awaited<ReturnType<typeof postgresOf>>,
   clock: Clock,
   metrics: Metrics,
   log: Logger,
@@ -416,6 +416,7 @@ function ownedState(
       node: instance.node,
       origin: originOf(settings, now),
       keys,
+      ...(postgres && { postgres }),
       checkpointMs: evidence.checkpointSeconds * 1000,
       quotasOfADay: ['grdf-adict'],
       now,

@@ -25,9 +25,13 @@ export interface OwnLog {
   readonly signer: NoteSigner
   readonly folder: string
   readonly publisher: Publisher
+  readonly openedAt: Millis
   /** Position of the first entry that is not sealed. */
   sealedUpTo: number
 }
+
+/** So long what began in the log of the year before may end there. */
+const OVERLAP_MS = 900_000
 
 export interface OwnLogs {
   readonly current: OwnLog
@@ -41,10 +45,17 @@ export interface OwnLogs {
   publish(): void
   /** Whether every row is an entry and shown in a checkpoint. */
   drained(): boolean
-  /** Inside a transaction: goes on in a new log of this name, which names all others. */
-  turnTo(origin: string, now: Millis): void
-  /** Inside a transaction: ends logs in which nothing is under way any more. Gives how many. */
-  closeEnded(now: Millis): number
+  /**
+   * Inside a transaction: goes on in a new log of this name (with a number behind it, where another gate has taken it),
+   * which names all others. False where that is the log written now.
+   */
+  turnTo(origin: string, now: Millis): boolean
+  /** Inside a transaction: ends logs of before in which nothing is under way any more. Gives how many. */
+  closeEnded(args: { readonly now: Millis }): number
+  /** Writes the log of a gate that is gone to its end. */
+  adopt(log: LogOnRecord): void
+  /** After a rollback, and after a connection that broke: only what is on record counts. */
+  reload(): void
 }
 
 /** The key of a new log. */
@@ -73,8 +84,14 @@ export function ownLogsOn(
   first: LogOnRecord,
 ): OwnLogs {
   const open = db.prepare('SELECT 1 FROM open_intent WHERE n >= ? AND n < ? LIMIT 1')
+  const waiting = db.prepare('SELECT min(n) AS first FROM journal WHERE n >= ? AND n < ?')
   const opened: OwnLog[] = [own(first)]
-  function own({ id, origin, vkey }: Pick<LogOnRecord, 'id' | 'origin' | 'vkey'>): OwnLog {
+  /** The first row that waits; where none does, the one that comes next. */
+  function waitingFrom(id: number): number {
+    const first = waiting.get(positionOf(id, 0), positionOf(id + 1, 0))?.['first'] ?? null
+    return first === null ? journal.next(id) : Number(first)
+  }
+  function own({ id, origin, vkey, openedAt }: LogOnRecord): OwnLog {
     const signer = signerFor(seed, origin, vkey)
     const path = folderOfLog(folder, origin)
     return {
@@ -82,9 +99,10 @@ export function ownLogsOn(
       origin,
       vkey: vkeyOf(signer),
       signer,
+      openedAt,
       folder: path,
       publisher: publisherOn(db, id, path, signer),
-      sealedUpTo: journal.next(id),
+      sealedUpTo: waitingFrom(id),
     }
   }
   const current = (): OwnLog => opened.at(-1) as OwnLog // there is always one
@@ -120,16 +138,20 @@ export function ownLogsOn(
         }
       }
     },
-    drained: () => all.backlog() === 0 && opened.every((log) => log.publisher.shown === journal.next(log.id) - positionOf(log.id, 0)),
-    turnTo(origin, now) {
-      const signer = newSigner(seed, origin)
+    drained: () => opened.every(shown),
+    turnTo(base, now) {
       const before = current()
+      if (isOf(base, before.origin)) return false
+      const origin = freeName(logs, base)
+      const signer = newSigner(seed, origin)
       const added = logs.add(origin, vkeyOf(signer), now)
       journal.turnTo(added)
       opened.push(own(added))
       journal.append(openedRow(current(), { origin: before.origin, size: before.publisher.shown }, logs), now)
+      return true
     },
-    closeEnded(now) {
+    closeEnded({ now }) {
+      if (now - current().openedAt < OVERLAP_MS) return 0
       const ended = opened.slice(0, -1).filter(({ id }) => !open.get(positionOf(id, 0), positionOf(id + 1, 0)))
       for (const log of ended) {
         journal.append({ clear: { t: 'log.closed', next: current().origin } }, now, log.id)
@@ -137,6 +159,20 @@ export function ownLogsOn(
         closing.add(log.id)
       }
       return ended.length
+    },
+    adopt(log) {
+      journal.join(log.id)
+      opened.unshift(own(log))
+    },
+    reload() {
+      const known = new Set(logs.all().map(({ id }) => id))
+      for (const log of opened.filter(({ id }) => !known.has(id))) {
+        opened.splice(opened.indexOf(log), 1)
+        journal.leave(log.id)
+      }
+      journal.turnTo(current())
+      journal.reload()
+      for (const log of opened) log.sealedUpTo = waitingFrom(log.id)
     },
   }
   return all
@@ -151,6 +187,20 @@ export function openedRow(
   const others = logs.all().filter((log) => log.id !== id)
   const named = others.map(({ origin, vkey: key, closedAt }): Json => ({ origin, vkey: key, closed: closedAt !== null }))
   return { clear: { t: 'log.opened', format: 'ecluse-evidence/v1', vkey, previous, ...(named.length > 0 && { logs: named }) } }
+}
+
+/** Whether an origin is this one, or this one with a number behind it. */
+function isOf(base: string, origin: string): boolean {
+  return origin === base || (origin.startsWith(`${base}-`) && /^\d+$/.test(origin.slice(base.length + 1)))
+}
+
+/** `base`, or the first of `base-2`, `base-3` … that no log here has. */
+export function freeName(logs: Logs, base: string): string {
+  const taken = new Set(logs.all().map(({ origin }) => origin))
+  if (!taken.has(base)) return base
+  let number = 2
+  while (taken.has(`${base}-${number}`)) number += 1
+  return `${base}-${number}`
 }
 
 const shownKeys = new WeakSet<OwnLog>()

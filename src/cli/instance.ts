@@ -11,7 +11,7 @@ import { isLoopback } from '../settings/network.ts'
 import { readSettings } from '../settings/settings.ts'
 import { formatMistakes } from '../settings/mistakes.ts'
 import { halt } from '../runtime/halt.ts'
-import { instanceKeys, originOf } from '../instance.ts'
+import { instanceKeys, originOf, postgresOf } from '../instance.ts'
 import type { Accepted } from '../main.ts'
 import { dataHoldersOf } from '../holders.ts'
 import { mandatesIssuedBy } from '../mandate-forms.ts'
@@ -65,12 +65,14 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
   const { accepted } = await settingsOf(words)
   const { settings } = accepted
   const now = (): Millis => Date.now() as Millis
+  const postgres = await postgresOf(settings, process.env)
   const state = await ownState(
     {
       folder: settings.instance.state,
       node: settings.instance.node,
       origin: originOf(settings, now()),
       keys: await instanceKeys(settings, process.env),
+      ...(postgres && { postgres }),
       checkpointMs: 1000,
       now: now(),
     },

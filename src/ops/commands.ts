@@ -291,9 +291,7 @@ export function commandsOn(context: CommandContext) {
     /** By its name, or its number in the log that is written now: its position among all logs. */
     async 'audit entry'(args: z.input<typeof ASKED.entry>) {
       const { entry } = read(ASKED.entry, args)
-      const n = await state.call<number | undefined>('entryPosition', { name: entry })
-      if (n === undefined) throw new Error(`${entry} names no entry: expected its number, or ORIGIN/NUMBER as Audit-Entry gives it`)
-      return { n }
+      return { n: (await state.call<number | undefined>('entryPosition', { name: entry })) ?? null }
     },
     async 'audit exported'(args: z.input<typeof ASKED.exported>) {
       const { select: selected, why, audience, manifest, entries } = read(ASKED.exported, args)

@@ -24,6 +24,7 @@ export interface Parts {
   readonly listeners?: Written['listeners']
   readonly providers?: Written['providers']
   readonly evidence?: Written['evidence']
+  readonly storage?: Written['storage']
   readonly redis?: Written['redis']
   readonly portal?: Written['portal']
   readonly console?: Written['console']
@@ -101,6 +102,10 @@ export function doubts(parts: Parts): Finding[] {
         found.push({ path: ['rules', i, 'provider'], message: `'${provider}' is not among the providers of this gate` })
       }
     }
+  }
+  const postgres = parts.storage?.postgres
+  if (postgres?.password && !postgres.tls && !isLoopback(postgres.host)) {
+    found.push({ path: ['storage', 'postgres', 'host'], message: 'what is stored crosses the network in clear: set tls' })
   }
   if (parts.redis?.password && parts.redis.url.startsWith('redis:') && !isLoopback(new URL(parts.redis.url).hostname)) {
     found.push({ path: ['redis', 'url'], message: 'the password crosses the network in clear: use rediss://' })

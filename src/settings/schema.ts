@@ -26,6 +26,7 @@ import {
   whole,
 } from './schema-parts.ts'
 import { adminListenerSchema, askSchema, consoleSchema, oauthSchema, papersSchema, portalSchema } from './schema-people.ts'
+import { storageSchema } from './schema-storage.ts'
 
 /** One value, a list of values, or `*` for all. */
 function match<T extends z.ZodType>(one: T, what: string) {
@@ -413,6 +414,7 @@ export const settingsSchema = z
     purposes: z.array(purposeSchema).describe('the register of purposes'),
     rules: z.array(ruleSchema).describe('the policy: the first rule that fits speaks, and without one the answer is no'),
     evidence,
+    storage: storageSchema.optional(),
     redis: redis.optional(),
     tokens,
     open_routes: z

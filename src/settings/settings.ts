@@ -115,7 +115,7 @@ function inOrder(mistakes: readonly Mistake[]): readonly Mistake[] {
 /** Each section by itself, so that a mistake in one leaves the others to be compared. */
 function partsOf(value: unknown): Parts {
   const root = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  const { listeners, providers, evidence, redis, portal, console } = settingsSchema.shape
+  const { listeners, providers, evidence, storage, redis, portal, console } = settingsSchema.shape
   const section = <T>(schema: z.ZodType<T>, key: string): T | undefined => schema.safeParse(root[key]).data
   const list = <T>(schema: z.ZodType<T>, key: string): (T | undefined)[] => {
     const items = root[key]
@@ -125,6 +125,7 @@ function partsOf(value: unknown): Parts {
     listeners: section(listeners, 'listeners'),
     providers: section(providers, 'providers'),
     evidence: section(evidence, 'evidence'),
+    storage: section(storage, 'storage'),
     redis: section(redis, 'redis'),
     portal: section(portal, 'portal'),
     console: section(console, 'console'),
@@ -134,6 +135,7 @@ function partsOf(value: unknown): Parts {
     ...(read.listeners && { listeners: read.listeners }),
     ...(read.providers && { providers: read.providers }),
     ...(read.evidence && { evidence: read.evidence }),
+    ...(read.storage && { storage: read.storage }),
     ...(read.redis && { redis: read.redis }),
     ...(read.portal && { portal: read.portal }),
     ...(read.console && { console: read.console }),

@@ -74,6 +74,8 @@ export interface Journal {
   nameOf(position: number): string
   /** Goes on in another log; what is under way in those before may still end there. */
   turnTo(log: Pick<LogOnRecord, 'id' | 'origin'>): void
+  /** Writes in another log too, that of a gate which is gone. */
+  join(log: number): void
   /** Whether entries may still come in a log. */
   writes(log: number): boolean
   /** None come any more. */
@@ -151,6 +153,7 @@ export function journalOf(
     get log() {
       return current.id
     },
+    join: look,
     writes: (log) => next.has(log),
     leave: (log) => void next.delete(log),
     turnTo(log) {

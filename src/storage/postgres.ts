@@ -28,6 +28,7 @@ export interface PostgresStore extends Store {
   query(sql: string, ...values: readonly Value[]): Row[]
   /** Connects again after the connection broke. Throws where that is not possible yet. */
   reconnect(): void
+  rollback(): void
   /** Of the transaction under way; asked of a new connection, it tells whether one was committed. */
   transactionId(): string
   wasCommitted(id: string): boolean
@@ -41,6 +42,7 @@ export function openPostgres(settings: PostgresSettings, migrations: readonly Mi
   const ask = bridgeTo(settings)
   let now = 0 as Millis
   let inTransaction = false
+  let transaction = ''
   /** Whether the time of what is written is still to come. */
   let ahead = false
 
@@ -75,7 +77,8 @@ export function openPostgres(settings: PostgresSettings, migrations: readonly Mi
     },
   }
   function begin(): void {
-    const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now' })
+    const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now, pg_current_xact_id()::text AS id' })
+    transaction = String(rows[0]?.['id'])
     inTransaction = true
     ahead = false
     now = Number(rows[0]?.['now']) as Millis
@@ -128,7 +131,8 @@ export function openPostgres(settings: PostgresSettings, migrations: readonly Mi
     clock: () => now,
     query: (sql, ...values) => query(sql, values).rows as Row[],
     reconnect: connect,
-    transactionId: () => String(query('SELECT pg_current_xact_id()::text AS id', []).rows[0]?.['id']),
+    rollback: () => end('ROLLBACK'),
+    transactionId: () => transaction,
     wasCommitted: (id) => query('SELECT pg_xact_status($1::text::xid8) AS status', [id]).rows[0]?.['status'] === 'committed',
   }
 }

@@ -24,8 +24,8 @@ export class Refused extends Error {
 }
 
 export type Procedures = Readonly<Record<string, (args: never) => unknown>>
-type Call = readonly [id: number, name: string, args: unknown]
-type Answered = readonly [id: number, ok: boolean, value: unknown]
+export type Call = readonly [id: number, name: string, args: unknown]
+export type Answered = readonly [id: number, ok: boolean, value: unknown]
 export interface Gauges {
   readonly journalRows: number
   readonly entries: number
@@ -40,11 +40,13 @@ type FromOwner =
   | { readonly ready: unknown }
   | { readonly stopped: true }
 
-/** The owner's side: runs batches in the order received. A failing commit is final: the thread says so and stops. */
+/** Runs a batch in the order received; what it answers is on disk. Throws where nothing may be tried any more. */
+export type Runner = (calls: readonly Call[]) => readonly Answered[] | Promise<readonly Answered[]>
+
+/** The owner's side. A failing commit is final: the thread says so and stops. */
 export function serveCalls(
   port: MessagePort,
-  procedures: Procedures,
-  unit: Unit,
+  run: Runner,
   hooks: {
     readonly after: () => void
     readonly gauges: (commitMs: number) => Gauges
@@ -56,22 +58,41 @@ export function serveCalls(
   port.on('message', (calls: readonly Call[] | 'stop') => {
     if (calls === 'stop' || hooks.stopped()) return
     const started = performance.now()
-    try {
-      unit.begin()
-      const answers = calls.map((call) => runOne(call, procedures, unit))
-      unit.commit()
+    const answer = (answers: readonly Answered[]): void => {
       port.postMessage({ answers, gauges: hooks.gauges(performance.now() - started) } satisfies FromOwner)
+      hooks.after()
+    }
+    try {
+      const answers = run(calls)
+      // On one engine they are there at once, and nothing may come between them and the next batch.
+      if (answers instanceof Promise) void answerLater(answers)
+      else answer(answers)
     } catch (error) {
       // After a failed commit or fsync a later success would be a lie: never retried, the process ends.
       hooks.fatal(error)
-      return
     }
-    hooks.after()
+    async function answerLater(answers: Promise<readonly Answered[]>): Promise<void> {
+      try {
+        answer(await answers)
+      } catch (error) {
+        hooks.fatal(error)
+      }
+    }
   })
 }
 
+/** A batch as one transaction, with a savepoint around each call that may be refused. */
+export function inOneTransaction(procedures: Procedures, unit: Unit): Runner {
+  return (calls) => {
+    unit.begin()
+    const answers = calls.map((call) => runOne(call, procedures, unit))
+    unit.commit()
+    return answers
+  }
+}
+
 function runOne([id, name, args]: Call, procedures: Procedures, unit: Unit): Answered {
-  const procedure = Object.hasOwn(procedures, name) ? procedures[name] : undefined
+  const procedure = procedureNamed(procedures, name)
   if (!procedure) return [id, false, `no procedure ${name}`]
   // Hot procedures check before they write and never refuse by throwing; only the others pay for a savepoint.
   const guarded = !HOT.has(name)
@@ -87,11 +108,15 @@ function runOne([id, name, args]: Call, procedures: Procedures, unit: Unit): Ans
   }
 }
 
+export function procedureNamed(procedures: Procedures, name: string): Procedures[string] | undefined {
+  return Object.hasOwn(procedures, name) ? procedures[name] : undefined
+}
+
 /**
  * Whether the call is at fault, and not the disk: a refusal, or arguments of a form that no procedure takes, as another
  * version's command or a hand on the control socket may send them. They cost that call, never the gate.
  */
-function isOfTheCall(error: unknown): error is Error {
+export function isOfTheCall(error: unknown): error is Error {
   if (error instanceof Refused || error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) return true
   if (!(error instanceof Error)) return false
   // An object where a text was meant: its members are taken for parameters of the statement.

@@ -112,6 +112,13 @@ function release(db: DatabaseSync): void {
   db.close()
 }
 
+/** For a state that lies elsewhere: the folder alone. Throws a {@link StateError}. */
+export function ownFolder(folder: string): { release(): void } {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const lock = takeLock(folder)
+  return { release: () => release(lock) }
+}
+
 /** Whether nobody owns the folder, found by owning it for a moment. */
 export function lockIsFree(folder: string): boolean {
   try {

@@ -120,8 +120,8 @@ test('a checkpoint that another hand wrote is refused, in the database and in th
 })
 
 test.each([
-  ['signing', "does not carry this instance's signature: the signing key is another one"],
-  ['master', 'the master key is not the one under which the keys in keys.db are wrapped: give that one (evidence.keys.master)'],
+  ['signing', /the signing key is not the one of the log \S+: give that one \(evidence.keys.signing\)/],
+  ['master', "the master key is not the one under which the subjects' keys are wrapped: give that one (evidence.keys.master)"],
   ['index', 'the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)'],
 ])('another %s key is refused', async (name, sentence) => {
   await expectRefused(sentence, { keys: { [name]: key(9) } })

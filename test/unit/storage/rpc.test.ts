@@ -7,7 +7,7 @@ import type { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import type { Unit } from '../../../src/storage/database.ts'
 import type { QueueLimits, StateClient } from '../../../src/storage/rpc.ts'
-import { CallError, Refused, serveCalls, stateClient } from '../../../src/storage/rpc.ts'
+import { CallError, Refused, inOneTransaction, serveCalls, stateClient } from '../../../src/storage/rpc.ts'
 
 type Batch = readonly (readonly [id: number, name: string, args: unknown])[]
 
@@ -137,20 +137,22 @@ function served(unit: Partial<Unit> = {}): { send(...calls: Batch): Promise<unkn
   const whole = Object.fromEntries(steps.map((step) => [step, () => void did.push(step)])) as unknown as Unit
   serveCalls(
     channel.port1,
-    {
-      intent: (args: { readonly n: number }) => args.n,
-      note: () => 'noted',
-      no: () => {
-        throw new Refused('not this one')
+    inOneTransaction(
+      {
+        intent: (args: { readonly n: number }) => args.n,
+        note: () => 'noted',
+        no: () => {
+          throw new Refused('not this one')
+        },
+        broken: () => {
+          throw new Error('disk I/O error')
+        },
+        misread: (args: { readonly list: readonly string[] }) => args.list.map((each) => each.length),
+        stored: ({ value }: { readonly value: unknown }) => new DatabaseSync(':memory:').prepare('SELECT ?').get(value as string),
+        doubled: () => new DatabaseSync(':memory:').exec('CREATE TABLE t (a PRIMARY KEY); INSERT INTO t VALUES (1), (1)'),
       },
-      broken: () => {
-        throw new Error('disk I/O error')
-      },
-      misread: (args: { readonly list: readonly string[] }) => args.list.map((each) => each.length),
-      stored: ({ value }: { readonly value: unknown }) => new DatabaseSync(':memory:').prepare('SELECT ?').get(value as string),
-      doubled: () => new DatabaseSync(':memory:').exec('CREATE TABLE t (a PRIMARY KEY); INSERT INTO t VALUES (1), (1)'),
-    },
-    { ...whole, ...unit },
+      { ...whole, ...unit },
+    ),
     {
       after: () => void did.push('after'),
       stopped: () => fatal.length > 0,
