@@ -2,6 +2,7 @@
  * What the request path asks of the state, with copies in front of it; and what must hear of a change before whoever made
  * it is answered: copies here and in other gates, and the calls under way.
  */
+import type { Json } from './domain/canonical.ts'
 import type { MeterId } from './domain/meter.ts'
 import type { AccountId, ClientId } from './domain/permission.ts'
 import type { Millis } from './domain/time.ts'
@@ -21,9 +22,17 @@ export interface Changes {
   acts(acts: readonly ActResult[]): Promise<void>
   token(hash: Uint8Array): Promise<void>
   client(id: ClientId): Promise<void>
+  /** What another gate has committed, as it was told. */
+  hear(told: readonly Json[]): void
 }
 
-export function changesTo(copies: Lookups, shared: RedisCache | undefined, underway: UnderWay): Changes {
+/** @param over of the keys of what is under way, those that nothing allows any more */
+export function changesTo(
+  copies: Lookups,
+  shared: RedisCache | undefined,
+  underway: UnderWay,
+  over: (keys: readonly string[]) => Promise<readonly string[]>,
+): Changes {
   return {
     async acts(acts) {
       for (const act of acts) {
@@ -43,8 +52,37 @@ export function changesTo(copies: Lookups, shared: RedisCache | undefined, under
       underway.cut(underWayKey.client(id))
       await shared?.tellAll()
     },
+    hear(told) {
+      for (const one of told as readonly Heard[]) {
+        switch (one.is) {
+          case 'act':
+            copies.hear(one.meter === null ? { is: 'all' } : { is: 'views', client: one.client, meter: one.meter })
+            if (one.over) underway.cut(underWayKey.permission(one.permission))
+            break
+          case 'token':
+            copies.hear({ is: 'token', hash: one.hash })
+            underway.cut(underWayKey.token(one.hash))
+            break
+          case 'client':
+            copies.hear({ is: 'all' })
+            underway.cut(underWayKey.client(one.id))
+            break
+          case 'all':
+            copies.hear({ is: 'all' })
+            // What was ended meanwhile is asked for: nobody says it again.
+            void over(underway.keys()).then((keys) => keys.forEach((key) => underway.cut(key)))
+        }
+      }
+    },
   }
 }
+
+/** What stores tell each other, see `Database.tell`. */
+type Heard =
+  | { readonly is: 'act'; readonly client: ClientId; readonly meter: MeterId | null; readonly permission: string; readonly over: boolean }
+  | { readonly is: 'token'; readonly hash: string }
+  | { readonly is: 'client'; readonly id: string }
+  | { readonly is: 'all' }
 
 const METERS_REMEMBERED = 50_000
 const HOUR = 3_600_000

@@ -1,4 +1,5 @@
 /** What makes an instance itself: its three keys and the name of its log. */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Millis } from './domain/time.ts'
 import { parisDay } from './domain/time.ts'
@@ -37,7 +38,7 @@ export function originOf(settings: Settings, now: Millis): string {
 }
 
 /** Where the state is shared, how its database is reached. Undefined where it lies in the folder. */
-export async function postgresOf(settings: Settings, env: Environment): Promise<Omit<PostgresSettings, 'applicationName'> | undefined> {
+export async function postgresOf(settings: Settings, env: Environment): Promise<PostgresSettings | undefined> {
   const postgres = settings.storage?.postgres
   if (!postgres) return undefined
   const { host, port, database, schema, user, synchronousCommit, connectTimeoutMs, statementTimeoutMs } = postgres
@@ -52,6 +53,8 @@ export async function postgresOf(settings: Settings, env: Environment): Promise<
     synchronousCommit,
     connectTimeoutMs,
     statementTimeoutMs,
+    // Of this process alone: by it the gate knows its own connections, and its own words.
+    applicationName: `ecluse ${settings.instance.node.slice(0, 30)} ${randomBytes(6).toString('hex')}`,
     ...(password !== undefined && { password }),
     ...(tls && { tls }),
   }

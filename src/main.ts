@@ -11,6 +11,7 @@ import { clientRightsDesk } from './client-rights.ts'
 import { clockWatch } from './clock-watch.ts'
 import { startConsole } from './console-parts.ts'
 import { changesTo, gateState } from './gate-state.ts'
+import { gatesHeard, lateCalls } from './gates.ts'
 import { decisionWatch } from './gateway/decision-watch.ts'
 import { listen } from './gateway/listener.ts'
 import { openDoor } from './gateway/open/door.ts'
@@ -106,7 +107,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const clock = systemClock()
   const metrics = metricsOf()
   const keys = await instanceKeys(settings, env)
-  const state = await ownedState(settings, keys, await postgresOf(settings, env), clock, metrics, log, onFatal)
+  const postgres = await postgresOf(settings, env)
+  const late = lateCalls(() => state.client, clock.now, log)
+  const state: OwnedState = await ownedState(settings, keys, postgres, clock, metrics, log, onFatal, late)
   opened.defer(async () => {
     if (state.client.down === undefined) await state.stop()
   })
@@ -124,7 +127,12 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   )
   shared?.onTold((told) => copies.hear(told))
   const underway = underWay()
-  const changes = changesTo(copies, shared, underway)
+  const changes = changesTo(copies, shared, underway, async (under) =>
+    // Where it cannot be asked, all of it is.
+    state.client.call<readonly string[]>('over', { keys: under }).catch(() => under),
+  )
+  const channel = postgres && gatesHeard(postgres, keys.index, changes, copies, underway, log)
+  opened.defer(() => channel?.close())
   const decisions = decisionWatch(metrics, log)
   const force = inForce(
     accepted,
@@ -325,6 +333,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   function reload(): Promise<readonly string[]> {
     return draining ? Promise.resolve([]) : force.reload()
   }
+  /** Of several gates, one does what is done once for all. */
+  let leads = postgres === undefined
   async function summarise(): Promise<void> {
     const counts = refusals.takeSummary()
     if (counts) await state.client.call('summary', { counts, now: clock.now() })
@@ -333,6 +343,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     every(60_000, summarise),
     every(5_000, async () => changes.acts(await state.client.call<readonly ActResult[]>('expire', { now: clock.now(), most: 1000 }))),
     every(60_000, async () => {
+      if (!leads) return
       const issuedBefore = clock.now() - force.accepted.settings.papers.mandateDays * DAY
       await changes.acts(await state.client.call('timeOutMandates', { issuedBefore, most: 100, now: clock.now() }))
     }),
@@ -345,8 +356,11 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       await state.client.call('sweepTokens', { now: clock.now() })
       await state.client.call('sweepTickets', { now: clock.now() })
     }),
-    every(5_000, reconciler.tick),
-    every(1_000, holderRights.tick),
+    every(1_000, async () => {
+      leads = await state.client.call<boolean>('leads', {})
+    }),
+    every(5_000, async () => (leads ? reconciler.tick() : undefined)),
+    every(1_000, async () => (leads ? holderRights.tick() : undefined)),
     every(1_000, standing.measureDisk),
     every(1_000, jumps.look),
   ]
@@ -384,6 +398,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     await desk?.stop()
     await control.close()
     await shared?.close()
+    await channel?.close()
     await routes.close()
     open?.close()
     if (state.client.down === undefined) await state.stop()
@@ -407,6 +422,7 @@ function ownedState(
   metrics: Metrics,
   log: Logger,
   onFatal: (why: string) => void,
+  late: (name: string, args: unknown, value: unknown) => void,
 ): Promise<OwnedState> {
   const { instance, evidence } = settings
   const now = clock.now()
@@ -427,6 +443,7 @@ function ownedState(
       onFatal(why)
     },
     (ms) => metrics.commitSeconds.observe(ms / 1000),
+    late,
   )
 }
 

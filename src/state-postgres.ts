@@ -7,7 +7,6 @@
  * log's lock is taken again, and what was under way is asked once more: a batch under its own number, a transaction only
  * where the server says that it was not committed. Until then nothing is answered as done.
  */
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Millis } from './domain/time.ts'
 import type { OutcomeArgs, Settled } from './evidence/access.ts'
@@ -51,15 +50,10 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
-export function openOnPostgres(
-  options: StateOptions,
-  settings: Omit<PostgresSettings, 'applicationName'>,
-  tokenOfPermission: (id: string) => string,
-): Engine {
+export function openOnPostgres(options: StateOptions, settings: PostgresSettings, tokenOfPermission: (id: string) => string): Engine {
   // What is shown of the log lies in the folder: two gates there would write over each other.
   const folder = ownFolder(options.folder)
-  const applicationName = `ecluse ${options.node.slice(0, 30)} ${randomBytes(6).toString('hex')}`
-  const store = openPostgres({ ...settings, applicationName })
+  const store = openPostgres(settings, tellingOf(options.keys.index))
   const { db } = store
   const ahead = Number(store.query('SELECT clock_ms() AS now')[0]?.['now']) - options.now
   if (Math.abs(ahead) > CLOCK_TOLERANCE_MS)
@@ -78,7 +72,7 @@ export function openOnPostgres(
   const batches = accessBatchesOn(store.query, journal, logs, tokenOfPermission)
   const sealer = sealerOn(db, store.atomically, options.node, keys, journal.read)
   const own = ownLogsOn(db, logs, journal, sealer, options.folder, options.keys.signing, opening)
-  const link = linkOf(store, journal, keys, own, applicationName)
+  const link = linkOf(store, journal, keys, own, settings.applicationName)
   return {
     store,
     keys,
@@ -97,6 +91,22 @@ export function openOnPostgres(
     close() {
       store.close()
       folder.release()
+    },
+  }
+}
+
+/** How what is told between gates is sealed: by the instance's own key, for one another alone. */
+export function tellingOf(index: Uint8Array): { seal(text: string): string; open(sealed: string): string | undefined } {
+  const key = derive(index, 'ecluse told/v1')
+  return {
+    seal: (text) => encrypt(key, Buffer.from(text), 'told').toString('base64'),
+    open(sealed) {
+      try {
+        return decrypt(key, Buffer.from(sealed, 'base64'), 'told').toString()
+      } catch {
+        // Not of this instance: whoever hears it trusts no copy any more.
+        return undefined
+      }
     },
   }
 }
@@ -222,7 +232,8 @@ function runnerOn(running: Running): Runner {
       const work = (): unknown => procedure(args as never)
       return [id, true, await (READ.has(name) ? reading(running, work) : transaction(work, PATIENCE_MS))]
     } catch (error) {
-      if (isOfTheCall(error) || error instanceof Unreachable) return [id, false, error.message]
+      if (error instanceof Unreachable) return [id, 'later', error.message]
+      if (isOfTheCall(error)) return [id, false, error.message]
       throw error
     }
   }

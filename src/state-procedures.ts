@@ -100,6 +100,8 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
   const person = personEvidenceOn(db, journal, logs, keys, secrets.index)
   const mandates = mandatesOn(db, registry, attachments, rights)
   const links = linksOn(db, journal, registry, tickets, secrets.index)
+  const statusOf = db.prepare('SELECT status FROM permission WHERE id = ?')
+  const disabledOf = db.prepare('SELECT disabled FROM client WHERE id = ?')
   const lastEntry = db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?')
   const keepPolicy = db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
   /** Policies put on record since the start, the latest last: another log names them again. */
@@ -112,6 +114,14 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
       rights.learned({ ...where, rights: refs.map((ref) => ({ ref, direction })), now: args.now })
     }
     return counted.flatMap((id) => registry.fulfil({ permission: id, now: args.now }) ?? [])
+  }
+
+  /** Of a key as `gateway/under-way.ts` makes it. */
+  function isInForce(key: string): boolean {
+    const [kind, value] = [key.slice(0, 2), key.slice(2)]
+    if (kind === 'p:') return statusOf.get(value)?.['status'] === 'active'
+    if (kind === 't:') return tokens.identify({ hash: Buffer.from(value, 'base64') })?.disabled === false
+    return kind !== 'c:' || disabledOf.get(value)?.['disabled'] === 0
   }
 
   const procedures = {
@@ -198,6 +208,8 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
     act: registry.act,
     expire: registry.expire,
     listPermissions: registry.list,
+    /** Of what is under way, by its keys, what nothing allows any more. */
+    over: ({ keys: under }: { readonly keys: readonly string[] }) => under.filter((key) => !isInForce(key)),
     showPermission: registry.show,
     holderOf: registry.holderOf,
     holderRefused: doubts.refused,

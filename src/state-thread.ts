@@ -1,7 +1,7 @@
 /** Starts the thread that owns the state, and tells the rest of the program what it holds. */
 import { Worker } from 'node:worker_threads'
 import type { StateOptions, StateReady } from './state.ts'
-import type { QueueLimits, StateClient } from './storage/rpc.ts'
+import type { CallKinds, QueueLimits, StateClient } from './storage/rpc.ts'
 import { stateClient } from './storage/rpc.ts'
 
 export interface OwnedState {
@@ -17,6 +17,8 @@ const URGENT = new Set(
     ' ',
   ),
 )
+/** How a call to a data holder ended: nobody else knows, however long the database is away. */
+const KEPT = new Set(['outcome', 'ownOutcome'])
 /** No request waits longer for its intent: a disk that slow is told as 503. */
 export const QUEUE_AGE_MS = 5_000
 
@@ -31,10 +33,12 @@ export function ownState(
   limits: QueueLimits,
   onFatal: (why: string) => void,
   onCommit?: (ms: number) => void,
+  onLate?: CallKinds['onLate'],
 ): Promise<OwnedState> {
   // Type stripping is refused under node_modules: the worker's file has the ending of this one.
   const entry = new URL(import.meta.url.endsWith('.ts') ? './state.ts' : './state.js', import.meta.url)
   const worker = new Worker(entry, { workerData: options })
+  const kinds: CallKinds = { urgent: URGENT, ...(options.postgres && { kept: KEPT, ...(onLate && { onLate }) }) }
   return new Promise((resolve, reject) => {
     const ended = (): void => reject(new Error('the thread that owns the state ended before it was ready'))
     worker.once('error', reject)
@@ -51,7 +55,7 @@ export function ownState(
         return
       }
       let fatal = onFatal
-      const client = stateClient(worker, limits, URGENT, message.ready.gauges, (why) => fatal(why), onCommit)
+      const client = stateClient(worker, limits, kinds, message.ready.gauges, (why) => fatal(why), onCommit)
       resolve({
         client,
         ready: message.ready,

@@ -31,7 +31,7 @@ export interface StateOptions {
   readonly origin: string
   readonly keys: { readonly signing: Uint8Array; readonly master: Uint8Array; readonly index: Uint8Array }
   /** Where several gates share the state; absent, it lies in the folder. */
-  readonly postgres?: Omit<PostgresSettings, 'applicationName'>
+  readonly postgres?: PostgresSettings
   readonly checkpointMs: number
   /** Data holders whose quota is of a day; of the others it is of an hour. */
   readonly quotasOfADay?: readonly string[]

@@ -5,6 +5,8 @@ export interface UnderWay {
   /** Nobody took anything back: the gate gives them no more time. */
   cutAll(): void
   readonly count: number
+  /** By what those under way may be ended. */
+  keys(): readonly string[]
 }
 
 type CutWhy = 'withdrawn' | 'timeout'
@@ -43,6 +45,7 @@ export function underWay(): UnderWay {
       for (const cut of cuts) cut('withdrawn')
       return cuts.length
     },
+    keys: () => [...byKey.keys()],
     cutAll() {
       for (const cut of new Set([...byKey.values()].flatMap((set) => [...set]))) cut('timeout')
     },

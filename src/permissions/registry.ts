@@ -229,6 +229,13 @@ export function registryOn(
     if (next.status === 'ended' || next.status === 'refused') rights.end(row.id, next.endReason, at)
     const generation = n + 1
     sql.raise.run(row.client, row.meter, generation)
+    db.tell({
+      is: 'act',
+      client: row.client,
+      meter: content?.meter ?? null,
+      permission: row.id,
+      over: next.status !== 'active' || type === 'amend',
+    })
     return {
       permission: row.id as PermissionId,
       client: row.client as ClientId,

@@ -139,6 +139,8 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
     if (!row) throw new Refused(`the settings declare no client ${id}`)
     return { keyId: String(row['key_id']), disabled: row['disabled'] === 1 }
   }
+  const tellToken = (hash: Uint8Array): void => db.tell({ is: 'token', hash: Buffer.from(hash).toString('base64') })
+  const tellClient = (id: string): void => db.tell({ is: 'client', id })
   function own(client: ClientId, permissions: readonly PermissionId[] | null): void {
     if (permissions?.length === 0) throw new Refused('a token for no permission would open nothing')
     const foreign = permissions?.find((id) => sql.owner.get(id)?.['client'] !== client)
@@ -198,7 +200,10 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
         } else if ((row['disabled'] === 1) !== disabled) {
           sql.setDisabled.run(disabled ? 1 : 0, id)
           journal.append({ clear: { t: 'admin.client', client: id, change: disabled ? 'disabled' : 'enabled' } }, now)
-          if (disabled) off.push(id)
+          if (disabled) {
+            off.push(id)
+            tellClient(id)
+          }
         }
       }
       for (const row of sql.clients.all()) {
@@ -208,6 +213,7 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
         sql.setDisabled.run(1, id)
         journal.append({ clear: { t: 'admin.client', client: id, change: 'gone' } }, now)
         off.push(id)
+        tellClient(id)
       }
       return off
     },
@@ -220,6 +226,7 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
       if (rotate) {
         sql.revokeCredentials.run(now, client)
         sql.revokeTokensOf.run(now, client)
+        tellClient(client)
       }
       const id = `crd_${randomBytes(12).toString('base64url')}`
       const secret = randomBytes(32).toString('base64url')
@@ -246,11 +253,14 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
     },
     end({ client, hash, now }) {
       db.lock([[client, null]])
+      tellToken(hash)
       return Number(sql.end.run(now, hash, client).changes) === 1
     },
     endOfCredential({ client, credential, now }) {
       db.lock([[client, null]])
-      return sql.endOfCredential.all(now, client, credential).map((row) => row['hash'] as Uint8Array)
+      const hashes = sql.endOfCredential.all(now, client, credential).map((row) => row['hash'] as Uint8Array)
+      for (const hash of hashes) tellToken(hash)
+      return hashes
     },
     issue({ client, purpose, permissions, ttlSeconds, value, now }) {
       const { keyId, disabled } = clientRow(client)
@@ -278,6 +288,7 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
       if (row['revoked_at'] !== null) return { hash: row['hash'] as Uint8Array, client }
       const { keyId } = clientRow(client)
       sql.revoke.run(now, row['hash'] as Uint8Array)
+      tellToken(row['hash'] as Uint8Array)
       journal.append({ clear: { t: 'admin.token', client, change: 'revoked' }, sealed: { credential: String(row['id']) }, keyId }, now)
       return { hash: row['hash'] as Uint8Array, client }
     },

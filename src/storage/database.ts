@@ -5,6 +5,8 @@
  *
  * Values are texts, whole numbers, bytes and null; `?` and `:name` stand for parameters.
  */
+import type { Json } from '../domain/canonical.ts'
+
 export type Value = string | number | Uint8Array | null
 export type Row = Record<string, Value | bigint>
 export type Named = Readonly<Record<string, Value>>
@@ -26,6 +28,8 @@ export interface Database {
    * that did is still to be committed. False where there is nobody to be kept out, so that nothing read before is stale.
    */
   lock(names: readonly LockName[]): boolean
+  /** When the transaction is committed, other gates hear this. Nothing to do where there are none. */
+  tell(what: Json): void
 }
 
 /** What an intent rests on, and an act changes: the permissions of one client on one meter, or the client itself. */

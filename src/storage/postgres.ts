@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import type { Json } from '../domain/canonical.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Database, LockName, Named, Row, Statement, Store, Value } from './database.ts'
 import { PostgresError } from './faults.ts'
@@ -19,6 +20,12 @@ export interface PostgresSettings extends ConnectionSettings {
   readonly schema: string
   /** What a commit waits for; `off` is refused: what it acknowledged can be lost. */
   readonly synchronousCommit: 'local' | 'on' | 'remote_apply'
+}
+
+/** How gates tell each other of what was committed. */
+export interface Telling {
+  /** Sealed, so that only gates of the instance can say something, and nobody else reads it. */
+  seal(text: string): string
 }
 
 export interface PostgresStore extends Store {
@@ -34,15 +41,28 @@ export interface PostgresStore extends Store {
   wasCommitted(id: string): boolean
 }
 
+/** A notification has at most 8,000 bytes. */
+const MOST_TOLD = 20
+
+export function channelOf(schema: string): string {
+  return `ecluse_${schema}`
+}
+
 /** How long a question may go unanswered beyond what the connection itself allows. */
 const GRACE_MS = 5000
 const VALUES_MOST = 30_000
 
-export function openPostgres(settings: PostgresSettings, migrations: readonly Migration[] = POSTGRES_MIGRATIONS): PostgresStore {
+export function openPostgres(
+  settings: PostgresSettings,
+  telling?: Telling,
+  migrations: readonly Migration[] = POSTGRES_MIGRATIONS,
+): PostgresStore {
   const ask = bridgeTo(settings)
   let now = 0 as Millis
   let inTransaction = false
   let transaction = ''
+  /** What is told at the commit. */
+  let told: Json[] = []
   /** Whether the time of what is written is still to come. */
   let ahead = false
 
@@ -75,12 +95,23 @@ export function openPostgres(settings: PostgresSettings, migrations: readonly Mi
       now = (Math.max(now, Number(rows[0]?.['now'])) + 1) as Millis
       return true
     },
+    tell: (what) => void told.push(what),
+  }
+  function tellAll(): void {
+    if (!telling || told.length === 0) return
+    // More than a notification holds is told as «all».
+    const list: Json = told.length > MOST_TOLD ? [{ is: 'all' }] : told
+    query('SELECT pg_notify($1, $2)', [
+      channelOf(settings.schema),
+      telling.seal(JSON.stringify({ by: settings.applicationName, told: list })),
+    ])
   }
   function begin(): void {
     const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now, pg_current_xact_id()::text AS id' })
     transaction = String(rows[0]?.['id'])
     inTransaction = true
     ahead = false
+    told = []
     now = Number(rows[0]?.['now']) as Millis
   }
   function end(sql: 'COMMIT' | 'ROLLBACK'): void {
@@ -104,6 +135,7 @@ export function openPostgres(settings: PostgresSettings, migrations: readonly Mi
       begin,
       // An act's time is a millisecond ahead of the locks: nobody is let in before that has come.
       commit() {
+        tellAll()
         while (ahead && Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now']) < now) sleep(1)
         end('COMMIT')
       },
@@ -115,6 +147,7 @@ export function openPostgres(settings: PostgresSettings, migrations: readonly Mi
       begin()
       try {
         const value = work()
+        tellAll()
         end('COMMIT')
         return value
       } catch (error) {

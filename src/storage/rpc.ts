@@ -25,7 +25,8 @@ export class Refused extends Error {
 
 export type Procedures = Readonly<Record<string, (args: never) => unknown>>
 export type Call = readonly [id: number, name: string, args: unknown]
-export type Answered = readonly [id: number, ok: boolean, value: unknown]
+/** `later`: nothing was done, and for no fault of the call. */
+export type Answered = readonly [id: number, ok: boolean | 'later', value: unknown]
 export interface Gauges {
   readonly journalRows: number
   readonly entries: number
@@ -149,19 +150,36 @@ interface Waiting {
   readonly since: number
 }
 
+/** Which calls are treated otherwise than most. */
+export interface CallKinds {
+  /** Never refused for want of room. */
+  readonly urgent: ReadonlySet<string>
+  /**
+   * Where the owner may be without its database for long: the only calls that wait for it however long that takes. All
+   * others are taken back once they are old, even from the owner; what then comes of one is told to `onLate`.
+   */
+  readonly kept?: ReadonlySet<string>
+  readonly onLate?: (name: string, args: unknown, value: unknown) => void
+}
+
 /**
  * The event loop's side. Beyond the limits a call is refused at once (`full`), unless it is `urgent`; what waits longer
- * than their age because the owner is slow is taken back and refused too. What the owner has is never taken back.
+ * than their age because the owner is slow is taken back and refused too.
  */
 export function stateClient(
   port: Worker,
   limits: QueueLimits,
-  urgent: ReadonlySet<string>,
+  { urgent, kept, onLate }: CallKinds,
   first: Gauges,
   onFatal: (why: string) => void,
   onCommit?: (ms: number) => void,
 ): StateClient {
   const waiting = new Map<number, Waiter>()
+  /** What the owner has now, and what was taken back of it. */
+  let sent: readonly Waiting[] = []
+  const late = new Map<number, Call>()
+  /** What may not be taken back. */
+  const stays = kept ?? urgent
   let queue: Waiting[] = []
   let queuedBytes = 0
   let sentAt: number | undefined
@@ -175,10 +193,11 @@ export function stateClient(
     scheduled = false
     if (sentAt !== undefined || queue.length === 0 || down !== undefined) return
     sentAt = performance.now()
-    const batch = queue.map((each) => each.call)
+    sent = queue
     queue = []
     queuedBytes = 0
-    port.postMessage(batch)
+    port.postMessage(sent.map((each) => each.call))
+    if (kept) watch()
   }
   function fail(why: string): void {
     if (down !== undefined) return
@@ -199,17 +218,22 @@ export function stateClient(
   function shed(): void {
     shedding = undefined
     const oldest = performance.now() - limits.ageMs
-    const stale = queue.filter(({ call, since }) => since <= oldest && !urgent.has(call[1]))
+    const stale = queue.filter(({ call, since }) => since <= oldest && !stays.has(call[1]))
     if (stale.length > 0) queue = queue.filter((each) => !stale.includes(each))
     for (const { call, bytes } of stale) {
       queuedBytes -= bytes
       refuse(call[0])
     }
+    for (const { call, since } of kept ? sent : []) {
+      if (since > oldest || stays.has(call[1]) || !waiting.has(call[0])) continue
+      late.set(call[0], call)
+      refuse(call[0])
+    }
     watch()
   }
   function watch(): void {
-    const first = queue.find(({ call }) => !urgent.has(call[1]))
-    if (first !== undefined) shedding ??= setTimeout(shed, Math.max(1, first.since + limits.ageMs - performance.now())).unref()
+    const old = [...(kept ? sent : []), ...queue].find(({ call }) => !stays.has(call[1]) && waiting.has(call[0]))
+    if (old !== undefined) shedding ??= setTimeout(shed, Math.max(1, old.since + limits.ageMs - performance.now())).unref()
   }
   function isFull(): boolean {
     return (
@@ -222,11 +246,15 @@ export function stateClient(
     gauges = message.gauges
     onCommit?.(gauges.commitMs)
     sentAt = undefined
+    sent = []
     for (const [id, ok, value] of message.answers) {
       const waiter = waiting.get(id)
       waiting.delete(id)
-      if (ok) waiter?.resolve(value)
-      else waiter?.reject(new CallError('refused', String(value)))
+      const taken = late.get(id)
+      late.delete(id)
+      if (taken && ok === true) onLate?.(taken[1], taken[2], value)
+      if (ok === true) waiter?.resolve(value)
+      else waiter?.reject(new CallError(ok === 'later' ? 'full' : 'refused', String(value)))
     }
     flush()
   })

@@ -89,6 +89,7 @@ export function asStores(db: DatabaseSync): Database {
     exec: (sql) => db.exec(sql),
     // Its one writer is the owner of the folder.
     lock: () => false,
+    tell: () => undefined,
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -176,6 +177,15 @@ export function removeFolder(gate: GateHandle): void {
   rmSync(gate.folder, { recursive: true, force: true })
 }
 
+/** Set, the tests of one gate run on a PostgreSQL that is there already: `TEST_POSTGRES_PORT=5555 vitest run --project system test/e2e`. */
+const ON_POSTGRES = process.env['TEST_POSTGRES_PORT']
+
+/** A schema for each folder: whoever starts again on it finds its state. */
+function onPostgres(port: number, folder: string): Tree {
+  const schema = `t_${createHash('sha256').update(folder).digest('hex').slice(0, 20)}`
+  return { host: '127.0.0.1', port, database: 'postgres', user: 'ecluse', schema }
+}
+
 interface LaidOut {
   readonly folder: string
   readonly state: string
@@ -192,6 +202,7 @@ function layOut({ change, env, folder: given }: GateOptions, holderUrl: string):
   const tree = settingsTree(holderUrl, beside)
   // A gate process tells where it listens in its log, at this level.
   tree['logging'] = { level: 'info' }
+  if (ON_POSTGRES !== undefined) tree['storage'] = { postgres: onPostgres(Number(ON_POSTGRES), folder) }
   change?.(tree)
   // A test may put it on another disk.
   const { state } = tree['instance'] as { readonly state: string }

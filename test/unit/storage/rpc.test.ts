@@ -37,7 +37,7 @@ function held(limits: Partial<QueueLimits> = {}): { owner: SlowOwner; client: St
   const client = stateClient(
     owner as unknown as Worker,
     { ...ROOMY, ...limits },
-    new Set(['outcome']),
+    { urgent: new Set(['outcome']) },
     GAUGES,
     (why) => void fatal.push(why),
   )
