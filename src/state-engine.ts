@@ -47,7 +47,7 @@ export function openOnSqlite(options: StateOptions, tokenOfPermission: (id: stri
   const journal = journalOf(db, logs, opening)
   const access = accessLogOn(db, journal, tokenOfPermission, (id) => keys.get(id) !== undefined)
   const sealer = sealerOn(db, store.atomically, options.node, keys, journal.read)
-  const own = ownLogsOn(db, logs, journal, sealer, options.folder, options.keys.signing, opening)
+  const own = ownLogsOn(db, logs, journal, sealer, options, opening)
   return {
     store,
     keys,

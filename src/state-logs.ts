@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Json } from './domain/canonical.ts'
 import { positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
+import type { StateOptions } from './state.ts'
 import type { NoteSigner } from './evidence/log/note.ts'
 import { signerOf, vkeyOf } from './evidence/log/note.ts'
 import type { Publisher } from './evidence/publish.ts'
@@ -79,8 +80,7 @@ export function ownLogsOn(
   logs: Logs,
   journal: Journal,
   sealer: Sealer,
-  folder: string,
-  seed: Uint8Array,
+  { folder, node, keys: { signing: seed } }: Pick<StateOptions, 'folder' | 'node' | 'keys'>,
   first: LogOnRecord,
 ): OwnLogs {
   const open = db.prepare('SELECT 1 FROM open_intent WHERE n >= ? AND n < ? LIMIT 1')
@@ -144,7 +144,7 @@ export function ownLogsOn(
       if (isOf(base, before.origin)) return false
       const origin = freeName(logs, base)
       const signer = newSigner(seed, origin)
-      const added = logs.add(origin, vkeyOf(signer), now)
+      const added = logs.add(origin, vkeyOf(signer), node, now)
       journal.turnTo(added)
       opened.push(own(added))
       journal.append(openedRow(current(), { origin: before.origin, size: before.publisher.shown }, logs), now)

@@ -9,10 +9,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Millis } from './domain/time.ts'
-import type { OutcomeArgs, Settled } from './evidence/access.ts'
+import type { AccessLog, OutcomeArgs, Settled } from './evidence/access.ts'
+import { accessLogOn } from './evidence/access.ts'
 import type { AccessAnswer, AccessBatches, AccessCall } from './evidence/access-batch.ts'
-import { accessBatchesOn, accessLogOfBatches } from './evidence/access-batch.ts'
+import { accessBatchesOn } from './evidence/access-batch.ts'
 import { vkeyOf } from './evidence/log/note.ts'
+import { operatorKeyOn } from './evidence/operator-key.ts'
+import type { OwnCalls } from './evidence/own-calls.ts'
+import { ownCallsOn } from './evidence/own-calls.ts'
 import { sealerOn } from './evidence/sealer.ts'
 import type { StateOptions } from './state.ts'
 import type { Engine } from './state-engine.ts'
@@ -70,8 +74,10 @@ export function openOnPostgres(options: StateOptions, settings: PostgresSettings
     },
   })
   const batches = accessBatchesOn(store.query, journal, logs, tokenOfPermission)
+  // One at a time and inside a transaction of somebody else's: at the start, and for what a gate that is gone left open.
+  const access = accessLogOn(db, journal, tokenOfPermission, (id) => keys.get(id) !== undefined)
   const sealer = sealerOn(db, store.atomically, options.node, keys, journal.read)
-  const own = ownLogsOn(db, logs, journal, sealer, options.folder, options.keys.signing, opening)
+  const own = ownLogsOn(db, logs, journal, sealer, options, opening)
   const link = linkOf(store, journal, keys, own, settings.applicationName)
   return {
     store,
@@ -79,14 +85,14 @@ export function openOnPostgres(options: StateOptions, settings: PostgresSettings
     logs,
     journal,
     own,
-    access: accessLogOfBatches(batches, store.query, journal),
+    access,
     runner: (procedures, parts) => runnerOn({ store, keys, own, batches, link, procedures, parts }),
     heals(error) {
       if (!isLost(error) && !isPassing(error) && !isShort(error)) return false
       if (isLost(error)) void link.again(Number.POSITIVE_INFINITY)
       return true
     },
-    lookAround: orphansOf(store, logs, own),
+    lookAround: orphansOf(store, logs, keys, own, access, ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOfPermission)),
     leads: () => link.leads(),
     close() {
       store.close()
@@ -115,14 +121,22 @@ function lockLog(store: PostgresStore, id: number): boolean {
   return store.query('SELECT pg_try_advisory_lock($1::int, $2::int) AS got', LOG_LOCK, id)[0]?.['got'] as unknown as boolean
 }
 
-/** A log that is open and that no gate writes now; else a new one. Gates that start together take turns. */
-function claimLog(store: PostgresStore, logs: Logs, { origin, keys, now }: StateOptions): LogOnRecord {
+/**
+ * The log of this node, or one that nobody has written for long; else a new one. That of another node is left alone for
+ * a while: it may only have lost its connection. Gates that start together take turns.
+ */
+function claimLog(store: PostgresStore, logs: Logs, { origin, node, keys, now }: StateOptions): LogOnRecord {
   return store.atomically(() => {
     store.query('SELECT pg_advisory_xact_lock($1::int, 0)', CLAIM_LOCK)
-    const free = logs.all().find(({ id, closedAt }) => closedAt === null && lockLog(store, id))
+    const left = leftAlone(store)
+    const free = logs
+      .all()
+      .filter((log) => log.closedAt === null && (log.node === node || left.has(log.id)))
+      .toSorted((a, b) => Number(b.node === node) - Number(a.node === node))
+      .find(({ id }) => lockLog(store, id))
     if (free) return free
     const name = freeName(logs, origin)
-    const log = logs.add(name, vkeyOf(newSigner(keys.signing, name)), now as Millis)
+    const log = logs.add(name, vkeyOf(newSigner(keys.signing, name)), node, now as Millis)
     lockLog(store, log.id)
     return log
   })
@@ -310,25 +324,35 @@ function transactionsOn({ store, keys, own, link }: Running): Transaction {
   }
 }
 
-/** Writes logs of gates that are gone to their end, so that nothing waits there in clear or without an outcome. */
-function orphansOf(store: PostgresStore, logs: Logs, own: OwnLogs): () => void {
-  const freeSince = new Map<number, number>()
+/** Open logs that nobody has written, or said to be alive, for {@link ORPHANED_MS}. */
+function leftAlone(store: PostgresStore): ReadonlySet<number> {
+  const rows = store.query(
+    'SELECT id FROM log WHERE closed_at IS NULL AND greatest(alive_at, opened_at) < clock_ms() - $1::bigint',
+    ORPHANED_MS,
+  )
+  return new Set(rows.map((row) => Number(row['id'])))
+}
+
+/**
+ * Now and then: says that this gate is alive, and writes logs of gates that are gone to their end, so that nothing waits
+ * there in clear or without an outcome.
+ */
+function orphansOf(store: PostgresStore, logs: Logs, keys: KeyStore, own: OwnLogs, access: AccessLog, ownCalls: OwnCalls): () => void {
   let next = 0
   return () => {
     const now = performance.now()
     if (now < next) return
     next = now + LOOK_MS
-    const mine = new Set(own.all.map(({ id }) => id))
+    for (const { id } of own.all) store.query('UPDATE log SET alive_at = clock_ms() WHERE id = $1', id)
+    const left = leftAlone(store)
     for (const log of logs.all()) {
-      if (log.closedAt !== null || mine.has(log.id)) continue
-      if (!lockLog(store, log.id)) {
-        freeSince.delete(log.id)
-        continue
-      }
-      const since = freeSince.get(log.id) ?? now
-      freeSince.set(log.id, since)
-      if (now - since >= ORPHANED_MS) own.adopt(log)
-      else store.query('SELECT pg_advisory_unlock($1::int, $2::int)', LOG_LOCK, log.id)
+      if (!left.has(log.id) || !lockLog(store, log.id)) continue
+      own.adopt(log)
+      store.atomically(() => {
+        keys.drop()
+        access.interrupt(store.clock(), log.id)
+        ownCalls.interrupt(store.clock(), log.id)
+      })
     }
   }
 }

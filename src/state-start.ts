@@ -6,6 +6,7 @@ import { openNote, parseCheckpoint, vkeyOf } from './evidence/log/note.ts'
 import type { Millis } from './domain/time.ts'
 import { indexKeyCheck } from './storage/keys.ts'
 import type { LogOnRecord, Logs } from './storage/logs.ts'
+import type { StateOptions } from './state.ts'
 import type { OwnLog } from './state-logs.ts'
 import { newSigner } from './state-logs.ts'
 
@@ -21,12 +22,9 @@ export function checkIndexKey(db: Database, index: Uint8Array): void {
 }
 
 /** The log to write to: the one that is open here, or a new one of the name wanted, whose first entry is still to come. */
-export function openingLog(
-  logs: Logs,
-  { origin, keys, now }: { readonly origin: string; readonly keys: { readonly signing: Uint8Array }; readonly now: number },
-): LogOnRecord {
+export function openingLog(logs: Logs, { origin, node, keys, now }: Pick<StateOptions, 'origin' | 'node' | 'keys' | 'now'>): LogOnRecord {
   const open = logs.all().findLast(({ closedAt }) => closedAt === null)
-  return open ?? logs.add(origin, vkeyOf(newSigner(keys.signing, origin)), now as Millis)
+  return open ?? logs.add(origin, vkeyOf(newSigner(keys.signing, origin)), node, now as Millis)
 }
 
 /** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. @param size entries that are stored */

@@ -156,6 +156,6 @@ export function anUnder(over: Partial<Under> = {}): Under {
 /** A log of this name in a store, with its journal. */
 export function aJournal(db: Database, origin: string): { readonly log: LogOnRecord; readonly logs: Logs; readonly journal: Journal } {
   const logs = logsOn(db)
-  const log = logs.all().find((one) => one.origin === origin) ?? logs.add(origin, '', 0 as Millis)
+  const log = logs.all().find((one) => one.origin === origin) ?? logs.add(origin, '', 'test', 0 as Millis)
   return { log, logs, journal: journalOf(db, logs, log) }
 }

@@ -6,16 +6,14 @@
  * An intent shares the locks of its client and of the client's permissions on the meter with other intents; one on a line
  * that recurs holds the latter alone, because what it may read depends on what others have read. An act holds them alone.
  */
-import { logOf, positionOf } from '../domain/position.ts'
+import { logOf } from '../domain/position.ts'
 import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { LockName, Row, Value } from '../storage/database.ts'
 import type { Logs } from '../storage/logs.ts'
 import { lockKey } from '../storage/postgres.ts'
-import type { AccessLog, IntentArgs, IntentResult, OutcomeArgs, RefusedArgs, RefusedResult, Settled, StaleBecause } from './access.ts'
-import { interruptedFields } from './access.ts'
-import { OWN } from './own-calls.ts'
+import type { IntentArgs, IntentResult, OutcomeArgs, RefusedArgs, RefusedResult, Settled, StaleBecause } from './access.ts'
 
 export type AccessCall =
   | { readonly is: 'intent'; readonly args: IntentArgs }
@@ -161,22 +159,4 @@ function lockOf(name: LockName, alone: boolean): readonly [string, boolean] {
 /** As PostgreSQL reads bytes from a text. */
 function hex(bytes: Uint8Array): string {
   return `\\x${Buffer.from(bytes).toString('hex')}`
-}
-
-/** The same one at a time, as the other engine's {@link AccessLog}: each call is a batch of its own. */
-export function accessLogOfBatches(batches: AccessBatches, query: Query, journal: Journal): AccessLog {
-  const one = <T extends AccessAnswer>(call: AccessCall): T => batches.send(batches.of([call]))[0] as T
-  const log: AccessLog = {
-    intent: (args) => one({ is: 'intent', args }),
-    outcome: (args) => one({ is: 'outcome', args }),
-    refused: (args) => one({ is: 'refused', args }),
-    interrupt: (now) =>
-      query(
-        'SELECT n FROM open_intent WHERE body <> $1 AND n >= $2 AND n < $3 ORDER BY n',
-        OWN,
-        positionOf(journal.log, 0),
-        positionOf(journal.log + 1, 0),
-      ).map((row) => log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true })),
-  }
-  return log
 }

@@ -92,8 +92,8 @@ export interface AccessLog {
   intent(args: IntentArgs): IntentResult
   outcome(args: OutcomeArgs): Settled
   refused(args: RefusedArgs): RefusedResult
-  /** After a crash: an `interrupted` outcome for each intent without one. */
-  interrupt(now: Millis): readonly Settled[]
+  /** After a crash: an `interrupted` outcome for each intent of a log without one; of the log written now where none is named. */
+  interrupt(now: Millis, log?: number): readonly Settled[]
 }
 
 interface Kept {
@@ -133,7 +133,7 @@ export function accessLogOn(
     return row === undefined ? undefined : String(row['key_id'])
   }
 
-  const log: AccessLog = {
+  const access: AccessLog = {
     intent(args) {
       const at = journal.instant(args.now)
       const { recurrence, permission } = args
@@ -226,13 +226,13 @@ export function accessLogOn(
       )
       return { is: 'recorded', n, entry }
     },
-    interrupt(now) {
+    interrupt(now, log = journal.log) {
       return sql.allOpen
-        .all(OWN, positionOf(journal.log, 0), positionOf(journal.log + 1, 0))
-        .map((row) => log.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true }))
+        .all(OWN, positionOf(log, 0), positionOf(log + 1, 0))
+        .map((row) => access.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true }))
     },
   }
-  return log
+  return access
 }
 
 export function interruptedFields(): Fields {

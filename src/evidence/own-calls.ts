@@ -37,8 +37,8 @@ export interface OwnOutcome {
 export interface OwnCalls {
   intent(args: OwnIntent): { readonly n: number }
   outcome(args: OwnOutcome): { readonly n: number }
-  /** After a crash. */
-  interrupt(now: Millis): number
+  /** After a crash, as {@link AccessLog.interrupt}. */
+  interrupt(now: Millis, log?: number): number
 }
 
 /** Marks an open call of the gate's own among the others. */
@@ -93,8 +93,8 @@ export function ownCallsOn(
       }
       return { n: journal.append({ clear }, now, logOf(intent)).n }
     },
-    interrupt(now) {
-      const open = sql.allOpen.all(OWN, positionOf(journal.log, 0), positionOf(journal.log + 1, 0))
+    interrupt(now, log = journal.log) {
+      const open = sql.allOpen.all(OWN, positionOf(log, 0), positionOf(log + 1, 0))
       for (const row of open)
         calls.outcome({
           intent: Number(row['n']),

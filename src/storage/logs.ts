@@ -12,6 +12,8 @@ export interface LogOnRecord {
   readonly origin: string
   /** Null for a log of a version that did not keep it. */
   readonly vkey: string | null
+  /** Of the gate that opened it. */
+  readonly node: string | null
   readonly openedAt: Millis
   /** No entry comes any more. */
   readonly closedAt: Millis | null
@@ -19,7 +21,7 @@ export interface LogOnRecord {
 
 export interface Logs {
   all(): readonly LogOnRecord[]
-  add(origin: string, vkey: string, now: Millis): LogOnRecord
+  add(origin: string, vkey: string, node: string, now: Millis): LogOnRecord
   keepKey(id: number, vkey: string): void
   close(id: number, now: Millis): void
   originOf(log: number): string
@@ -33,8 +35,8 @@ export interface Logs {
 
 export function logsOn(db: Database): Logs {
   const sql = {
-    all: db.prepare('SELECT id, origin, vkey, opened_at, closed_at FROM log ORDER BY id'),
-    add: db.prepare('INSERT INTO log (id, origin, vkey, opened_at) VALUES (?, ?, ?, ?)'),
+    all: db.prepare('SELECT id, origin, vkey, node, opened_at, closed_at FROM log ORDER BY id'),
+    add: db.prepare('INSERT INTO log (id, origin, vkey, node, opened_at) VALUES (?, ?, ?, ?, ?)'),
     keepKey: db.prepare('UPDATE log SET vkey = ? WHERE id = ?'),
     close: db.prepare('UPDATE log SET closed_at = ? WHERE id = ? AND closed_at IS NULL'),
   }
@@ -47,13 +49,13 @@ export function logsOn(db: Database): Logs {
   }
   const logs: Logs = {
     all: () => sql.all.all().map(read),
-    add(origin, vkey, now) {
+    add(origin, vkey, node, now) {
       const known = logs.all()
       if (known.some((log) => log.origin === origin)) throw new Error(`a log ${origin} is here already: a log's origin is its own for good`)
       const id = Math.max(-1, ...known.map((log) => log.id)) + 1
       if (id >= MOST_LOGS) throw new RangeError(`an instance has at most ${MOST_LOGS} logs`)
-      sql.add.run(id, origin, vkey, now)
-      return { id, origin, vkey, openedAt: now, closedAt: null }
+      sql.add.run(id, origin, vkey, node, now)
+      return { id, origin, vkey, node, openedAt: now, closedAt: null }
     },
     keepKey: (id, vkey) => void sql.keepKey.run(vkey, id),
     close: (id, now) => void sql.close.run(now, id),
@@ -75,6 +77,7 @@ function read(row: Row): LogOnRecord {
     id: Number(row['id']),
     origin: String(row['origin']),
     vkey: row['vkey'] === null ? null : String(row['vkey']),
+    node: row['node'] === null ? null : String(row['node']),
     openedAt: Number(row['opened_at']) as Millis,
     closedAt: row['closed_at'] === null ? null : (Number(row['closed_at']) as Millis),
   }

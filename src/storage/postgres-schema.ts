@@ -68,8 +68,8 @@ CREATE TABLE holder_refusal (permission ${TEXT} NOT NULL, at bigint NOT NULL, co
 CREATE INDEX holder_refusal_by_permission ON holder_refusal(permission, at);
 
 CREATE TABLE log (
-  id bigint PRIMARY KEY, origin ${TEXT} NOT NULL UNIQUE, vkey ${TEXT}, opened_at bigint NOT NULL, closed_at bigint,
-  batch bigint NOT NULL DEFAULT 0, answer jsonb
+  id bigint PRIMARY KEY, origin ${TEXT} NOT NULL UNIQUE, vkey ${TEXT}, node ${TEXT}, opened_at bigint NOT NULL, closed_at bigint,
+  batch bigint NOT NULL DEFAULT 0, answer jsonb, alive_at bigint NOT NULL DEFAULT 0
 );
 CREATE TABLE journal (n bigint PRIMARY KEY, at bigint NOT NULL, body ${TEXT} NOT NULL);
 CREATE INDEX journal_by_time ON journal(at);
@@ -241,7 +241,7 @@ BEGIN
     after := jsonb_set(after, ARRAY[log_id], to_jsonb(n + 1));
   END LOOP;
   answers := jsonb_build_object('at', v_at, 'next', after - 'at' - 'now', 'answers', answers);
-  UPDATE log SET batch = number, answer = answers WHERE id = own;
+  UPDATE log SET batch = number, answer = answers, alive_at = v_at WHERE id = own;
   RETURN answers;
 END $body$;
 `

@@ -5,6 +5,7 @@
  * One connection, one statement at a time. A connection that broke is not made anew by itself: whoever asks has to know,
  * because with it went the transaction, the advisory locks and the right to write the log.
  */
+import { Socket } from 'node:net'
 import type { MessagePort } from 'node:worker_threads'
 import { workerData } from 'node:worker_threads'
 import pg from 'pg'
@@ -28,6 +29,8 @@ export type Question =
   /** Several statements without parameters; gives the rows of the last. */
   | { readonly is: 'script'; readonly sql: string }
   | { readonly is: 'query'; readonly sql: string; readonly values: readonly unknown[]; readonly name?: string }
+export type Asked = Question & { readonly id: number }
+export type Answer = Reply & { readonly id: number }
 export type Reply =
   | { readonly ok: true; readonly rows: readonly Record<string, unknown>[]; readonly count: number }
   | { readonly ok: false; readonly sqlState: string; readonly message: string }
@@ -75,14 +78,24 @@ export function clientOptions(settings: ConnectionSettings): pg.ClientConfig {
 function serve({ settings, port, flag }: ThreadData): void {
   const waiting = new Int32Array(flag)
   let client: pg.Client | undefined
+  let socket: Socket | undefined
 
   async function answer(question: Question): Promise<Reply> {
     if (question.is === 'connect') {
-      await client?.end().catch(() => undefined)
-      client = new pg.Client(clientOptions(settings))
-      // What breaks while nobody asks is told to whoever asks next.
-      client.on('error', () => undefined)
-      await client.connect()
+      // Not asked to end: a peer that is gone would never agree.
+      socket?.destroy()
+      client = undefined
+      const made = new Socket()
+      socket = made
+      const fresh = new pg.Client({ ...clientOptions(settings), stream: () => made })
+      // What breaks while nobody asks is told to whoever asks next: a broken client would let questions wait.
+      const gone = (): void => {
+        if (client === fresh) client = undefined
+      }
+      fresh.on('error', gone)
+      fresh.on('end', gone)
+      await fresh.connect()
+      client = fresh
       return { ok: true, rows: [], count: 0 }
     }
     if (question.is === 'close') {
@@ -104,11 +117,11 @@ function serve({ settings, port, flag }: ThreadData): void {
     })
     return { ok: true, rows, count: rowCount ?? 0 }
   }
-  port.on('message', (question: Question) => {
+  port.on('message', (question: Asked) => {
     answer(question)
       .catch((error: unknown): Reply => failure(error))
       .then((reply) => {
-        port.postMessage(reply)
+        port.postMessage({ ...reply, id: question.id } satisfies Answer)
         Atomics.store(waiting, 0, 1)
         Atomics.notify(waiting, 0)
         if (question.is === 'close') port.close()

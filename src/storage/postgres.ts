@@ -13,7 +13,7 @@ import type { Database, LockName, Named, Row, Statement, Store, Value } from './
 import { PostgresError } from './faults.ts'
 import { POSTGRES_MIGRATIONS } from './postgres-schema.ts'
 import type { Migration } from './postgres-schema.ts'
-import type { ConnectionSettings, Question, Reply, ThreadData } from './postgres-thread.ts'
+import type { Answer, Asked, ConnectionSettings, Question, Reply, ThreadData } from './postgres-thread.ts'
 
 export interface PostgresSettings extends ConnectionSettings {
   /** The tables lie in a schema of their own. */
@@ -76,7 +76,7 @@ export function openPostgres(
     ask({ is: 'connect' })
     script(
       `SET search_path = ${quoted(settings.schema)}; SET synchronous_commit = ${settings.synchronousCommit};
-       SET lock_timeout = '20s'; SET idle_in_transaction_session_timeout = '30s'; SET default_transaction_isolation = 'read committed'`,
+       SET lock_timeout = '8s'; SET idle_in_transaction_session_timeout = '5s'; SET default_transaction_isolation = 'read committed'`,
     )
     checkServer(query)
   }
@@ -199,14 +199,25 @@ function bridgeTo(settings: ConnectionSettings): (question: Question) => Extract
   const worker = new Worker(entry, { workerData: { settings, port: port2, flag } satisfies ThreadData, transferList: [port2] })
   worker.unref()
   const most = settings.connectTimeoutMs + settings.statementTimeoutMs + GRACE_MS
+  let last = 0
   return (question) => {
-    Atomics.store(waiting, 0, 0)
-    port.postMessage(question)
-    if (Atomics.wait(waiting, 0, 0, most) === 'timed-out')
-      throw new PostgresError('08006', `PostgreSQL at ${settings.host}:${settings.port} did not answer within ${most} ms`)
-    const reply = (receiveMessageOnPort(port) as { readonly message: Reply }).message
-    if (reply.ok) return reply
-    throw new PostgresError(reply.sqlState, reply.message)
+    last += 1
+    const until = performance.now() + most
+    port.postMessage({ ...question, id: last } satisfies Asked)
+    for (;;) {
+      // Set before it is looked at: an answer that comes in between wakes the wait at once.
+      Atomics.store(waiting, 0, 0)
+      const reply = receiveMessageOnPort(port)?.message as Answer | undefined
+      if (reply === undefined) {
+        if (Atomics.wait(waiting, 0, 0, Math.max(0, until - performance.now())) === 'timed-out')
+          throw new PostgresError('08006', `PostgreSQL at ${settings.host}:${settings.port} did not answer within ${most} ms`)
+        continue
+      }
+      // One that was given up comes late: nobody waits for it any more.
+      if (reply.id !== last) continue
+      if (reply.ok) return reply
+      throw new PostgresError(reply.sqlState, reply.message)
+    }
   }
 }
 

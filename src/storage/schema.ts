@@ -97,7 +97,7 @@ export const STATE_MIGRATIONS: readonly string[] = [
   `,
   // Several logs: what was one is the first, so that numbers in it are positions already.
   `
-  CREATE TABLE log (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, vkey TEXT, opened_at INTEGER NOT NULL, closed_at INTEGER) STRICT;
+  CREATE TABLE log (id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, vkey TEXT, node TEXT, opened_at INTEGER NOT NULL, closed_at INTEGER) STRICT;
   INSERT INTO log (id, origin, opened_at) SELECT 0, value, coalesce((SELECT min(at) FROM entry), 0) FROM meta WHERE key = 'origin';
   DELETE FROM meta WHERE key = 'origin';
   ALTER TABLE checkpoint RENAME TO checkpoint_of_one;

@@ -155,7 +155,7 @@ function stores(name: string) {
   const index = randomBytes(32)
   const keys = keyStore(state.keys, randomBytes(32))
   const logs = logsOn(db)
-  const log = logs.add(ORIGIN, '', 0 as Millis)
+  const log = logs.add(ORIGIN, '', 'bench', 0 as Millis)
   const journal = journalOf(db, logs, log)
   const registry = registryOn(db, journal, keys, index, rightsOn(db, journal, keys, index, operatorKeyOn(db, keys)))
   const tokens = tokensOn(db, journal, keys)

@@ -2,7 +2,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
-import { accessBatchesOn, accessLogOfBatches } from '../../src/evidence/access-batch.ts'
+import type { AccessLog } from '../../src/evidence/access.ts'
+import type { AccessAnswer, AccessBatches, AccessCall } from '../../src/evidence/access-batch.ts'
+import { accessBatchesOn } from '../../src/evidence/access-batch.ts'
 import { decrypt, encrypt } from '../../src/storage/keys.ts'
 import { openPostgres } from '../../src/storage/postgres.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
@@ -26,6 +28,17 @@ afterAll(() => server.close())
 
 const ROW_KEY = Buffer.alloc(32, 5)
 
+/** Each call as a batch of its own. */
+function oneByOne(batches: AccessBatches, common: AccessLog): AccessLog {
+  const one = <T extends AccessAnswer>(call: AccessCall): T => batches.send(batches.of([call]))[0] as T
+  return {
+    ...common,
+    intent: (args) => one({ is: 'intent', args }),
+    outcome: (args) => one({ is: 'outcome', args }),
+    refused: (args) => one({ is: 'refused', args }),
+  }
+}
+
 function postgresStores(): Promise<Stores> {
   schemas += 1
   const store = openPostgres(server.settings(`contract_${schemas}`))
@@ -35,11 +48,10 @@ function postgresStores(): Promise<Stores> {
         seal: (text) => encrypt(ROW_KEY, Buffer.from(text), 'row').toString('base64'),
         open: (box) => decrypt(ROW_KEY, Buffer.from(box, 'base64'), 'row').toString(),
       },
-      access: (journal, logs, tokenOf) =>
-        accessLogOfBatches(
+      access: (journal, logs, tokenOf, common) =>
+        oneByOne(
           accessBatchesOn(store.query, journal, logs, tokenOf, ({ args }) => args.now),
-          store.query,
-          journal,
+          common,
         ),
       // Written back and looked at as it lies there, its own log included.
       bytes() {

@@ -102,7 +102,7 @@ interface Ends {
   bytes(): ReturnType<Stores['bytes']> | Awaited<ReturnType<Stores['bytes']>>
   close(): void | Promise<void>
   /** Where what the engine has of its own is used in place of the common one. */
-  access?(journal: Journal, logs: Logs, tokenOf: (id: string) => string): AccessLog
+  access?(journal: Journal, logs: Logs, tokenOf: (id: string) => string, common: AccessLog): AccessLog
   readonly box?: RowBox
 }
 
@@ -112,7 +112,7 @@ export function storesOn(store: Store, ends: Ends): Stores {
   const { db } = store
   const keys = keyStore(store.keys, Buffer.alloc(32, 9))
   const logs = logsOn(db)
-  const log = logs.add(ORIGIN, '', NOW)
+  const log = logs.add(ORIGIN, '', 'test', NOW)
   const journal = journalOf(db, logs, log, ends.box ? { box: ends.box } : {})
   const rights = rightsOn(db, journal, keys, index, operatorKeyOn(db, keys))
   const registry = registryOn(db, journal, keys, index, rights)
@@ -120,6 +120,7 @@ export function storesOn(store: Store, ends: Ends): Stores {
   const tokenOf = (id: string): string => permissionToken(index, id)
   const sealer = sealerOn(db, store.atomically, 'test', keys, journal.read)
   const erasure = erasureOn(store, journal, keys, tokenOf)
+  const common = accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)
 
   /** As the owner's thread does: what is refused leaves nothing. */
   async function atomically<T>(work: () => T): Promise<T> {
@@ -157,7 +158,7 @@ export function storesOn(store: Store, ends: Ends): Stores {
     ownCalls: asynchronous(ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOf)),
     tokens: asynchronous(tokensOn(db, journal, keys)),
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
-    access: asynchronous(ends.access?.(journal, logs, tokenOf) ?? accessLogOn(db, journal, tokenOf, (id) => keys.get(id) !== undefined)),
+    access: asynchronous(ends.access?.(journal, logs, tokenOf, common) ?? common),
     doubts: asynchronous(doubtsOn(db, registry)),
     mandates: asynchronous(mandatesOn(db, registry, attachments, rights)),
     consent: asynchronous(consentOn(db, registry, attachments, journal, index)),

@@ -86,13 +86,13 @@ test.each([
 test('another log begins at its own 0 and later than the one before, which still takes what began in it', () => {
   const { journal, logs } = aJournal(state.db, 'a/2026')
   journal.append(row('intent'), at(900))
-  journal.turnTo(logs.add('a/2027', 'key', at(950)))
+  journal.turnTo(logs.add('a/2027', 'key', 'test', at(950)))
   expect(journal.append(row('one'), at(800))).toStrictEqual({ n: positionOf(1, 0), at: 900, entry: 'a/2027/0' })
   expect(journal.append(row('outcome'), at(1000), 0)).toStrictEqual({ n: 1, at: 1000, entry: 'a/2026/1' })
   expect(journal.append(row('two'), at(1000))).toMatchObject({ n: positionOf(1, 1), entry: 'a/2027/1' })
   expect([journal.origin, journal.next(), journal.next(0)]).toStrictEqual(['a/2027', positionOf(1, 2), 2])
   expect(() => journal.append(row('x'), at(1000), 7)).toThrow('log 7 is not written to here')
-  expect(() => logs.add('a/2026', 'key', at(1))).toThrow("a log's origin is its own for good")
+  expect(() => logs.add('a/2026', 'key', 'test', at(1))).toThrow("a log's origin is its own for good")
   expect([logs.positionOf('a/2027/1'), logs.positionOf('a/2027/x'), logs.positionOf('b/0')]).toStrictEqual([
     positionOf(1, 1),
     undefined,
