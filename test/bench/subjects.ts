@@ -1,26 +1,25 @@
 /** What is compared, each a process of its own in front of one data holder, with the same requests. */
 import type { ChildProcess } from 'node:child_process'
-import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { GateProcess } from '../harness/gate.ts'
 import { aGateProcess, removeFolder } from '../harness/gate.ts'
 import type { Tree } from '../harness/settings.ts'
 import { permissionTree } from '../harness/settings.ts'
+import { peers } from './peers.ts'
 import { pinned, started } from './processes.ts'
+import type { Traffic } from './traffic.ts'
 import { GAS_TOKENS, wishes } from './traffic.ts'
 
-export type SubjectId = 'direct' | 'nginx' | 'proxy' | 'no-evidence' | 'rows' | 'sealed'
+export type SubjectId = 'direct' | 'nginx' | 'nginx-redis' | 'nginx-cache' | 'ordinary' | 'proxy' | 'no-evidence' | 'rows' | 'sealed'
 export interface Subject {
   readonly id: SubjectId
   readonly title: string
   readonly port: number
   readonly pid: number
   readonly token: string
+  /** Where it can check requests to one data holder alone. */
+  readonly only?: Traffic['of']
   stop(): Promise<void>
 }
 
@@ -29,8 +28,15 @@ export async function holder(): Promise<{ readonly port: number; readonly pid: n
   return { port: ready['port'] ?? 0, pid: child.pid ?? 0, stop: () => ended(child) }
 }
 
-/** All that can be compared on this machine, in the order of their rows. */
-export async function subjects(holderPort: number): Promise<readonly Subject[]> {
+export interface Subjects {
+  /** All that can be compared on this machine, in the order of their rows. */
+  readonly all: readonly Subject[]
+  /** Sentences about those that cannot. */
+  readonly missing: readonly string[]
+  stop(): Promise<void>
+}
+
+export async function subjects(holderPort: number): Promise<Subjects> {
   const url = `http://127.0.0.1:${holderPort}`
   const sealed = await gate(url, 'sealed', 'gate, durable evidence, sealing while it serves', [])
   const rows = await gate(url, 'rows', 'gate, durable journal rows, sealing put off', [
@@ -43,7 +49,7 @@ export async function subjects(holderPort: number): Promise<readonly Subject[]> 
     ...process.env,
     ...sealed.env,
   })
-  const nginx = await bareNginx(url)
+  const others = await peers(url, sealed.token)
   const of = (id: SubjectId, title: string, { child, ready }: Awaited<ReturnType<typeof started>>): Subject => ({
     id,
     title,
@@ -52,13 +58,15 @@ export async function subjects(holderPort: number): Promise<readonly Subject[]> 
     token: sealed.token,
     stop: () => ended(child),
   })
-  return [
-    ...(nginx ? [nginx] : []),
-    of('proxy', 'bare undici proxy', proxy),
-    of('no-evidence', 'gate without evidence', free),
-    rows,
-    sealed,
-  ]
+  const all = [...others.subjects, of('proxy', 'bare undici proxy', proxy), of('no-evidence', 'gate without evidence', free), rows, sealed]
+  return {
+    all,
+    missing: others.missing,
+    async stop() {
+      for (const subject of all.toReversed()) await subject.stop()
+      await others.stop()
+    },
+  }
 }
 
 /** Three data holders, all of them the one of the bench, and no limit that it could come to. */
@@ -112,51 +120,6 @@ async function gate(url: string, id: SubjectId, title: string, node: readonly st
       return null
     },
   } as unknown as Subject & GateProcess
-}
-
-async function bareNginx(url: string): Promise<Subject | undefined> {
-  if (spawnSync('nginx', ['-v']).error) return undefined
-  const folder = mkdtempSync(join(tmpdir(), 'ecluse-nginx-'))
-  const port = await freePort()
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
-     events { worker_connections 1024; }
-     http {
-       access_log off; keepalive_timeout 75s; keepalive_requests 1000000000;
-       ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
-       upstream holder { server ${new URL(url).host}; keepalive 64; keepalive_requests 1000000000; }
-       server {
-         listen 127.0.0.1:${port};
-         location / { proxy_pass http://holder; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }
-       }
-     }`,
-  )
-  const [command, ...args] = [...pinned('subject'), 'nginx', '-p', folder, '-c', join(folder, 'nginx.conf')]
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
-  await sleep(300)
-  if (child.exitCode !== null) return undefined
-  return {
-    id: 'nginx',
-    title: 'bare nginx proxy',
-    port,
-    pid: child.pid ?? 0,
-    token: 'none',
-    async stop() {
-      child.kill('SIGTERM')
-      if (child.exitCode === null) await once(child, 'exit')
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function ended(child: ChildProcess): Promise<void> {

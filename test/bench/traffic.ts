@@ -46,7 +46,7 @@ export const LARGE: readonly Traffic[] = [
 
 export const LONG_CURVE: Ask = { target: curveOf(LONG_METER) }
 
-function dailyOf(meter: string): string {
+export function dailyOf(meter: string): string {
   return `/mesure_synchrone_auto/v2/consommation_quotidienne?pointId=${meter}&dateDebut=${today(-30)}&dateFin=${today(-2)}`
 }
 
