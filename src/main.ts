@@ -351,6 +351,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       if (settings.evidence.origin === undefined)
         await state.client.call('turnLog', { origin: originOf(settings, clock.now()), now: clock.now() })
       await state.client.call('closeLogs', { now: clock.now() })
+      await state.client.call('noteLogs', { now: clock.now() })
     }),
     every(600_000, async () => {
       await state.client.call('sweepTokens', { now: clock.now() })

@@ -9,7 +9,7 @@ import type { StateOptions } from './state.ts'
 import type { OwnLogs } from './state-logs.ts'
 import { ownLogsOn } from './state-logs.ts'
 import type { StateProcedures } from './state-procedures.ts'
-import { openingLog } from './state-start.ts'
+import { leaveLogsBehind, openingLog } from './state-start.ts'
 import type { Store } from './storage/database.ts'
 import type { Journal } from './storage/journal.ts'
 import { journalOf } from './storage/journal.ts'
@@ -43,6 +43,7 @@ export function openOnSqlite(options: StateOptions, tokenOfPermission: (id: stri
   const { db } = store
   const keys = keyStore(store.keys, options.keys.master)
   const logs = logsOn(db)
+  if (options.restored !== undefined) store.atomically(() => leaveLogsBehind(db, options.now))
   const opening = openingLog(logs, options)
   const journal = journalOf(db, logs, opening)
   const access = accessLogOn(db, journal, tokenOfPermission, (id) => keys.get(id) !== undefined)

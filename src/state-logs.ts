@@ -183,10 +183,21 @@ export function openedRow(
   { id, vkey }: Pick<OwnLog, 'id' | 'vkey'>,
   previous: { readonly origin: string; readonly size: number } | null,
   logs: Logs,
+  /** When the copy was made from which the state was put back. */
+  restored?: string,
 ): JournalRow {
   const others = logs.all().filter((log) => log.id !== id)
   const named = others.map(({ origin, vkey: key, closedAt }): Json => ({ origin, vkey: key, closed: closedAt !== null }))
-  return { clear: { t: 'log.opened', format: 'ecluse-evidence/v1', vkey, previous, ...(named.length > 0 && { logs: named }) } }
+  return {
+    clear: {
+      t: 'log.opened',
+      format: 'ecluse-evidence/v1',
+      vkey,
+      previous,
+      ...(restored !== undefined && { restored }),
+      ...(named.length > 0 && { logs: named }),
+    },
+  }
 }
 
 /** Whether an origin is this one, or this one with a number behind it. */

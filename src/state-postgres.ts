@@ -23,6 +23,7 @@ import type { Engine } from './state-engine.ts'
 import type { OwnLogs } from './state-logs.ts'
 import { freeName, newSigner, ownLogsOn } from './state-logs.ts'
 import type { StateProcedures } from './state-procedures.ts'
+import { leaveLogsBehind } from './state-start.ts'
 import { PostgresError } from './storage/faults.ts'
 import type { Journal } from './storage/journal.ts'
 import { journalOf } from './storage/journal.ts'
@@ -64,6 +65,7 @@ export function openOnPostgres(options: StateOptions, settings: PostgresSettings
     throw new Error(`the clock of this machine and that of PostgreSQL are ${Math.round(Math.abs(ahead) / 1000)} s apart: set them both`)
   const keys = keyStore(store.keys, options.keys.master)
   const logs = logsOn(db)
+  if (options.restored !== undefined) store.atomically(() => leaveLogsBehind(db, options.now))
   const opening = claimLog(store, logs, options)
   const rowKey = derive(options.keys.master, 'ecluse journal/v1')
   const journal = journalOf(db, logs, opening, {

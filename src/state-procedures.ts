@@ -4,6 +4,7 @@
  */
 import type { Policy } from './domain/policy.ts'
 import { numberOf, positionOf } from './domain/position.ts'
+import type { PermissionId } from './domain/permission.ts'
 import type { Millis } from './domain/time.ts'
 import type { AccessLog, OutcomeArgs, Settled } from './evidence/access.ts'
 import { evidenceBrowseOn } from './evidence/browse.ts'
@@ -100,12 +101,14 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
   const person = personEvidenceOn(db, journal, logs, keys, secrets.index)
   const mandates = mandatesOn(db, registry, attachments, rights)
   const links = linksOn(db, journal, registry, tickets, secrets.index)
+  const active = db.prepare("SELECT id FROM permission WHERE status = 'active' ORDER BY id LIMIT ?")
   const statusOf = db.prepare('SELECT status FROM permission WHERE id = ?')
   const disabledOf = db.prepare('SELECT disabled FROM client WHERE id = ?')
   const lastEntry = db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?')
   const keepPolicy = db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
   /** Policies put on record since the start, the latest last: another log names them again. */
   const policies: string[] = []
+  const noted = new Set<number>()
 
   function afterOutcome(args: OutcomeArgs, { permission, counted }: Settled): readonly ActResult[] {
     if (args.delivered) doubts.answered(permission)
@@ -242,6 +245,22 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
       return true
     },
     closeLogs: own.closeEnded,
+    /** After a restore: what was in force may have been withdrawn since the copy. */
+    suspendAll: ({ reason, most, now }: { readonly reason: string; readonly most: number; readonly now: Millis }) =>
+      active.all(most).map((row) =>
+        registry.act({
+          permission: row['id'] as PermissionId,
+          type: 'suspend',
+          details: { actorRole: 'gate', channel: 'restore', cause: 'holder_doubt', reason },
+          now,
+        }),
+      ).length,
+    /** Other gates open logs of their own: from here on this one names them too. */
+    noteLogs: ({ now }: { readonly now: Millis }) => {
+      const fresh = logs.all().filter(({ id, openedAt }) => id !== own.current.id && openedAt >= own.current.openedAt && !noted.has(id))
+      for (const { id } of fresh) noted.add(id)
+      if (fresh.length > 0) journal.append({ clear: { t: 'log.joined', logs: fresh.map(({ origin, vkey }) => ({ origin, vkey })) } }, now)
+    },
     recordReading: disclosures.record,
     disclose: disclosures.open,
     tagKeys: disclosures.tagKeys,

@@ -3,12 +3,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Database } from './storage/database.ts'
 import { openNote, parseCheckpoint, vkeyOf } from './evidence/log/note.ts'
+import { numberOf, positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
 import { indexKeyCheck } from './storage/keys.ts'
 import type { LogOnRecord, Logs } from './storage/logs.ts'
 import type { StateOptions } from './state.ts'
 import type { OwnLog } from './state-logs.ts'
-import { newSigner } from './state-logs.ts'
+import { freeName, newSigner } from './state-logs.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -21,10 +22,30 @@ export function checkIndexKey(db: Database, index: Uint8Array): void {
     throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
 }
 
+/**
+ * After a restore: what the copy holds of a log may be less than was shown of it, so nothing is ever added to it. Rows that
+ * waited to be sealed are not sealed, because they may have been, with other salts; what was under way counts as read.
+ */
+export function leaveLogsBehind(db: Database, now: number): void {
+  for (const sql of ['DELETE FROM journal', 'DELETE FROM open_intent', 'UPDATE delivery SET open = 0 WHERE open = 1']) db.prepare(sql).run()
+  db.prepare('UPDATE log SET closed_at = ? WHERE closed_at IS NULL').run(now)
+}
+
+/** The log that was written last, and how many entries of it are here. */
+export function lastClosed(db: Database): { readonly origin: string; readonly size: number } | null {
+  const row = db.prepare('SELECT id, origin FROM log WHERE closed_at IS NOT NULL ORDER BY closed_at DESC, id DESC LIMIT 1').get()
+  if (!row) return null
+  const id = Number(row['id'])
+  const last =
+    db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?').get(positionOf(id, 0), positionOf(id + 1, 0))?.['last'] ?? null
+  return { origin: String(row['origin']), size: last === null ? 0 : numberOf(Number(last)) + 1 }
+}
+
 /** The log to write to: the one that is open here, or a new one of the name wanted, whose first entry is still to come. */
 export function openingLog(logs: Logs, { origin, node, keys, now }: Pick<StateOptions, 'origin' | 'node' | 'keys' | 'now'>): LogOnRecord {
   const open = logs.all().findLast(({ closedAt }) => closedAt === null)
-  return open ?? logs.add(origin, vkeyOf(newSigner(keys.signing, origin)), node, now as Millis)
+  const name = freeName(logs, origin)
+  return open ?? logs.add(name, vkeyOf(newSigner(keys.signing, name)), node, now as Millis)
 }
 
 /** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. @param size entries that are stored */

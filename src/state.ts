@@ -19,10 +19,10 @@ import { openOnPostgres } from './state-postgres.ts'
 import type { StateProcedures } from './state-procedures.ts'
 import { proceduresOn } from './state-procedures.ts'
 import type { RecentCall } from './state-start.ts'
-import { checkCheckpoints, checkIndexKey, recentCalls } from './state-start.ts'
+import { checkCheckpoints, checkIndexKey, lastClosed, recentCalls } from './state-start.ts'
 import type { PostgresSettings } from './storage/postgres.ts'
 import type { Gauges } from './storage/rpc.ts'
-import { serveCalls } from './storage/rpc.ts'
+import { Refused, serveCalls } from './storage/rpc.ts'
 
 export interface StateOptions {
   readonly folder: string
@@ -32,6 +32,8 @@ export interface StateOptions {
   readonly keys: { readonly signing: Uint8Array; readonly master: Uint8Array; readonly index: Uint8Array }
   /** Where several gates share the state; absent, it lies in the folder. */
   readonly postgres?: PostgresSettings
+  /** The state was just put back from a copy made then: it goes on in a new log. RFC 3339. */
+  readonly restored?: string
   readonly checkpointMs: number
   /** Data holders whose quota is of a day; of the others it is of an hour. */
   readonly quotasOfADay?: readonly string[]
@@ -65,6 +67,11 @@ function start(port: MessagePort, options: StateOptions): void {
       wantsPublish = true
       return own.drained()
     },
+    ...(options.restored === undefined && {
+      suspendAll: () => {
+        throw new Refused('all permissions are suspended by a restore alone')
+      },
+    }),
     /** Whether this gate does what only one of the instance does. */
     leads: engine.leads,
   }
@@ -177,7 +184,7 @@ function recover(
     keys.drop()
     logs.keepKey(current.id, current.vkey)
     if (journal.next() === positionOf(current.id, 0)) {
-      journal.append(openedRow(current, null, logs), now)
+      journal.append(openedRow(current, options.restored === undefined ? null : lastClosed(store.db), logs, options.restored), now)
     } else {
       const settled = access.interrupt(now)
       for (const { counted } of settled) for (const permission of counted) registry.fulfil({ permission, now })

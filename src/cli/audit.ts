@@ -1,12 +1,12 @@
-/** `ecluse audit verify DIR | open | replay | export`: what an auditor asks of the evidence. */
+/** `ecluse audit verify | open | replay | export`: what an auditor asks of the evidence. */
 import { readFile } from 'node:fs/promises'
 import type { ExportOrder } from '../audit.ts'
 import { entriesNamed, exportPack, openEntries, replayPack, replayState } from '../audit.ts'
 import type { Selection } from '../evidence/disclose.ts'
-import { parsePolicy } from '../evidence/log/policy.ts'
+import { parsePolicy, policyOf } from '../evidence/log/policy.ts'
 import type { TrustPolicy } from '../evidence/log/policy.ts'
-import type { VerifiedPlace } from '../evidence/verify/place.ts'
-import { readDisclosed, readTagKeys, verifyPlace } from '../evidence/verify/place.ts'
+import type { RefusedPlace, VerifiedPlace } from '../evidence/verify/place.ts'
+import { absentLogs, readDisclosed, readTagKeys, verifyPlace } from '../evidence/verify/place.ts'
 import type { ReplayReport } from '../replay.ts'
 import type { Call } from './instance.ts'
 import { INSTANCE_OPTIONS, stateFolderOf, withState } from './instance.ts'
@@ -14,7 +14,7 @@ import { progressOn } from './progress.ts'
 import type { Words } from './words.ts'
 import { CliError, print, wordsOf } from './words.ts'
 
-const USAGE = `ecluse audit verify DIR [--vkey KEY | --policy FILE] [--disclosures FILE] [--tags FILE] [--quiescent]
+const USAGE = `ecluse audit verify DIR [DIR …] [--vkey KEY | --policy FILE] [--disclosures FILE] [--tags FILE] [--quiescent]
        ecluse audit open (--entry N | --meter M | --client C) --why TEXT
        ecluse audit replay [--entry N | --meter M | --client C | --all] [--why TEXT] | --pack DIR
        ecluse audit export --out FILE.zip (--entry N | --meter M | --client C | --all) --why TEXT [--for WHO]`
@@ -37,32 +37,48 @@ export async function run(given: readonly string[]): Promise<number> {
 }
 
 async function verify(words: Words): Promise<number> {
-  const [folder, extra] = words.rest
-  if (folder === undefined || extra !== undefined) throw new CliError(USAGE)
-  const vkey = words.option('vkey')
+  const folders = words.rest
+  if (folders.length === 0) throw new CliError(USAGE)
+  const vkeys = words.all('vkey')
   const policy = words.option('policy')
-  if (vkey !== undefined && policy !== undefined) throw new CliError('give --vkey or --policy, not both')
+  if (vkeys.length > 0 && policy !== undefined) throw new CliError('give --vkey or --policy, not both')
   const disclosures = words.option('disclosures')
   const tags = words.option('tags')
   const progress = progressOn()
   const started = performance.now()
-  const answer = await verifyPlace(folder, {
-    ...(vkey !== undefined && { vkey }),
-    ...(policy !== undefined && { policy: await readPolicy(policy) }),
-    ...(disclosures !== undefined && { disclosed: await readDisclosed(disclosures) }),
-    ...(tags !== undefined && { tagKeys: await readTagKeys(tags) }),
-    quiescent: words.flag('quiescent'),
-    onProgress: (log, entries, size) => progress.tell(log, entries, size),
-  })
+  const places: VerifiedPlace[] = []
+  let refused: RefusedPlace | undefined
+  for (const folder of folders) {
+    const answer = await verifyPlace(folder, {
+      ...(vkeys.length > 0 && { policy: policyOf(...vkeys) }),
+      ...(policy !== undefined && { policy: await readPolicy(policy) }),
+      ...(disclosures !== undefined && { disclosed: await readDisclosed(disclosures) }),
+      ...(tags !== undefined && { tagKeys: await readTagKeys(tags) }),
+      quiescent: words.flag('quiescent'),
+      onProgress: (log, entries, size) => progress.tell(log, entries, size),
+    })
+    if (answer.ok) places.push(answer)
+    else refused ??= answer
+  }
   progress.done()
   const seconds = Math.round(performance.now() - started) / 1000
-  print(words.flag('json'), { ...answer, seconds }, () => {
-    if (answer.ok) return verifiedText(answer, seconds)
-    const { log, file, entry } = answer.at
+  const absent = absentLogs(places)
+  // Who hands over several logs hands over all of the instance: one that the others name and that is not there is hidden.
+  if (folders.length > 1 && absent[0] !== undefined)
+    refused ??= {
+      ok: false,
+      at: { log: absent[0] },
+      why: 'log_hidden',
+      says: 'another log names it as one of the same instance, and it was not handed over',
+    }
+  const whole = refused ?? (folders.length === 1 ? places[0] : { ok: true, places })
+  print(words.flag('json'), { ...whole, ...(refused === undefined && { absent }), seconds }, () => {
+    if (refused === undefined) return verifiedText(places, absent, seconds)
+    const { log, file, entry } = refused.at
     const where = [log, file, entry === undefined ? undefined : `entry ${entry}`].filter((part) => part !== undefined).join(': ')
-    return `does not verify: ${where}: ${answer.says}`
+    return `does not verify: ${where}: ${refused.says}`
   })
-  return answer.ok ? 0 : 1
+  return refused === undefined ? 0 : 1
 }
 
 async function readPolicy(file: string): Promise<TrustPolicy> {
@@ -71,7 +87,12 @@ async function readPolicy(file: string): Promise<TrustPolicy> {
   return parsed.policy
 }
 
-function verifiedText({ logs, disclosed, pack }: VerifiedPlace, seconds: number): string {
+function verifiedText(places: readonly VerifiedPlace[], absent: readonly string[], seconds: number): string {
+  const others = absent.map((origin) => `not handed over, of the same instance: ${origin}`)
+  return [...places.flatMap(placeText), ...others, `${seconds} s`].join('\n')
+}
+
+function placeText({ logs, disclosed, pack }: VerifiedPlace): readonly string[] {
   const lines = logs.flatMap((log) => [
     `verified: ${log.origin}`,
     `  ${log.size} entries${log.notOurs > 0 ? ` (${log.notOurs} of another writer, not read)` : ''}, ${log.checkpoints} kept checkpoints, root ${log.root}`,
@@ -94,7 +115,7 @@ function verifiedText({ logs, disclosed, pack }: VerifiedPlace, seconds: number)
     for (const { entries, undisclosed } of disclosed.tagged)
       lines.push(`  tag key: ${entries} entries bear it, ${undisclosed} of them not disclosed`)
   }
-  return [...lines, `${seconds} s`].join('\n')
+  return lines
 }
 
 async function selectionOf(words: Words, call: Call): Promise<Selection> {

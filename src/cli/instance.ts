@@ -42,7 +42,8 @@ export async function stateFolderOf(words: Words): Promise<string> {
 export type Call = <T>(command: string, args: unknown) => Promise<T>
 
 /** Runs `work` against the state, wherever its owner is. */
-export async function withState<T>(words: Words, work: (call: Call) => Promise<T>): Promise<T> {
+/** @param restored when the copy was made from which the state was just put back */
+export async function withState<T>(words: Words, work: (call: Call) => Promise<T>, restored?: string): Promise<T> {
   const folder = await stateFolderOf(words)
   const first = await callControl(folder, 'status', {})
   if (first !== undefined) {
@@ -58,10 +59,10 @@ export async function withState<T>(words: Words, work: (call: Call) => Promise<T
       `no gate answers at ${join(folder, 'control.sock')}; to work without one give --config FILE, which says where the keys are`,
     )
   }
-  return alone(words, work)
+  return alone(words, work, restored)
 }
 
-async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise<T> {
+async function alone<T>(words: Words, work: (call: Call) => Promise<T>, restored?: string): Promise<T> {
   const { accepted } = await settingsOf(words)
   const { settings } = accepted
   const now = (): Millis => Date.now() as Millis
@@ -73,6 +74,7 @@ async function alone<T>(words: Words, work: (call: Call) => Promise<T>): Promise
       origin: originOf(settings, now()),
       keys: await instanceKeys(settings, process.env),
       ...(postgres && { postgres }),
+      ...(restored !== undefined && { restored }),
       checkpointMs: 1000,
       now: now(),
     },

@@ -23,6 +23,11 @@ const COMMANDS: Readonly<
   token: { says: 'issue | list | revoke', load: () => import('./token.ts') },
   subject: { says: 'erase | restrict', load: () => import('./subject.ts') },
   audit: { says: 'verify | replay | open | export', load: () => import('./audit.ts') },
+  backup: { says: 'a copy of the instance, while it serves or not: --out DIR', load: () => import('./backup.ts') },
+  restore: {
+    says: 'a start from a backup: DIR',
+    load: async () => ({ run: (await import('./backup.ts')).restore }),
+  },
   clock: { says: 'confirm: take the time for right after a jump', load: () => import('./clock.ts') },
 }
 

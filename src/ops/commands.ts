@@ -100,6 +100,7 @@ const ASKED = {
     manifest: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'expected the hash of a manifest'),
     entries: number,
   }),
+  restored: z.strictObject({ madeAt: z.string().max(40), trust: z.boolean() }),
   sign: z.strictObject({ log: number, id: word, manifest: z.string() }),
   attachment: z.strictObject({ ticket: word, permission: word, sha256: word }),
   facts: z.strictObject({ client: word, meter: word }),
@@ -287,6 +288,14 @@ export function commandsOn(context: CommandContext) {
     'audit rows': async (args: z.input<typeof ASKED.rows>) => state.call('exportRows', read(ASKED.rows, args)),
     'audit policies': () => state.call('policies', {}),
     'audit drain': () => drainedJournal(state),
+    /** Right after a restore, by the command that put the copy back. */
+    async restored(args: z.input<typeof ASKED.restored>) {
+      const { madeAt, trust } = read(ASKED.restored, args)
+      let suspended = 0
+      for (let some = trust ? 0 : MOST_AT_ONCE; some === MOST_AT_ONCE; suspended += some)
+        some = await state.call<number>('suspendAll', { reason: `restored from a copy of ${madeAt}`, most: MOST_AT_ONCE, now: now() })
+      return { origin: state.gauges.origin, suspended }
+    },
     'audit logs': () => state.call('logs', {}),
     /** By its name, or its number in the log that is written now: its position among all logs. */
     async 'audit entry'(args: z.input<typeof ASKED.entry>) {
@@ -333,6 +342,8 @@ export function commandsOn(context: CommandContext) {
 }
 
 const MOST_IN_PAGE = 1000
+/** Acts of one transaction. */
+const MOST_AT_ONCE = 500
 
 /** Stands in the evidence for good, though sealed: whoever is erased later must not be named by it. */
 function reasonOf(why: string): string {

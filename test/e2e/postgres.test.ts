@@ -1,7 +1,9 @@
 /** Several gates on one PostgreSQL: what one does holds for all, each writes a log of its own, and all of them verify. */
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyPlace } from '../../src/evidence/verify/place.ts'
 import type { TestGate } from '../harness/gate.ts'
@@ -11,6 +13,13 @@ import { fakeHolder } from '../harness/holder.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
 import { postgresServer } from '../harness/postgres.ts'
 import { METER, secretsOf, today } from '../harness/settings.ts'
+
+const repository = join(import.meta.dirname, '..', '..')
+async function cli(...args: readonly string[]): Promise<{ readonly exit: number; readonly out: string }> {
+  const child = spawn(process.execPath, [join(repository, 'src', 'cli', 'main.ts'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exit = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)))
+  return { out: await text(child.stdout), exit: await exit }
+}
 
 let server: PostgresServer
 let holder: FakeHolder
@@ -72,6 +81,18 @@ describe('two gates', () => {
     await a.command('permission withdraw', { permission: 'shared' })
     expect(await read(b, token)).toMatchObject({ status: 403, reason: 'withdrawn' })
     expect(await read(a, token)).toMatchObject({ status: 403, reason: 'withdrawn' })
+  })
+
+  test('handed over together the logs are complete; one that is kept back is named', async () => {
+    await a.command('audit drain', {})
+    await b.command('audit drain', {})
+    const verify = (...folders: readonly string[]) => cli('audit', 'verify', '--json', ...folders)
+    const both = await verify(a.state, b.state)
+    expect([both.exit, JSON.parse(both.out)]).toMatchObject([0, { ok: true, absent: [] }])
+    const alone = await verify(b.state)
+    expect([alone.exit, JSON.parse(alone.out)]).toMatchObject([0, { absent: [expect.stringMatching(/journal\/\d{4}$/)] }])
+    const hiding = await verify(b.state, b.state)
+    expect([hiding.exit, JSON.parse(hiding.out)]).toMatchObject([1, { ok: false, why: 'log_hidden' }])
   })
 
   test('both logs verify, and the second names the first', async () => {

@@ -20,8 +20,8 @@ export type ParsedPolicy =
   | { readonly ok: false; readonly line: number; readonly why: string }
 
 /** The policy that trusts one log's key and asks no witness. */
-export function policyOf(vkey: string): TrustPolicy {
-  return { logs: [{ vkey, url: null }], witnesses: [], groups: [], quorum: null }
+export function policyOf(...vkeys: readonly string[]): TrustPolicy {
+  return { logs: vkeys.map((vkey) => ({ vkey, url: null })), witnesses: [], groups: [], quorum: null }
 }
 
 export function policyText({ logs, witnesses, groups, quorum }: TrustPolicy): string {

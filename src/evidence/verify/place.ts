@@ -33,7 +33,7 @@ export interface Disclosed {
 export interface RefusedPlace {
   readonly ok: false
   readonly at: { readonly log?: string; readonly entry?: number; readonly file?: string }
-  readonly why: Mistake | PackMistake | 'not_disclosed_by' | 'other_entry'
+  readonly why: Mistake | PackMistake | 'not_disclosed_by' | 'other_entry' | 'log_hidden'
   readonly says: string
 }
 
@@ -67,6 +67,13 @@ export async function verifyPlace(folder: string, options: PlaceOptions = {}): P
   const pack = place.kind === 'pack' && logs[0] ? await verifyPack(folder, logs[0], rest) : null
   if (pack && !pack.ok) return { ...pack, says: PACK_MISTAKES[pack.why] }
   return { ok: true, kind: place.kind, logs, disclosed: disclosed.length > 0 || tagKeys.length > 0 ? beside.tally() : null, pack }
+}
+
+/** Logs that the given ones name as parts of the same instance, and that are not among them. */
+export function absentLogs(places: readonly VerifiedPlace[]): readonly string[] {
+  const logs = places.flatMap((place) => place.logs)
+  const here = new Set(logs.map(({ origin }) => origin))
+  return [...new Set(logs.flatMap(({ named }) => named))].filter((origin) => !here.has(origin)).toSorted()
 }
 
 function refusedLog(log: string, { at, why }: RefusedLog): RefusedPlace {

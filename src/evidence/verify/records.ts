@@ -13,7 +13,7 @@ import type { Json } from '../../domain/canonical.ts'
 import { canonicalJson } from '../../domain/canonical.ts'
 import { OUTCOMES } from '../../domain/record.ts'
 import { ACTS, STATUSES } from '../../domain/vocabulary.ts'
-import { shown } from '../opened.ts'
+import { listOf, objectOf, shown, textOf } from '../opened.ts'
 
 export interface RecordTally {
   /** Number of entries of each type. */
@@ -25,6 +25,8 @@ export interface RecordTally {
   readonly firstOpenIntent: number | null
   readonly firstAt: string | null
   readonly lastAt: string | null
+  /** Origins of other logs that its entries name, as parts of the same instance. */
+  readonly named: readonly string[]
 }
 
 export type RecordMistake =
@@ -66,6 +68,7 @@ export function recordCheck(): RecordCheck {
   const open = new Map<number, { readonly req: string; readonly call: number }>()
   const requests = new Map<string, { readonly decision: string; readonly part: number; readonly call: number }>()
   const policies = new Set<string>()
+  const named = new Set<string>()
   let ours: boolean | undefined
   let strict = false
   let notOurs = 0
@@ -151,6 +154,7 @@ export function recordCheck(): RecordCheck {
       lastAt = at
       if (n === 0) strict = record['format'] === FORMAT
       types.set(type, (types.get(type) ?? 0) + 1)
+      if (type.startsWith('log.')) for (const origin of namedBy(record)) named.add(origin)
       return pairing(n, type, record) ?? (strict ? meaning(type, record) : undefined)
     },
     tally: () => ({
@@ -160,8 +164,15 @@ export function recordCheck(): RecordCheck {
       firstOpenIntent: open.keys().next().value ?? null,
       firstAt,
       lastAt,
+      named: [...named].toSorted(),
     }),
   }
+}
+
+/** A log names those that were there when it was opened, the one that it follows, those that came since, and the one that follows it. */
+function namedBy({ logs, previous, next }: Record_): readonly string[] {
+  const origins = [...listOf(logs), previous ?? null].map((each) => textOf(objectOf(each)['origin']))
+  return [...origins, textOf(next)].filter((origin) => origin !== undefined)
 }
 
 /** Both null for the kinds that have no days. */

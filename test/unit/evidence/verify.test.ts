@@ -39,6 +39,7 @@ describe('a log that is whole', () => {
       checkpoints: 3,
       stampedTexts: 0,
       witnessed: null,
+      named: [],
       types: { 'access.intent': 300, 'access.outcome': 299, 'log.opened': 1 },
       notOurs: 0,
       openIntents: 1,

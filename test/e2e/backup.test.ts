@@ -1,0 +1,121 @@
+/** A copy taken while the gate serves, and a start from it: on either engine, in a log of its own, with nothing in force unseen. */
+import { spawn } from 'node:child_process'
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyPlace } from '../../src/evidence/verify/place.ts'
+import type { TestGate } from '../harness/gate.ts'
+import { aGate, bearer, curve } from '../harness/gate.ts'
+import type { FakeHolder } from '../harness/holder.ts'
+import { fakeHolder } from '../harness/holder.ts'
+import type { PostgresServer } from '../harness/postgres.ts'
+import { postgresServer } from '../harness/postgres.ts'
+import type { Tree } from '../harness/settings.ts'
+import { METER, secretsOf, today } from '../harness/settings.ts'
+
+const repository = join(import.meta.dirname, '..', '..')
+let server: PostgresServer
+let holder: FakeHolder
+beforeAll(async () => {
+  server = await postgresServer()
+  await server.start()
+  holder = await fakeHolder()
+})
+afterAll(async () => {
+  await server.close()
+  await holder.close()
+})
+
+async function read(gate: TestGate, token: string): Promise<readonly [number, string | null]> {
+  const answer = await fetch(`${gate.url}${curve(METER, today(-3), today(-1))}`, bearer(token))
+  await answer.text()
+  return [answer.status, answer.headers.get('ecluse-reason')]
+}
+
+describe.each(['sqlite', 'postgres'] as const)('on %s', (engine) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ecluse-backup-'))
+  const out = join(folder, 'copy')
+  const env = secretsOf()
+  let gate: TestGate
+  let token: string
+  const stored = (schema: string) => (tree: Tree) => {
+    if (engine === 'postgres')
+      tree['storage'] = { postgres: { host: '127.0.0.1', port: server.port, database: 'postgres', user: 'ecluse', schema } }
+  }
+  async function cli(
+    config: string,
+    ...args: readonly string[]
+  ): Promise<{ readonly exit: number; readonly out: string; readonly err: string }> {
+    const child = spawn(process.execPath, [join(repository, 'src', 'cli', 'main.ts'), ...args, '--config', config], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
+    const exit = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)))
+    return { out: await text(child.stdout), err: await text(child.stderr), exit: await exit }
+  }
+  beforeAll(async () => {
+    gate = await aGate({ holder, env, folder: join(folder, 'first'), change: stored('backed_up') })
+    await gate.permit({ id: 'kept' }, { id: 'withdrawn-later', meter: '10000000000002' })
+    token = await gate.token()
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('a copy is taken while the gate serves, and not over something else', async () => {
+    expect(await read(gate, token)).toStrictEqual([200, null])
+    await gate.command('audit drain', {})
+    const done = await cli(gate.config, 'backup', '--out', out, '--json')
+    expect([done.exit, done.err]).toStrictEqual([0, ''])
+    expect(readdirSync(out)).toEqual(expect.arrayContaining(['backup.json', 'log', engine === 'sqlite' ? 'ecluse.db' : 'postgres.dump']))
+    expect((await cli(gate.config, 'backup', '--out', out)).err).toContain('never written over something else')
+    const all = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(db|dump)$/.test(name))
+    for (const name of all)
+      for (const secret of [METER, ...Object.values(env)]) expect(readFileSync(join(out, name)).includes(secret)).toBe(false)
+    // What comes after it is not in it.
+    await gate.command('permission withdraw', { permission: 'withdrawn-later' })
+    await read(gate, token)
+    await gate.stop()
+  })
+
+  test('a copy that was changed, and a folder that is not empty, are refused', async () => {
+    const elsewhere = join(folder, 'second')
+    const second = await aGate({ holder, env, folder: elsewhere, change: stored('not_empty') })
+    await second.stop()
+    expect((await cli(second.config, 'restore', out)).err).toContain('is not empty')
+    rmSync(join(elsewhere, 'state'), { recursive: true })
+    const [name = ''] = readdirSync(out).filter((each) => /\.(db|dump)$/.test(each))
+    const before = readFileSync(join(out, name))
+    appendFileSync(join(out, name), 'x')
+    expect((await cli(second.config, 'restore', out)).err).toContain('was changed or cut short')
+    expect(existsSync(join(elsewhere, 'state', name))).toBe(false)
+    writeFileSync(join(out, name), before)
+  })
+
+  test('put back, it goes on in a log of its own, and nothing is in force that was not looked at', async () => {
+    const place = join(folder, 'third')
+    const laid = await aGate({ holder, env, folder: place, change: stored('never_used') })
+    await laid.stop()
+    rmSync(join(place, 'state'), { recursive: true })
+    // The same settings, with a database in which nothing is yet: the dump brings its own schema.
+    if (engine === 'postgres') server.sql('SET client_min_messages = warning; DROP SCHEMA backed_up CASCADE')
+    writeFileSync(laid.config, readFileSync(laid.config, 'utf8').replace('never_used', 'backed_up'))
+    const done = await cli(laid.config, 'restore', out, '--json')
+    expect([done.exit, done.err]).toStrictEqual([0, ''])
+    expect(JSON.parse(done.out)).toMatchObject({ suspended: 2, origin: expect.stringMatching(/-2$/) as string })
+    const again = await aGate({ holder, env, folder: place, change: stored('backed_up') })
+    expect(await read(again, token)).toStrictEqual([503, 'holder_unverified'])
+    const entries = await again.entries()
+    const opened = entries.filter(({ t }) => t === 'log.opened')
+    expect(opened.at(-1)).toMatchObject({
+      previous: { origin: expect.stringMatching(/journal\/\d{4}$/) as string },
+      restored: expect.any(String) as string,
+    })
+    expect(await again.command('permission list', { limit: 10 })).toMatchObject([
+      { id: 'kept', status: 'suspended' },
+      { id: 'withdrawn-later', status: 'suspended' },
+    ])
+    expect(await verifyPlace(again.state)).toMatchObject({ ok: true, logs: [{}, {}] })
+    await again.stop()
+  })
+})
