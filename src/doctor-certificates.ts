@@ -19,7 +19,11 @@ export function certificates(settings: Settings): Finding[] {
         'tls' in account && account.tls ? pair(`certificate of account ${account.id} at ${id}`, account.tls) : [],
       ),
     ),
-    ...(redis?.tls ? [inForce('authority of Redis', redis.tls.ca)] : []),
+    ...(redis?.tls?.ca === undefined ? [] : [inForce('authority of Redis', redis.tls.ca)]),
+    ...(redis?.tls?.certificate === undefined || redis.tls.key === undefined
+      ? []
+      : pair('certificate for Redis', { certificate: redis.tls.certificate, key: redis.tls.key })),
+    ...(settings.storage?.postgres.tls?.ca === undefined ? [] : [inForce('authority of PostgreSQL', settings.storage.postgres.tls.ca)]),
   ]
 }
 

@@ -6,7 +6,6 @@ import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Redis } from 'ioredis'
 import { certificateFinding } from './doctor-certificates.ts'
 import { CONTROL_MS } from './doctor-machine.ts'
 import type { AccountId } from './domain/permission.ts'
@@ -15,6 +14,7 @@ import { applicationToken } from './gateway/application-token.ts'
 import type { Called } from './holders.ts'
 import { dataHoldersOf, tokenCallOf } from './holders.ts'
 import { callControl } from './ops/control.ts'
+import { nameOfPlace, redisLink } from './permissions/redis-connection.ts'
 import { errorFields, loggerTo } from './runtime/logger.ts'
 import type { ErrorFields } from './runtime/logger.ts'
 import { isPrivate } from './settings/network.ts'
@@ -179,21 +179,13 @@ async function tokenOf(
 /** Optional for the gate: without it, the same answers, more slowly. Hence nothing here fails. */
 export async function redisServer({ redis }: Settings, env: Environment): Promise<Finding[]> {
   if (!redis) return []
-  const url = new URL(redis.url)
-  const password = redis.password && (await secretOf(redis.password, env).catch(() => undefined))
-  const client = new Redis({
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 6379),
-    db: Number(url.pathname.slice(1) || 0),
-    lazyConnect: true,
-    connectTimeout: 3000,
-    commandTimeout: 3000,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    ...(redis.username !== undefined && { username: redis.username }),
-    ...(password !== undefined && { password }),
-    ...(url.protocol === 'rediss:' && { tls: redis.tls ? { ca: readFileSync(redis.tls.ca, 'utf8') } : {} }),
-  })
+  const secret = (ref: typeof redis.password) => ref && secretOf(ref, env).catch(() => undefined)
+  const where = nameOfPlace(redis)
+  const client = redisLink(
+    redis,
+    { password: await secret(redis.password), sentinelPassword: await secret(redis.sentinelPassword) },
+    { connectTimeout: 3000, commandTimeout: 3000, retryStrategy: () => null },
+  )
   let told: unknown
   client.on('error', (error) => (told = error))
   const slower = 'until then the gate asks its registry each time: same answers, more slowly'
@@ -202,7 +194,7 @@ export async function redisServer({ redis }: Settings, env: Environment): Promis
     const started = performance.now()
     await client.ping()
     const ms = performance.now() - started
-    const says = `${url.host} answers in ${ms.toFixed(1)} ms`
+    const says = `${where} answers in ${ms.toFixed(1)} ms`
     return [
       ms > redis.commandTimeoutMs
         ? warn('redis', `${says}, later than command_timeout_ms`, 'raise it, or bring the server nearer')
@@ -213,8 +205,8 @@ export async function redisServer({ redis }: Settings, env: Environment): Promis
       .flatMap((one) => (one instanceof Error ? [/^(WRONGPASS|NOAUTH|NOPERM|ERR|LOADING|READONLY)\b/.exec(one.message)?.[1]] : []))
       .find((one) => one !== undefined)
     return word === undefined
-      ? [warn('redis', `${url.host} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
-      : [warn('redis', `${url.host} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
+      ? [warn('redis', `${where} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
+      : [warn('redis', `${where} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
   } finally {
     client.disconnect()
   }

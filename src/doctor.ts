@@ -7,6 +7,7 @@ import { certificates } from './doctor-certificates.ts'
 import { clock, disk, stateFolder } from './doctor-machine.ts'
 import { people } from './doctor-people.ts'
 import { dataHolders, ports, redisServer } from './doctor-network.ts'
+import { postgresServer } from './doctor-postgres.ts'
 import { secrets } from './doctor-secrets.ts'
 import type { Finding } from './ops/finding.ts'
 import { codeOf, fail, ok, warn } from './ops/finding.ts'
@@ -40,6 +41,7 @@ export async function examine(file: string, env: Environment, { onCheck, onFindi
     ['certificates', () => certificates(settings)],
     ['ports', () => ports(settings)],
     ['data holders', () => dataHolders(settings, env)],
+    ['postgres', () => postgresServer(settings, env)],
     ['redis', () => redisServer(settings, env)],
     ['people', () => people(settings, env)],
   ]

@@ -23,7 +23,7 @@ import type { Gate } from './gateway/ports.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
 import type { InstanceKeys } from './instance.ts'
-import { instanceKeys, originOf, postgresOf } from './instance.ts'
+import { instanceKeys, originOf, postgresOf, redisSecretsOf } from './instance.ts'
 import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
@@ -48,7 +48,6 @@ import { routesOf } from './routes.ts'
 import { isLoopback } from './settings/network.ts'
 import { asConnected } from './settings/open-routes.ts'
 import type { Environment } from './settings/secret.ts'
-import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
 import { watchSettings } from './settings/watch.ts'
 import { standingOf } from './standing.ts'
@@ -113,8 +112,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   opened.defer(async () => {
     if (state.client.down === undefined) await state.stop()
   })
-  const password = settings.redis?.password && (await secretOf(settings.redis.password, env))
-  const shared = settings.redis && (await redisCache(settings.redis, password, keys.index, log, (result) => metrics.redis.inc({ result })))
+  const shared =
+    settings.redis &&
+    (await redisCache(settings.redis, await redisSecretsOf(settings, env), keys.index, log, (result) => metrics.redis.inc({ result })))
   opened.defer(() => shared?.close())
   const copies = lookups(
     {

@@ -24,10 +24,7 @@ const COMMANDS: Readonly<
   subject: { says: 'erase | restrict', load: () => import('./subject.ts') },
   audit: { says: 'verify | replay | open | export', load: () => import('./audit.ts') },
   backup: { says: 'a copy of the instance, while it serves or not: --out DIR', load: () => import('./backup.ts') },
-  restore: {
-    says: 'a start from a backup: DIR',
-    load: async () => ({ run: (await import('./backup.ts')).restore }),
-  },
+  restore: { says: 'a start from a backup, where no state is: DIR', load: () => import('./restore.ts') },
   clock: { says: 'confirm: take the time for right after a jump', load: () => import('./clock.ts') },
 }
 

@@ -8,24 +8,20 @@
  * time. A fault is a miss, within the time allowed for a command.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
-import type { RedisOptions } from 'ioredis'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
 import { decrypt, derive, encrypt } from '../storage/keys.ts'
 import type { SharedCache, Told } from './cache.ts'
 import type { ActResult } from './record.ts'
+import type { RedisPlace, RedisSecrets } from './redis-connection.ts'
+import { redisLink } from './redis-connection.ts'
 import type { Views } from './registry.ts'
 import { scopeHashOf } from './registry.ts'
 import type { Identity } from './tokens.ts'
 
-export interface RedisSettings {
-  readonly url: string
-  readonly username?: string | undefined
+export interface RedisSettings extends RedisPlace {
   readonly ttlSeconds: number
-  readonly tls?: { readonly ca: string } | undefined
   readonly commandTimeoutMs: number
 }
 
@@ -54,7 +50,7 @@ interface CacheLog {
 
 export async function redisCache(
   settings: RedisSettings,
-  password: string | undefined,
+  secrets: RedisSecrets,
   indexKey: Uint8Array,
   log: CacheLog,
   onResult: (result: 'hit' | 'miss' | 'forged' | 'fault') => void,
@@ -64,9 +60,8 @@ export async function redisCache(
   const prefix = `ecluse:${createHmac('sha256', naming).update('instance').digest('base64url').slice(0, 12)}`
   const channel = `${prefix}:acts`
   const self = randomBytes(8).toString('base64url')
-  const options = optionsOf(settings, password)
-  const client = new Redis(options)
-  const subscriber = new Redis({ ...options, enableAutoPipelining: false, commandTimeout: 2000 })
+  const client = redisLink(settings, secrets, { commandTimeout: settings.commandTimeoutMs })
+  const subscriber = redisLink(settings, secrets, { enableAutoPipelining: false, commandTimeout: 2000 })
   const hearers: ((told: Told) => void)[] = []
   let timeouts = 0
   let lastWarning = -Infinity
@@ -205,31 +200,6 @@ export async function redisCache(
       subscriber.disconnect()
       await connecting
     },
-  }
-}
-
-function optionsOf(settings: RedisSettings, password: string | undefined): RedisOptions & { readonly replyMapping: 'legacy' } {
-  const url = new URL(settings.url)
-  return {
-    replyMapping: 'legacy',
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port || 6379),
-    db: Number(url.pathname.slice(1) || 0),
-    lazyConnect: true,
-    // Both ask for rights that the user of the ACL need not have.
-    disableClientInfo: true,
-    enableReadyCheck: false,
-    // Nothing waits and nothing is sent twice: what cannot be asked now is asked of the registry.
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    connectTimeout: 500,
-    commandTimeout: settings.commandTimeoutMs,
-    enableAutoPipelining: true,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
-    ...(settings.username !== undefined && { username: settings.username }),
-    ...(password !== undefined && { password }),
-    ...(url.protocol === 'rediss:' && { tls: settings.tls ? { ca: readFileSync(settings.tls.ca, 'utf8') } : {} }),
   }
 }
 

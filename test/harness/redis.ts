@@ -35,10 +35,12 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-export async function redisServer(args: readonly string[] = []): Promise<RedisServer> {
+/** @param first a configuration file, and what makes a Sentinel of it; most settings of a server are none of a Sentinel's */
+export async function redisServer(args: readonly string[] = [], first: readonly string[] = []): Promise<RedisServer> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-redis-'))
   let child: ChildProcess | undefined
+  const abandon = (): void => void child?.kill('SIGKILL')
   const server: RedisServer = {
     port,
     url: `redis://127.0.0.1:${port}`,
@@ -48,8 +50,10 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
       return child?.pid ?? 0
     },
     async start() {
-      const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no']
-      child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' })
+      const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder]
+      const fixed = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes']
+      const all = first.length > 0 ? [...first, ...where, ...args] : [...where, ...fixed, ...args]
+      child = spawn('redis-server', all, { stdio: 'ignore' })
       await listening(port)
     },
     async kill() {
@@ -60,12 +64,13 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
     },
     signal: (name) => void child?.kill(name),
     async close() {
+      process.off('exit', abandon)
       await server.kill()
       rmSync(folder, { recursive: true, force: true })
     },
   }
   // A test that fails before it closes its server leaves none behind.
-  process.once('exit', () => child?.kill('SIGKILL'))
+  process.once('exit', abandon)
   await server.start()
   return server
 }
