@@ -6,7 +6,6 @@ import { lookup } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Redis } from 'ioredis'
 import { certificateFinding } from './doctor-certificates.ts'
 import { CONTROL_MS } from './doctor-machine.ts'
 import type { AccountId } from './domain/permission.ts'
@@ -17,7 +16,9 @@ import { dataHoldersOf, tokenCallOf } from './holders.ts'
 import { callControl } from './ops/control.ts'
 import { errorFields, loggerTo } from './runtime/logger.ts'
 import type { ErrorFields } from './runtime/logger.ts'
+import { placesOf, redisClient } from './runtime/redis.ts'
 import { isPrivate } from './settings/network.ts'
+import type { SecretRef } from './settings/schema-parts.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Finding } from './ops/finding.ts'
@@ -179,21 +180,10 @@ async function tokenOf(
 /** Optional for the gate: without it, the same answers, more slowly. Hence nothing here fails. */
 export async function redisServer({ redis }: Settings, env: Environment): Promise<Finding[]> {
   if (!redis) return []
-  const url = new URL(redis.url)
-  const password = redis.password && (await secretOf(redis.password, env).catch(() => undefined))
-  const client = new Redis({
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 6379),
-    db: Number(url.pathname.slice(1) || 0),
-    lazyConnect: true,
-    connectTimeout: 3000,
-    commandTimeout: 3000,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    ...(redis.username !== undefined && { username: redis.username }),
-    ...(password !== undefined && { password }),
-    ...(url.protocol === 'rediss:' && { tls: redis.tls ? { ca: readFileSync(redis.tls.ca, 'utf8') } : {} }),
-  })
+  const secret = async (ref: SecretRef | undefined): Promise<string | undefined> => ref && secretOf(ref, env).catch(() => undefined)
+  const secrets = { password: await secret(redis.password), sentinelPassword: await secret(redis.sentinelPassword) }
+  const client = redisClient(redis, secrets, { commandTimeoutMs: 3000, again: false })
+  const places = placesOf(redis)
   let told: unknown
   client.on('error', (error) => (told = error))
   const slower = 'until then the gate asks its registry each time: same answers, more slowly'
@@ -202,7 +192,7 @@ export async function redisServer({ redis }: Settings, env: Environment): Promis
     const started = performance.now()
     await client.ping()
     const ms = performance.now() - started
-    const says = `${url.host} answers in ${ms.toFixed(1)} ms`
+    const says = `${places} answers in ${ms.toFixed(1)} ms`
     return [
       ms > redis.commandTimeoutMs
         ? warn('redis', `${says}, later than command_timeout_ms`, 'raise it, or bring the server nearer')
@@ -213,8 +203,8 @@ export async function redisServer({ redis }: Settings, env: Environment): Promis
       .flatMap((one) => (one instanceof Error ? [/^(WRONGPASS|NOAUTH|NOPERM|ERR|LOADING|READONLY)\b/.exec(one.message)?.[1]] : []))
       .find((one) => one !== undefined)
     return word === undefined
-      ? [warn('redis', `${url.host} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
-      : [warn('redis', `${url.host} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
+      ? [warn('redis', `${places} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
+      : [warn('redis', `${places} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
   } finally {
     client.disconnect()
   }

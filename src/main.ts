@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { rfc3339 } from './domain/time.ts'
+import { betweenGates } from './between-gates.ts'
 import { clientRightsDesk } from './client-rights.ts'
 import { clockWatch } from './clock-watch.ts'
 import { startConsole } from './console-parts.ts'
@@ -29,7 +30,6 @@ import { serveControl } from './ops/control.ts'
 import { serveHealth } from './ops/health.ts'
 import { mandatesIssuedBy } from './mandate-forms.ts'
 import { lookups } from './permissions/cache.ts'
-import { redisCache } from './permissions/redis.ts'
 import type { ActResult } from './permissions/record.ts'
 import type { Identity } from './permissions/tokens.ts'
 import { peopleOf } from './people.ts'
@@ -47,7 +47,6 @@ import { routesOf } from './routes.ts'
 import { isLoopback } from './settings/network.ts'
 import { asConnected } from './settings/open-routes.ts'
 import type { Environment } from './settings/secret.ts'
-import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
 import { watchSettings } from './settings/watch.ts'
 import { standingOf } from './standing.ts'
@@ -110,9 +109,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   opened.defer(async () => {
     if (state.client.down === undefined) await state.stop()
   })
-  const password = settings.redis?.password && (await secretOf(settings.redis.password, env))
-  const shared = settings.redis && (await redisCache(settings.redis, password, keys.index, log, (result) => metrics.redis.inc({ result })))
-  opened.defer(() => shared?.close())
+  const between = await betweenGates(settings, keys.index, env, metrics, log)
+  opened.defer(() => between?.close())
+  const shared = between?.cache
   const copies = lookups(
     {
       identify: (hash) => state.client.call<Identity | undefined>('identify', { hash }),
@@ -379,8 +378,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     await people?.close()
     await desk?.stop()
     await control.close()
-    await shared?.close()
     await routes.close()
+    await between?.close()
     open?.close()
     if (state.client.down === undefined) await state.stop()
     await health.close()

@@ -8,6 +8,7 @@ import { isLoopback, isPrivate } from './network.ts'
 import type { OpenRoute } from './open-routes.ts'
 import { openRoutes } from './open-routes.ts'
 import { listOf } from './policy-document.ts'
+import { redisContradictions, redisDoubts } from './redis-checks.ts'
 import type { Written } from './shape.ts'
 
 export interface Finding {
@@ -48,7 +49,7 @@ export function contradictions(parts: Parts): Finding[] {
     ...ports(parts),
     ...dataHolders(parts),
     ...sharedKeys(parts),
-    ...redisKeys(parts),
+    ...redisContradictions(parts.redis),
     ...people(parts),
     ...openRoutes(parts),
     ...parts.clients.flatMap((c, i) => (c ? asking(c, ['clients', i], parts) : [])),
@@ -102,10 +103,7 @@ export function doubts(parts: Parts): Finding[] {
       }
     }
   }
-  if (parts.redis?.password && parts.redis.url.startsWith('redis:') && !isLoopback(new URL(parts.redis.url).hostname)) {
-    found.push({ path: ['redis', 'url'], message: 'the password crosses the network in clear: use rediss://' })
-  }
-  return found
+  return [...found, ...redisDoubts(parts.redis)]
 }
 
 function repeated<T>(
@@ -238,13 +236,6 @@ function sharedKeys({ evidence }: Parts): Finding[] {
       ? []
       : [{ path: ['evidence', 'keys', name], message: `the same secret as '${before}': each key must be its own` }]
   })
-}
-
-function redisKeys({ redis }: Parts): Finding[] {
-  if (redis?.tls && !redis.url.startsWith('rediss:')) {
-    return [{ path: ['redis', 'tls'], message: 'TLS is asked for, and the URL says redis://: write rediss://' }]
-  }
-  return []
 }
 
 /** Portal and console rest on what stands elsewhere in the file. */

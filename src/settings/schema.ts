@@ -9,6 +9,7 @@
 import * as z from 'zod'
 import { COARSER, DATA_KINDS, GDPR_BASES, PROVIDERS, STEPS } from '../domain/vocabulary.ts'
 import { openRouteSchema } from './open-routes.ts'
+import { redisSchema } from './schema-redis.ts'
 import {
   accountId,
   address,
@@ -46,16 +47,6 @@ const corsOrigin = z.string().superRefine((value, ctx) => {
   else if (new URL(value).origin !== value)
     ctx.addIssue({ code: 'custom', message: 'expected an origin as browsers send it: no final slash' })
 })
-
-const redisUrl = z
-  .string()
-  .superRefine((value, ctx) => {
-    const url = URL.parse(value)
-    if (!url || (url.protocol !== 'redis:' && url.protocol !== 'rediss:') || url.hostname === '' || !/^(\/\d{0,2})?$/.test(url.pathname)) {
-      ctx.addIssue({ code: 'custom', message: 'expected redis://HOST:PORT or rediss://HOST:PORT, with /N for a database' })
-    } else if (url.search !== '' || url.hash !== '') ctx.addIssue({ code: 'custom', message: 'expected no query and no fragment' })
-  })
-  .describe('redis:// or rediss:// (TLS); no user name or password inside')
 
 const instance = z
   .strictObject({
@@ -374,20 +365,6 @@ const evidence = z
   })
   .describe('what proves each access')
 
-const redis = z
-  .strictObject({
-    url: redisUrl,
-    username: text().describe('user of the ACL').optional(),
-    password: secret.optional(),
-    ttl_seconds: count(300, 1, 86_400, 'how long a cached value lives'),
-    tls: z
-      .strictObject({ ca: path('certificate authority, PEM') })
-      .describe('own authority of a rediss:// server')
-      .optional(),
-    command_timeout_ms: count(50, 5, 5000, 'after which the registry is asked instead'),
-  })
-  .describe('cache shared by several gates; lost, the gate is slower and answers the same')
-
 const tokens = z
   .strictObject({
     ttl_seconds: count(12_600, 60, 86_400, 'life of a consent token'),
@@ -413,7 +390,7 @@ export const settingsSchema = z
     purposes: z.array(purposeSchema).describe('the register of purposes'),
     rules: z.array(ruleSchema).describe('the policy: the first rule that fits speaks, and without one the answer is no'),
     evidence,
-    redis: redis.optional(),
+    redis: redisSchema.optional(),
     tokens,
     open_routes: z
       .array(openRouteSchema)

@@ -14,6 +14,7 @@ import { lookups } from '../../src/permissions/cache.ts'
 import type { Told } from '../../src/permissions/cache.ts'
 import type { RedisCache } from '../../src/permissions/redis.ts'
 import { redisCache } from '../../src/permissions/redis.ts'
+import { redisSeal } from '../../src/permissions/redis-seal.ts'
 import type { ActResult } from '../../src/permissions/record.ts'
 import type { Views } from '../../src/permissions/registry.ts'
 import { scopeHashOf } from '../../src/permissions/registry.ts'
@@ -254,7 +255,7 @@ describe('a gate with Redis and one without', () => {
 
     test('sealed by the instance and yet not what the registry says', async () => {
       const key = Buffer.from(cached.env['TEST_INDEX_KEY'] ?? '', 'hex')
-      const forger = await redisCache(settingsOf(server.port), undefined, key, silent, () => undefined)
+      const forger = await redisCache(settingsOf(server.port), {}, redisSeal(key), silent, () => undefined)
       onTestFinished(() => forger.close())
       const client = 'viriya' as ClientId
       const meterOf = (bare: string): MeterId => `prm:${bare}` as MeterId
@@ -464,7 +465,7 @@ describe('two gates of one instance', () => {
 
   /** One gate's copies over a registry that the test turns on. */
   async function aSide(registry: { generation: number; asked: number }, port = server.port) {
-    const shared = await redisCache(settingsOf(port), undefined, key, silent, (result) => void results.push(result))
+    const shared = await redisCache(settingsOf(port), {}, redisSeal(key), silent, (result) => void results.push(result))
     onTestFinished(() => shared.close())
     const copies = lookups(
       {
@@ -563,7 +564,7 @@ describe('two gates of one instance', () => {
   test('of another instance read nothing of theirs', async () => {
     await flush()
     const a = await aSide({ generation: 1, asked: 0 })
-    const stranger = await redisCache(settingsOf(server.port), undefined, Buffer.alloc(32, 4), silent, () => undefined)
+    const stranger = await redisCache(settingsOf(server.port), {}, redisSeal(Buffer.alloc(32, 4)), silent, () => undefined)
     onTestFinished(() => stranger.close())
     const heard: Told[] = []
     stranger.onTold((told) => void heard.push(told))
@@ -580,12 +581,12 @@ describe('two gates of one instance', () => {
     const { tls, ca, close } = await redisOverTls()
     onTestFinished(close)
     const settings = { ...settingsOf(tls.port), url: `rediss://localhost:${tls.port}`, tls: { ca } }
-    const shared = await redisCache(settings, undefined, key, silent, () => undefined)
+    const shared = await redisCache(settings, {}, redisSeal(key), silent, () => undefined)
     onTestFinished(() => shared.close())
     await until(() => shared.up)
     shared.putIdentity(hash, identity)
     await until(async () => (await shared.getIdentity(hash)) !== undefined)
-    const distrusting: RedisCache = await redisCache({ ...settings, tls: undefined }, undefined, key, silent, () => undefined)
+    const distrusting: RedisCache = await redisCache({ ...settings, tls: undefined }, {}, redisSeal(key), silent, () => undefined)
     onTestFinished(() => distrusting.close())
     expect(distrusting.up).toBe(false)
     expect(await distrusting.getIdentity(hash)).toBeUndefined()

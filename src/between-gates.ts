@@ -1,0 +1,31 @@
+/** What several gates of an instance share over Redis: fast copies, quotas, application tokens. */
+import type { RedisCache } from './permissions/redis.ts'
+import { redisCache } from './permissions/redis.ts'
+import { redisSeal } from './permissions/redis-seal.ts'
+import type { Logger } from './runtime/logger.ts'
+import type { Metrics } from './runtime/metrics.ts'
+import type { SecretRef } from './settings/schema-parts.ts'
+import type { Environment } from './settings/secret.ts'
+import { secretOf } from './settings/secret.ts'
+import type { Settings } from './settings/shape.ts'
+
+export interface BetweenGates {
+  readonly cache: RedisCache
+  close(): Promise<void>
+}
+
+/** Undefined where the settings name no Redis. */
+export async function betweenGates(
+  { redis }: Settings,
+  indexKey: Uint8Array,
+  env: Environment,
+  metrics: Metrics,
+  log: Logger,
+): Promise<BetweenGates | undefined> {
+  if (!redis) return undefined
+  const secret = (ref: SecretRef | undefined) => ref && secretOf(ref, env)
+  const secrets = { password: await secret(redis.password), sentinelPassword: await secret(redis.sentinelPassword) }
+  const seal = redisSeal(indexKey)
+  const cache = await redisCache(redis, secrets, seal, log, (result) => metrics.redis.inc({ result }))
+  return { cache, close: () => cache.close() }
+}
