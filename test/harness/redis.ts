@@ -35,8 +35,9 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-export async function redisServer(args: readonly string[] = []): Promise<RedisServer> {
+export async function redisServer(given: readonly string[] | ((port: number) => readonly string[]) = []): Promise<RedisServer> {
   const port = await freePort()
+  const args = typeof given === 'function' ? given(port) : given
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-redis-'))
   let child: ChildProcess | undefined
   const server: RedisServer = {
@@ -50,6 +51,7 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
     async start() {
       const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no']
       child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' })
+      endsWithUs(child)
       await listening(port)
     },
     async kill() {
@@ -64,13 +66,18 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
       rmSync(folder, { recursive: true, force: true })
     },
   }
-  // A test that fails before it closes its server leaves none behind.
-  process.once('exit', () => child?.kill('SIGKILL'))
   await server.start()
   return server
 }
 
-async function listening(port: number): Promise<void> {
+/** A test that fails before it ends its servers leaves none behind. */
+export function endsWithUs(child: ChildProcess): void {
+  if (running.size === 0) process.once('exit', () => running.forEach((each) => each.kill('SIGKILL')))
+  running.add(child)
+}
+const running = new Set<ChildProcess>()
+
+export async function listening(port: number): Promise<void> {
   for (let tried = 0; tried < 200; tried += 1) {
     const socket = connect(port, '127.0.0.1')
     const answered = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(
