@@ -121,6 +121,8 @@ function commonOf(settings: RedisSettings, secrets: RedisSecrets, use: RedisUse)
     enableReadyCheck: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // What it subscribes again by itself it does not look after: cut then, the rejection is nobody's and ends the process.
+    autoResubscribe: false,
     connectTimeout: CONNECT_MS,
     commandTimeout: use.commandTimeoutMs ?? settings.commandTimeoutMs,
     reconnectOnError: (error: Error) => NOT_THE_PRIMARY.test(error.message),
