@@ -142,7 +142,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   await force.begin()
 
   const dc = settings.providers['enedis-data-connect']
-  const routes = await routesOf(settings, env, log)
+  const routes = await routesOf(settings, env, log, between)
   opened.defer(() => routes.close())
   for (const { id, quota } of routes.all) quota.recall(state.ready.recentCalls.filter(({ provider }) => provider === id))
   const { enedis } = routes

@@ -13,6 +13,9 @@ export interface RedisSeal {
   /** Stands for a name in a value that is not sealed. */
   nameOf(kind: string, value: string): string
   seal(key: string, value: unknown): Buffer
+  /** The same as text, for scripts; undefined where it cannot be read. */
+  sealText(key: string, value: unknown): string
+  openText(key: string, text: string): unknown
   /** `other`: of another version, or nothing; `forged`: not sealed by this instance for this key. */
   open(key: string, box: Buffer | null): { readonly is: 'value'; readonly value: unknown } | { readonly is: 'other' | 'forged' }
 }
@@ -29,7 +32,7 @@ export function redisSeal(indexKey: Uint8Array): RedisSeal {
   const hashOf = (kind: string, value: string | Uint8Array): string =>
     createHmac('sha256', naming).update(kind).update('\0').update(value).digest('base64url')
   const nameOf = (kind: string, value: string): string => hashOf(kind, value).slice(0, 16)
-  return {
+  const seal: RedisSeal = {
     prefix,
     nameOf,
     keyOf(kind, value, together) {
@@ -37,6 +40,11 @@ export function redisSeal(indexKey: Uint8Array): RedisSeal {
       return `${prefix}:${tag}${kind}:${hashOf(kind, value)}`
     },
     seal: (key, value) => Buffer.concat([Buffer.of(VERSION), encrypt(sealing, Buffer.from(JSON.stringify(value)), key)]),
+    sealText: (key, value) => seal.seal(key, value).toString('base64url'),
+    openText(key, text) {
+      const opened = seal.open(key, Buffer.from(text, 'base64url'))
+      return opened.is === 'value' ? opened.value : undefined
+    },
     open(key, box) {
       if (box === null || box[0] !== VERSION) return { is: 'other' }
       if (box.byteLength < LEAST_BYTES) return { is: 'forged' }
@@ -55,4 +63,5 @@ export function redisSeal(indexKey: Uint8Array): RedisSeal {
       }
     },
   }
+  return seal
 }

@@ -19,6 +19,7 @@ export interface RedisServer {
   /** The dump that SAVE writes, and that the next start reads. */
   readonly dump: string
   readonly pid: number
+  readonly running: boolean
   start(): Promise<void>
   /** SIGKILL: what was not saved is gone. */
   kill(): Promise<void>
@@ -48,6 +49,9 @@ export async function redisServer(given: readonly string[] | ((port: number) => 
     get pid() {
       return child?.pid ?? 0
     },
+    get running() {
+      return child !== undefined && child.exitCode === null && child.signalCode === null
+    },
     async start() {
       const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no']
       child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' })
@@ -55,7 +59,7 @@ export async function redisServer(given: readonly string[] | ((port: number) => 
       await listening(port)
     },
     async kill() {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return
+      if (!child || !server.running) return
       const ended = once(child, 'exit')
       child.kill('SIGKILL')
       await ended
