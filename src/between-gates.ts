@@ -3,6 +3,8 @@ import type { AccountId } from './domain/permission.ts'
 import type { QuotaLimits } from './gateway/quota.ts'
 import type { SharedQuota } from './gateway/shared-quota.ts'
 import { sharedQuota } from './gateway/shared-quota.ts'
+import { tokenShare } from './gateway/shared-token.ts'
+import type { SharesTokens } from './holders.ts'
 import type { RedisCache } from './permissions/redis.ts'
 import { redisCache } from './permissions/redis.ts'
 import { redisSeal } from './permissions/redis-seal.ts'
@@ -18,6 +20,7 @@ export interface BetweenGates {
   readonly cache: RedisCache
   /** Of one data holder. */
   quota(holder: string, limits: (account: AccountId) => QuotaLimits, now: () => number, maxWaitMs: number): SharedQuota
+  readonly token: SharesTokens
   close(): Promise<void>
 }
 
@@ -47,6 +50,13 @@ export async function betweenGates(
         node: instance.node,
         gates: redis.gates,
         log,
+      }),
+    token: (application) =>
+      tokenShare({
+        scripts,
+        keyOf: (kind) => seal.keyOf(kind, application, `token ${application}`),
+        seal: seal.sealText,
+        open: seal.openText,
       }),
     async close() {
       scripts.close()

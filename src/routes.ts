@@ -47,7 +47,7 @@ export async function routesOf({ providers }: Settings, env: Environment, log: L
   const dc = providers['enedis-data-connect']
   const enedis = routeTo(
     dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>,
-    await holdersOf(dc, env, log),
+    await holdersOf(dc, env, log, between?.token),
     dc.accounts.map(({ id, quota }) => [id, { perSecond: quota.perSecond, most: quota.perHour, windowMs: HOUR }]),
   )
   const adict = providers['grdf-adict']
@@ -55,7 +55,7 @@ export async function routesOf({ providers }: Settings, env: Environment, log: L
     adict &&
     routeTo(
       grdfAdict({ upperBound: adict.upperBound }) as ProviderAdapter<unknown>,
-      await holdersOf(adict, env, log),
+      await holdersOf(adict, env, log, between?.token),
       adict.accounts.map(({ id, quota }) => [id, { perSecond: quota.perSecond, most: quota.perDay, windowMs: 24 * HOUR }]),
     )
   const sge = providers['enedis-sge']
@@ -67,7 +67,7 @@ export async function routesOf({ providers }: Settings, env: Environment, log: L
         legacy: sge.legacy,
         operators: new Map(sge.accounts.map(({ id, login, contract }) => [id, { login, contract }])),
       }) as ProviderAdapter<unknown>,
-      await holdersOf(sge, env, log),
+      await holdersOf(sge, env, log, between?.token),
       sge.accounts.map(({ id, quota }) => [id, { perSecond: quota.perSecond, most: quota.perHour, windowMs: HOUR }]),
     )
   const built = [gas, soap, enedis].filter((one) => one !== undefined)

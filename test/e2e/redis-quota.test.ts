@@ -404,4 +404,5 @@ test('two gates before one data holder: what it allows in an hour is called once
   }
   expect(statuses).toStrictEqual([200, 200, 200, 200, 200, 200, 429, 429, 429, 429])
   expect(holder.calls).toHaveLength(6)
+  expect(holder.tokenCalls, 'one application token for both').toHaveLength(1)
 })
