@@ -54,6 +54,8 @@ export interface Quota {
   left(): readonly { readonly account: string; readonly api: string; readonly calls: number }[]
   /** What the holder itself says: no call before so many seconds have passed. */
   hold(account: AccountId, api: string, seconds: number): void
+  /** Whether gates that share it count together now; absent where none do. */
+  readonly together?: boolean
 }
 
 /** Counted in this process alone. */

@@ -35,7 +35,6 @@ export interface SharedBy {
 }
 
 export interface SharedQuota extends Quota {
-  /** Whether the gates count together now. */
   readonly together: boolean
   close(): Promise<void>
 }

@@ -18,6 +18,7 @@ import { redisServer } from '../harness/redis.ts'
 import { anAdmin, until } from '../harness/redis-gates.ts'
 import { redisCluster } from '../harness/redis-topologies.ts'
 
+const log = loggerTo('fatal', 'test')
 const seal = redisSeal(Buffer.alloc(32, 3))
 let server: RedisServer
 let holder: FakeHolder
@@ -67,7 +68,7 @@ async function aSide(leaseMs = 600, cluster?: readonly string[]): Promise<Side> 
     { url: holder.url, ca: undefined, connections: 1, timeouts, maxAnswerBytes: 65_536 },
     { url: `${holder.url}/oauth2/v3/token` },
     () => performance.now(),
-    loggerTo('fatal', 'test'),
+    log,
     share,
   )
   onTestFinished(async () => {
