@@ -299,3 +299,22 @@ export function quotaScripts(times: QuotaTimes = QUOTA_TIMES) {
     leave: LEAVE,
   } as const
 }
+
+/**
+ * An answer of the scripts above: so many texts, then whole numbers, `numbers` of them at least. Whatever stands in the
+ * place of Redis and answers otherwise gives no turn and refuses nobody.
+ */
+export function answerOf(
+  said: unknown,
+  texts: number,
+  numbers: number,
+): { readonly texts: readonly string[]; readonly numbers: readonly number[] } {
+  const list: readonly unknown[] = Array.isArray(said) ? said : []
+  const found = { texts: list.slice(0, texts), numbers: list.slice(texts) }
+  const whole =
+    list.length >= texts + numbers &&
+    found.texts.every((one) => typeof one === 'string') &&
+    found.numbers.every((one) => Number.isSafeInteger(one))
+  if (!whole) throw new TypeError('what answers in the place of Redis does not carry out scripts')
+  return found as { readonly texts: readonly string[]; readonly numbers: readonly number[] }
+}

@@ -14,7 +14,7 @@ import type { PastCall, Quota, QuotaLimits, Reservation, Wish } from './quota.ts
 import { quotaOf } from './quota.ts'
 import { partOf, partOfCalls } from './quota-part.ts'
 import type { QuotaTimes } from './quota-scripts.ts'
-import { quotaScripts } from './quota-scripts.ts'
+import { answerOf, quotaScripts } from './quota-scripts.ts'
 import type { AskedTurns, Asking, Turns } from './shared-turns.ts'
 import { turnsBy } from './shared-turns.ts'
 
@@ -43,6 +43,7 @@ const HOUR = 3_600_000
 const BEAT_MS = 5000
 const RETRY_MS = 1000
 const SAMPLES = 20
+const WORDS = ['ok', 'rule', 'holder']
 /** Calls told at once, and asks in one script. */
 const MOST_TOLD = 500
 const MOST_ASKS = 64
@@ -153,11 +154,10 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     for (const bucket of buckets.values()) bucket.turns.disband()
     schedule(RETRY_MS)
   }
-  function heard(bucket: Bucket, since: unknown, left: unknown): void {
-    bucket.left = Math.max(0, Number(left))
-    const said = String(since)
-    if (bucket.since === said) return
-    bucket.since = said
+  function heard(bucket: Bucket, since: string | undefined, left: number): void {
+    bucket.left = Math.max(0, left)
+    if (bucket.since === since) return
+    bucket.since = since
     // Redis knows nothing of before: it was emptied, or is another one now.
     void tell(bucket, bucket.own).catch(fell)
   }
@@ -180,13 +180,10 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
   async function beat(): Promise<void> {
     if (!scripts.ready) throw new Error('Redis is not there')
     const budgets = [...buckets].flatMap(([name, { account, api }]) => [by.nameOf('budget', name), by.seal(budgetsKey, { account, api })])
-    const [count, ...boxes] = (await scripts.run(
-      lua.here,
-      [gatesKey, budgetsKey],
-      [node, Math.max(HOUR, ...windows), ...budgets],
-    )) as unknown[]
+    const here = await scripts.run(lua.here, [gatesKey, budgetsKey], [node, Math.max(HOUR, ...windows), ...budgets])
+    const [count, ...boxes] = Array.isArray(here) ? (here as readonly unknown[]) : []
+    const [gates = 0] = answerOf([count], 0, 1).numbers
     for (const box of boxes) learn(by.open(budgetsKey, String(box)))
-    const gates = Number(count)
     if (gates > by.gates && !crowded)
       by.log.warn('more gates share the quotas than redis.gates says: without Redis they would call too much')
     crowded = gates > by.gates
@@ -198,20 +195,12 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
         .flatMap(([id, one]) => (one.left() > 0 ? [id, one.left(), rules.of(one.rule)] : []))
       const { made, promises, held, since } = bucket.keys
       const keys = [made, promises, gatesKey, held, since, ...rules.all.map((rule) => rule.promises)]
-      const said = (await scripts.run(lua.beat, keys, [
-        node,
-        most,
-        part,
-        windowMs,
-        SAMPLES,
-        bucket.since ?? '',
-        ...mine,
-      ])) as readonly unknown[]
-      const [sinceNow, left, heldMs, calls, open, ...ages] = said
-      heard(bucket, sinceNow, left)
-      const all = { calls: Number(calls), open: Number(open), ages: ages.map(Number) }
-      apart.replace(bucket.account, bucket.api, partOfCalls(all, by.gates, now()))
-      if (Number(heldMs) > 0) apart.hold(bucket.account, bucket.api, Number(heldMs) / 1000)
+      const args = [node, most, part, windowMs, SAMPLES, bucket.since ?? '', ...mine]
+      const answer = answerOf(await scripts.run(lua.beat, keys, args), 1, 4)
+      const [left = 0, heldMs = 0, calls = 0, open = 0, ...ages] = answer.numbers
+      heard(bucket, answer.texts[0], left)
+      apart.replace(bucket.account, bucket.api, partOfCalls({ calls, open, ages }, by.gates, now()))
+      if (heldMs > 0) apart.hold(bucket.account, bucket.api, heldMs / 1000)
       const { untold } = bucket
       bucket.untold = []
       await tell(bucket, untold)
@@ -255,10 +244,11 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     const { made, promises, waiting, turns, since } = bucket.keys
     const keys = [made, promises, gatesKey, waiting, turns, since, ...rules.all.flatMap((rule) => [rule.made, rule.promises])]
     const args = [node, self, most, part, windowMs, perSecond, partOfSecond, clients.length, ...clients.flat()]
-    const [sinceNow, wait, left, ...answers] = (await scripts.run(lua.turns, keys, args)) as readonly unknown[]
-    heard(bucket, sinceNow, left)
+    const answer = answerOf(await scripts.run(lua.turns, keys, args), 1, 2 + asked.length)
+    const [waitMs = 0, left = 0, ...answers] = answer.numbers
+    heard(bucket, answer.texts[0], left)
     const words = [undefined, 'granted', 'none'] as const
-    return { asked, said: asked.map((_, i) => words[Number(answers[i])]), waitMs: Number(wait) }
+    return { asked, said: asked.map((_, i) => words[answers[i] ?? 0]), waitMs }
   }
 
   function reserved(bucket: Bucket, wish: Wish, id: string): Extract<Reservation, { ok: true }> {
@@ -313,21 +303,22 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
       const args = [node, self, id, wish.calls, most, part, windowMs, perSecond, partOfSecond, by.nameOf('client', wish.client)]
       const waits = [bucket.turns.waiting(wish.client), Math.min(maxWaitMs, Number.MAX_SAFE_INTEGER)]
       const ofRule = wish.rule ? [wish.rule.callsPerHour, HOUR] : []
-      let said: readonly unknown[]
+      let said: ReturnType<typeof answerOf>
       try {
-        said = (await scripts.run(lua.reserve, keys, [...args, ...waits, ...ofRule])) as readonly unknown[]
+        said = answerOf(await scripts.run(lua.reserve, keys, [...args, ...waits, ...ofRule]), 2, 1)
+        if (!WORDS.includes(said.texts[0] ?? '')) throw new TypeError('Redis gave an answer that no script of this version gives')
       } catch (error) {
         fell(error)
         return apart.reserve(wish)
       }
-      const [word, sinceNow, number] = said
-      const whose = String(word)
+      const [whose, sinceNow] = said.texts
+      const [number = 0] = said.numbers
       if (whose === 'ok') {
         heard(bucket, sinceNow, number)
         return reserved(bucket, wish, id)
       }
       heard(bucket, sinceNow, bucket.left)
-      return { ok: false, whose: whose === 'rule' ? 'rule' : 'holder', retryAfterSeconds: Math.max(1, Math.ceil(Number(number) / 1000)) }
+      return { ok: false, whose: whose === 'rule' ? 'rule' : 'holder', retryAfterSeconds: Math.max(1, Math.ceil(number / 1000)) }
     },
     recall(calls: readonly PastCall[]) {
       apart.recall(calls)

@@ -114,12 +114,9 @@ export function tokenShare(by: TokenSharedBy): TokenShare {
       const deadline = performance.now() + PATIENCE_MS
       let seen = ''
       while (scripts.ready && performance.now() < deadline) {
-        let said: readonly unknown[]
-        try {
-          said = (await scripts.run(LOOK, [token, lease], [seen, mine, leaseMs])) as readonly unknown[]
-        } catch {
-          break
-        }
+        const said = await scripts.run(LOOK, [token, lease], [seen, mine, leaseMs]).catch(() => undefined)
+        // Lost, or something else in its place.
+        if (!Array.isArray(said)) break
         const [word, box, ms] = said.map(String)
         if (word === 'mine') return leased(mine, ask)
         if (word === 'failed') throw new Error('another gate has just been refused an application token')
@@ -128,7 +125,8 @@ export function tokenShare(by: TokenSharedBy): TokenShare {
           if (found && found.header !== known) return found
           // The one that is to be replaced, or none of ours: as if it were not there.
           seen = box
-        } else await new Promise((resolve) => void setTimeout(resolve, POLL_MS * (0.5 + Math.random())))
+        } else if (word !== 'taken') break
+        else await new Promise((resolve) => void setTimeout(resolve, POLL_MS * (0.5 + Math.random())))
       }
       return ask()
     },

@@ -124,8 +124,8 @@ test('all parts are reserved before the first is called, for all gates, and what
   expect(await first.take(never)).toBe(true)
   first.release()
   second.release()
-  await until(async () => (await a.reserve(wish('c', 10))).ok === false)
-  await reserved(b, wish('c', 9))
+  expect(await a.reserve(wish('c', 10))).toMatchObject({ ok: false })
+  await until(async () => (await b.reserve(wish('c', 9))).ok)
   expect(a.left()).toHaveLength(1)
 })
 
