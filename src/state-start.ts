@@ -1,4 +1,5 @@
 /** What must be true of the state folder before a request is taken, and what is known of the calls before this start. */
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Database } from './storage/database.ts'
@@ -75,6 +76,8 @@ export function checkCheckpoints(db: Database, { id, folder: log, origin, vkey, 
 }
 
 export interface RecentCall {
+  /** Made of its entry: the same at every gate that reads it. */
+  readonly id: string
   readonly client: string
   /** Of the data holder whose account it is. */
   readonly provider: string
@@ -104,7 +107,8 @@ export function recentCalls(db: Database, now: number, byDay: readonly string[])
     }
     if (entry.t !== 'access.intent' && entry.t !== 'admin.intent') continue
     const [provider = '', account = ''] = entry.dso.split('/')
-    calls.push({ client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })
+    const id = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
+    calls.push({ id, client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })
   }
   return calls
 }

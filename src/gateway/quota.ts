@@ -40,6 +40,8 @@ export type Reservation =
 
 /** A call that was made, as the evidence tells it. */
 export interface PastCall {
+  /** Of the entry: all gates that read it name the call so. */
+  readonly id: string
   readonly client: string
   readonly account: string
   readonly api: string

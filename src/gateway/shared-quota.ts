@@ -322,9 +322,9 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     },
     recall(calls: readonly PastCall[]) {
       apart.recall(calls)
-      for (const [i, { client, account, api, rule, at }] of calls.toSorted((a, b) => a.at - b.at).entries()) {
+      for (const { id, client, account, api, rule, at } of calls.toSorted((a, b) => a.at - b.at)) {
         const keys = ruleKeysOf({ client: client as ClientId, rule: { id: rule, callsPerHour: 0 } })
-        remember(bucketOf(account as AccountId, api), { id: `${node}.${at}.${i}`, at, rule: keys, recalled: true })
+        remember(bucketOf(account as AccountId, api), { id, at, rule: keys, recalled: true })
       }
     },
     hold(account, api, seconds) {

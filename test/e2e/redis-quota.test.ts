@@ -343,7 +343,7 @@ test('calls recalled from evidence count where Redis does not know them, and are
   const began = Date.now() - 60_000
   const first = await aGates({ most: 10, node })
   const past = (count: number) =>
-    Array.from({ length: count }, (_, i) => ({ client: 'a', account: 'main', api: API, rule: 'r', at: began - i }))
+    Array.from({ length: count }, (_, i) => ({ id: `entry-${i}`, client: 'a', account: 'main', api: API, rule: 'r', at: began - i }))
   first.recall(past(3))
   expect(await calls(first, 4)).toBe(4)
   await until(() => first.left()[0]?.calls === 3)
@@ -352,13 +352,28 @@ test('calls recalled from evidence count where Redis does not know them, and are
   const second = await aGates({ most: 10, node })
   second.recall([
     ...past(3),
-    ...Array.from({ length: 4 }, () => ({ client: 'a', account: 'main', api: API, rule: 'r', at: Date.now() - 10 })),
+    ...Array.from({ length: 4 }, (_, i) => ({ id: `later-${i}`, client: 'a', account: 'main', api: API, rule: 'r', at: Date.now() - 10 })),
   ])
   await sleep(500)
   expect(second.left()).toStrictEqual([{ account: 'main', api: API, calls: 3 }])
   await emptied()
   await sleep(500)
   expect(second.left()).toStrictEqual([{ account: 'main', api: API, calls: 3 }])
+})
+
+test('calls that several gates read in one database count once', async () => {
+  const past = Array.from({ length: 4 }, (_, i) => ({
+    id: `entry-${i}`,
+    client: 'a',
+    account: 'main',
+    api: API,
+    rule: 'r',
+    at: Date.now() - 60_000 - i,
+  }))
+  const both = [await aGates({ most: 10 }), await aGates({ most: 10 })]
+  for (const gate of both) gate.recall(past)
+  await sleep(500)
+  for (const gate of both) expect(gate.left()).toStrictEqual([{ account: 'main', api: API, calls: 6 }])
 })
 
 test('a cluster keeps all of a quota on one node', async () => {

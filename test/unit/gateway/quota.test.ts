@@ -113,8 +113,8 @@ test('calls of the last hour are known again after a start, for the holder and f
   const quota = aQuota(5, 3)
   const at = Date.now() - 600_000
   quota.recall([
-    { client: 'a', account: 'main', api: API, rule: 'r1', at },
-    { client: 'a', account: 'main', api: API, rule: 'r1', at: at + 1 },
+    { id: 'one', client: 'a', account: 'main', api: API, rule: 'r1', at },
+    { id: 'two', client: 'a', account: 'main', api: API, rule: 'r1', at: at + 1 },
   ])
   expect(quota.left()).toStrictEqual([{ account: 'main', api: API, calls: 1 }])
   const rule = { id: 'r1', callsPerHour: 2 }
