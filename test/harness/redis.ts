@@ -75,7 +75,8 @@ export async function redisServer(args: readonly string[] = [], first: readonly 
   return server
 }
 
-async function listening(port: number): Promise<void> {
+/** @param program what is to listen there */
+export async function listening(port: number, program = 'redis-server'): Promise<void> {
   for (let tried = 0; tried < 200; tried += 1) {
     const socket = connect(port, '127.0.0.1')
     const answered = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(
@@ -85,7 +86,7 @@ async function listening(port: number): Promise<void> {
     if (answered) return
     await sleep(50)
   }
-  throw new Error(`nothing listens on port ${port}: is redis-server installed?`)
+  throw new Error(`nothing listens on port ${port}: is ${program} installed?`)
 }
 
 /** What it answers to a command; undefined: nothing, for ever. */
