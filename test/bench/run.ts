@@ -16,7 +16,7 @@ import type { Pieces } from './pieces.ts'
 import type { Stop, Subject } from './subjects.ts'
 import { holder, subjects } from './subjects.ts'
 import type { Cost } from './targets.ts'
-import { ratioLines } from './targets.ts'
+import { besideFigure, FIGURES, ratioLines } from './targets.ts'
 import type { Traffic } from './traffic.ts'
 import { LARGE, LONG_BYTES, LONG_CURVE, SMALL } from './traffic.ts'
 import type { Told } from './load.ts'
@@ -247,9 +247,11 @@ async function piecesRows(): Promise<void> {
   const { sealing, verifying } = told
   say(`  sealing ${' '.repeat(46)} ${text(sealing.cpuMicros, 1).padStart(7)} µs/entry CPU, ${text(sealing.perSecond, 0)} entries/s`)
   say(`    of which hashing its bytes once: ${text(told.hashMicros / sealing.cpuMicros, 3)}`)
+  say(`    ${besideFigure(FIGURES.sealing, sealing.cpuMicros)}`)
   say(
     `  verifying a published log of ${String(verifying.entries).padEnd(25)} ${text(verifying.perSecond, 0).padStart(7)} entries/s = ${text(verifying.perSecond / sealing.perSecond, 1)} × sealing`,
   )
+  say(`    ${besideFigure(FIGURES.verifying, verifying.perSecond)}`)
   const { memory } = told
   const perMillion = (bytes: number): string => `${text(((bytes / memory.permissions) * 1_000_000) / 1_048_576, 0)} MB`
   say(`  memory, measured with ${memory.permissions} permissions of two lines and told for 1,000,000 in proportion:`)
@@ -257,4 +259,7 @@ async function piecesRows(): Promise<void> {
   say(`    state thread's process while it holds them      ${perMillion(memory.stateRssBytes).padStart(8)}   (grew by, measured)`)
   say(`    if all lay in the gate's local cache            ${perMillion(memory.cacheBytes).padStart(8)}   (it is bounded: 20,000)`)
   say(`    × a JS Map of bare objects (284 B each)          ${text(memory.cacheBytes / memory.permissions / 284, 1).padStart(7)}`)
+  say(`    one permission in that cache: ${besideFigure(FIGURES.cachedPermission, memory.cacheBytes / memory.permissions)}`)
+  say(`    one permission in Redis: ${besideFigure(FIGURES.permissionInRedis, memory.redisBytes)}`)
+  if (memory.redisBytes === undefined) say('      scripts/bench-peers installs redis-server')
 }
