@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { dataHoldersOf } from './holders.ts'
 import type { Finding } from './ops/finding.ts'
 import { codeOf, fail, ok, warn } from './ops/finding.ts'
+import type { RedisTls } from './runtime/redis.ts'
 import type { Settings } from './settings/shape.ts'
 
 const SOON_MS = 14 * 86_400_000
@@ -19,11 +20,17 @@ export function certificates(settings: Settings): Finding[] {
         'tls' in account && account.tls ? pair(`certificate of account ${account.id} at ${id}`, account.tls) : [],
       ),
     ),
-    ...(redis?.tls?.ca === undefined ? [] : [inForce('authority of Redis', redis.tls.ca)]),
-    ...(redis?.tls?.certificate === undefined || redis.tls.key === undefined
-      ? []
-      : pair('certificate for Redis', { certificate: redis.tls.certificate, key: redis.tls.key })),
+    ...redisTls('Redis', redis?.tls),
+    ...redisTls('the sentinels of Redis', redis?.sentinelTls),
     ...(settings.storage?.postgres.tls?.ca === undefined ? [] : [inForce('authority of PostgreSQL', settings.storage.postgres.tls.ca)]),
+  ]
+}
+
+function redisTls(of: string, tls: RedisTls | undefined): Finding[] {
+  const { ca, certificate, key } = tls ?? {}
+  return [
+    ...(ca === undefined ? [] : [inForce(`authority of ${of}`, ca)]),
+    ...(certificate === undefined || key === undefined ? [] : pair(`certificate at ${of}`, { certificate, key })),
   ]
 }
 

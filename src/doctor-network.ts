@@ -14,10 +14,11 @@ import { applicationToken } from './gateway/application-token.ts'
 import type { Called } from './holders.ts'
 import { dataHoldersOf, tokenCallOf } from './holders.ts'
 import { callControl } from './ops/control.ts'
-import { nameOfPlace, redisLink } from './permissions/redis-connection.ts'
 import { errorFields, loggerTo } from './runtime/logger.ts'
 import type { ErrorFields } from './runtime/logger.ts'
+import { placesOf, redisClient } from './runtime/redis.ts'
 import { isPrivate } from './settings/network.ts'
+import type { SecretRef } from './settings/schema-parts.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Finding } from './ops/finding.ts'
@@ -179,13 +180,10 @@ async function tokenOf(
 /** Optional for the gate: without it, the same answers, more slowly. Hence nothing here fails. */
 export async function redisServer({ redis }: Settings, env: Environment): Promise<Finding[]> {
   if (!redis) return []
-  const secret = (ref: typeof redis.password) => ref && secretOf(ref, env).catch(() => undefined)
-  const where = nameOfPlace(redis)
-  const client = redisLink(
-    redis,
-    { password: await secret(redis.password), sentinelPassword: await secret(redis.sentinelPassword) },
-    { connectTimeout: 3000, commandTimeout: 3000, retryStrategy: () => null },
-  )
+  const secret = async (ref: SecretRef | undefined): Promise<string | undefined> => ref && secretOf(ref, env).catch(() => undefined)
+  const secrets = { password: await secret(redis.password), sentinelPassword: await secret(redis.sentinelPassword) }
+  const client = redisClient(redis, secrets, { commandTimeoutMs: 3000, again: false })
+  const places = placesOf(redis)
   let told: unknown
   client.on('error', (error) => (told = error))
   const slower = 'until then the gate asks its registry each time: same answers, more slowly'
@@ -194,7 +192,7 @@ export async function redisServer({ redis }: Settings, env: Environment): Promis
     const started = performance.now()
     await client.ping()
     const ms = performance.now() - started
-    const says = `${where} answers in ${ms.toFixed(1)} ms`
+    const says = `${places} answers in ${ms.toFixed(1)} ms`
     return [
       ms > redis.commandTimeoutMs
         ? warn('redis', `${says}, later than command_timeout_ms`, 'raise it, or bring the server nearer')
@@ -205,8 +203,8 @@ export async function redisServer({ redis }: Settings, env: Environment): Promis
       .flatMap((one) => (one instanceof Error ? [/^(WRONGPASS|NOAUTH|NOPERM|ERR|LOADING|READONLY)\b/.exec(one.message)?.[1]] : []))
       .find((one) => one !== undefined)
     return word === undefined
-      ? [warn('redis', `${where} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
-      : [warn('redis', `${where} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
+      ? [warn('redis', `${places} cannot be reached (${codeOf(told ?? error)})`, `see the address and the network; ${slower}`)]
+      : [warn('redis', `${places} refuses (${word})`, `see redis.username and redis.password; ${slower}`)]
   } finally {
     client.disconnect()
   }

@@ -45,6 +45,7 @@ export async function secrets(settings: Settings, env: Environment): Promise<Fin
     found.push(ok('secrets', 'password of Redis is there'))
   }
   const others: readonly (readonly [what: string, ref: SecretRef | undefined])[] = [
+    ['password of the sentinels of Redis', settings.redis?.sentinelPassword],
     ['client_secret of FranceConnect', settings.portal?.franceconnect?.clientSecret],
     ['bootstrap secret of the console', settings.console?.bootstrap],
     ['client_secret of the console', settings.console?.oidc?.clientSecret],

@@ -6,6 +6,7 @@ import type { TokenCall } from './gateway/application-token.ts'
 import { applicationToken } from './gateway/application-token.ts'
 import type { Holder, HolderSettings } from './gateway/holder.ts'
 import { fixedCredential, holderAt } from './gateway/holder.ts'
+import type { TokenShare } from './gateway/shared-token.ts'
 import { SCOPE } from './providers/grdf-adict/adict.ts'
 import type { Logger } from './runtime/logger.ts'
 import { isPrivate } from './settings/network.ts'
@@ -44,13 +45,23 @@ export function tokenCallOf({ url, tokenUrl }: Pick<Called, 'url' | 'tokenUrl'>)
   return tokenUrl === undefined ? { url: `${new URL(url).origin}${DATA_CONNECT_TOKENS}` } : { url: tokenUrl, scope: SCOPE }
 }
 
-export async function holdersOf(called: Called, env: Environment, log: Logger): Promise<ReadonlyMap<AccountId, Holder>> {
+/** The token of an application at a token endpoint, where gates share it. */
+export type SharesTokens = (application: string) => TokenShare
+
+export async function holdersOf(
+  called: Called,
+  env: Environment,
+  log: Logger,
+  shares?: SharesTokens,
+): Promise<ReadonlyMap<AccountId, Holder>> {
   const holders = new Map<AccountId, Holder>()
   const settings = { ...called, ca: called.ca, refusesAddress: called.allowPrivate ? undefined : isPrivate }
   for (const account of called.accounts) {
     if ('clientId' in account) {
       const secret = await secretOf(account.clientSecret, env)
-      const token = applicationToken({ ...account, secret }, settings, tokenCallOf(called), () => performance.now(), log)
+      const tokenCall = tokenCallOf(called)
+      const share = shares?.(JSON.stringify([tokenCall.url, account.clientId]))
+      const token = applicationToken({ ...account, secret }, settings, tokenCall, () => performance.now(), log, share)
       holders.set(account.id, holderAt(account.id, settings, token))
     } else {
       const { basic, tls } = account

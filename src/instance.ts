@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Millis } from './domain/time.ts'
 import { parisDay } from './domain/time.ts'
-import type { RedisSecrets } from './permissions/redis-connection.ts'
 import type { Environment } from './settings/secret.ts'
 import { secretOf } from './settings/secret.ts'
 import type { Settings } from './settings/shape.ts'
@@ -59,10 +58,4 @@ export async function postgresOf(settings: Settings, env: Environment): Promise<
     ...(password !== undefined && { password }),
     ...(tls && { tls }),
   }
-}
-
-export async function redisSecretsOf({ redis }: Settings, env: Environment): Promise<RedisSecrets> {
-  const password = redis?.password && (await secretOf(redis.password, env))
-  const sentinelPassword = redis?.sentinelPassword && (await secretOf(redis.sentinelPassword, env))
-  return { password, sentinelPassword }
 }

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { rfc3339 } from './domain/time.ts'
+import { betweenGates } from './between-gates.ts'
 import { clientRightsDesk } from './client-rights.ts'
 import { clockWatch } from './clock-watch.ts'
 import { startConsole } from './console-parts.ts'
@@ -23,14 +24,13 @@ import type { Gate } from './gateway/ports.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
 import type { InstanceKeys } from './instance.ts'
-import { instanceKeys, originOf, postgresOf, redisSecretsOf } from './instance.ts'
+import { instanceKeys, originOf, postgresOf } from './instance.ts'
 import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
 import { serveHealth } from './ops/health.ts'
 import { mandatesIssuedBy } from './mandate-forms.ts'
 import { lookups } from './permissions/cache.ts'
-import { redisCache } from './permissions/redis.ts'
 import type { ActResult } from './permissions/record.ts'
 import type { Identity } from './permissions/tokens.ts'
 import { peopleOf } from './people.ts'
@@ -112,10 +112,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   opened.defer(async () => {
     if (state.client.down === undefined) await state.stop()
   })
-  const shared =
-    settings.redis &&
-    (await redisCache(settings.redis, await redisSecretsOf(settings, env), keys.index, log, (result) => metrics.redis.inc({ result })))
-  opened.defer(() => shared?.close())
+  const between = await betweenGates(settings, keys.index, env, metrics, log)
+  opened.defer(() => between?.close())
+  const shared = between?.cache
   const copies = lookups(
     {
       identify: (hash) => state.client.call<Identity | undefined>('identify', { hash }),
@@ -151,7 +150,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   await force.begin()
 
   const dc = settings.providers['enedis-data-connect']
-  const routes = await routesOf(settings, env, log)
+  const routes = await routesOf(settings, env, log, between)
   opened.defer(() => routes.close())
   for (const { id, quota } of routes.all) quota.recall(state.ready.recentCalls.filter(({ provider }) => provider === id))
   const { enedis } = routes
@@ -398,9 +397,9 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     await people?.close()
     await desk?.stop()
     await control.close()
-    await shared?.close()
     await channel?.close()
     await routes.close()
+    await between?.close()
     open?.close()
     if (state.client.down === undefined) await state.stop()
     await health.close()

@@ -2,6 +2,7 @@
  * The data holders that the settings name: for each its adapter, the operator's accounts and their quota. Whose a request
  * is, is told by its path; what no other one has is asked of Data Connect.
  */
+import type { BetweenGates } from './between-gates.ts'
 import type { AccountId } from './domain/permission.ts'
 import type { QuotaGauge } from './console/ports.ts'
 import type { Holder } from './gateway/holder.ts'
@@ -29,11 +30,24 @@ const HOUR = 3_600_000
 /** How long a client waits for its turn at a data holder. */
 const QUOTA_WAIT_MS = 20_000
 
-export async function routesOf({ providers }: Settings, env: Environment, log: Logger): Promise<Routes> {
+export async function routesOf({ providers }: Settings, env: Environment, log: Logger, between?: BetweenGates): Promise<Routes> {
+  const closing: (() => Promise<void>)[] = []
+  function routeTo(
+    adapter: ProviderAdapter<unknown>,
+    holders: ReadonlyMap<AccountId, Holder>,
+    given: readonly (readonly [AccountId, QuotaLimits])[],
+  ): Built {
+    const limits = new Map(given)
+    const limitsOf = (account: AccountId): QuotaLimits => limits.get(account) ?? { perSecond: 1, most: 1, windowMs: HOUR }
+    const now = (): number => performance.timeOrigin + performance.now()
+    const shared = between?.quota(adapter.id, limitsOf, now, QUOTA_WAIT_MS)
+    if (shared) closing.push(shared.close)
+    return { route: { id: adapter.id, adapter, holders, quota: shared ?? quotaOf(limitsOf, now, QUOTA_WAIT_MS) }, limits }
+  }
   const dc = providers['enedis-data-connect']
   const enedis = routeTo(
     dataConnect({ upstream: dc.generation }) as ProviderAdapter<unknown>,
-    await holdersOf(dc, env, log),
+    await holdersOf(dc, env, log, between?.token),
     dc.accounts.map(({ id, quota }) => [id, { perSecond: quota.perSecond, most: quota.perHour, windowMs: HOUR }]),
   )
   const adict = providers['grdf-adict']
@@ -41,7 +55,7 @@ export async function routesOf({ providers }: Settings, env: Environment, log: L
     adict &&
     routeTo(
       grdfAdict({ upperBound: adict.upperBound }) as ProviderAdapter<unknown>,
-      await holdersOf(adict, env, log),
+      await holdersOf(adict, env, log, between?.token),
       adict.accounts.map(({ id, quota }) => [id, { perSecond: quota.perSecond, most: quota.perDay, windowMs: 24 * HOUR }]),
     )
   const sge = providers['enedis-sge']
@@ -53,7 +67,7 @@ export async function routesOf({ providers }: Settings, env: Environment, log: L
         legacy: sge.legacy,
         operators: new Map(sge.accounts.map(({ id, login, contract }) => [id, { login, contract }])),
       }) as ProviderAdapter<unknown>,
-      await holdersOf(sge, env, log),
+      await holdersOf(sge, env, log, between?.token),
       sge.accounts.map(({ id, quota }) => [id, { perSecond: quota.perSecond, most: quota.perHour, windowMs: HOUR }]),
     )
   const built = [gas, soap, enedis].filter((one) => one !== undefined)
@@ -63,27 +77,13 @@ export async function routesOf({ providers }: Settings, env: Environment, log: L
     all,
     of: (path) => all.find(({ adapter }) => adapter.serves(path)) ?? enedis.route,
     quotas: () => built.flatMap(gaugesOf),
-    close: async () => void (await Promise.all(all.map(({ holders }) => closeAll(holders)))),
+    close: async () => void (await Promise.all([...all.map(({ holders }) => closeAll(holders)), ...closing.map((close) => close())])),
   }
 }
 
 interface Built {
   readonly route: ProviderRoute
   readonly limits: ReadonlyMap<AccountId, QuotaLimits>
-}
-
-function routeTo(
-  adapter: ProviderAdapter<unknown>,
-  holders: ReadonlyMap<AccountId, Holder>,
-  given: readonly (readonly [AccountId, QuotaLimits])[],
-): Built {
-  const limits = new Map(given)
-  const quota = quotaOf(
-    (account) => limits.get(account) ?? { perSecond: 1, most: 1, windowMs: HOUR },
-    () => performance.timeOrigin + performance.now(),
-    QUOTA_WAIT_MS,
-  )
-  return { route: { id: adapter.id, adapter, holders, quota }, limits }
 }
 
 function gaugesOf({ route, limits }: Built): QuotaGauge[] {

@@ -79,6 +79,7 @@ export function standingOf(observed: Observed): GateStanding {
       droppedBefore = log.dropped
       metrics.configStale.set(observed.stale() ? 1 : 0)
       for (const { account, api, calls } of routes.flatMap(({ quota }) => quota.left())) metrics.quotaLeft.set({ account, api }, calls)
+      metrics.quotasApart.set(routes.some(({ quota }) => quota.together === false) ? 1 : 0)
       const { tls } = settings.listeners.gate
       if (tls) metrics.certificateExpiry.set(endOf(tls.certificate))
       if (state.down !== undefined) return

@@ -1,7 +1,8 @@
 /**
  * The application token of one account: one call at a time (openid-client neither caches nor joins callers), refreshed
  * at 80 % of its life with jitter, the old one used until it really expires, back-off after a failure, dropped once when
- * the holder refuses it. The token never leaves this file but as a header.
+ * the holder refuses it. Where gates share it, one of them asks for all (shared-token.ts). The token leaves here as a header,
+ * and sealed.
  */
 import { allowInsecureRequests, clientCredentialsGrant, ClientSecretPost, Configuration, customFetch } from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
@@ -9,6 +10,7 @@ import type { AccountId } from '../domain/permission.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Credential, HolderSettings } from './holder.ts'
 import { connectTo } from './holder.ts'
+import type { Granted, TokenShare } from './shared-token.ts'
 
 /** How an application token is asked for. */
 export interface TokenCall {
@@ -26,6 +28,7 @@ export function applicationToken(
   tokenCall: TokenCall,
   now: () => number,
   log: Logger,
+  share?: TokenShare,
 ): Credential {
   const origin = new URL(tokenCall.url).origin
   const agent = new Agent({
@@ -54,15 +57,24 @@ export function applicationToken(
   let failures = 0
   let retryAt = 0
   let keptUntil = -Infinity
+  let dropping: Promise<void> | undefined
 
+  async function asked(): Promise<Granted> {
+    const grant = await clientCredentialsGrant(config, tokenCall.scope === undefined ? {} : { scope: tokenCall.scope })
+    if (!/^[\x21-\x7e]{1,8192}$/.test(grant.access_token)) throw new TypeError('the token of the holder is not printable ASCII')
+    // No word on its life: trusted for a minute.
+    const life = Math.min(grant.expiresIn() ?? 60, LONGEST_LIFE_SECONDS) * 1000
+    return { header: `Bearer ${grant.access_token}`, leftMs: life, wholeMs: life }
+  }
+  async function obtained(): Promise<Granted> {
+    await dropping
+    return share ? share.obtain(asked, current && now() < current.expiresAt ? current.header : undefined) : asked()
+  }
   function refresh(): Promise<void> {
-    running ??= clientCredentialsGrant(config, tokenCall.scope === undefined ? {} : { scope: tokenCall.scope })
-      .then((grant) => {
-        if (!/^[\x21-\x7e]{1,8192}$/.test(grant.access_token)) throw new TypeError('the token of the holder is not printable ASCII')
-        // No word on its life: trusted for a minute.
-        const life = Math.min(grant.expiresIn() ?? 60, LONGEST_LIFE_SECONDS) * 1000
-        const header = `Bearer ${grant.access_token}`
-        current = { header, refreshAt: now() + life * (0.75 + Math.random() * 0.1), expiresAt: now() + life }
+    running ??= obtained()
+      .then(({ header, leftMs, wholeMs }) => {
+        const refreshAt = now() + leftMs - wholeMs * (0.15 + Math.random() * 0.1)
+        current = { header, refreshAt, expiresAt: now() + leftMs }
         failures = 0
       })
       .catch((error: unknown) => {
@@ -96,6 +108,7 @@ export function applicationToken(
       if (now() < keptUntil) return false
       keptUntil = now() + KEPT_AFTER_DROP
       current = undefined
+      dropping = share?.refused(header)
       return true
     },
     async close() {

@@ -63,7 +63,7 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     return 'answered'
   }
   const { seen, decision } = basis
-  const reserved = reserve(exchange, access, basis)
+  const reserved = await reserve(exchange, access, basis)
   if ('refusal' in reserved) return refuseWith(gate, exchange, access, seen, 'quota', reserved.refusal, decision)
   const headers: (readonly [string, string])[] = []
   const stream = clientStream(exchange.res, headers, gate.draining)
@@ -98,13 +98,14 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
   }
 }
 
-function reserve(
+async function reserve(
   exchange: Exchange,
   access: AccessRequest,
   { seen, decision }: Basis,
-):
+): Promise<
   | { readonly reservations: ReadonlyMap<AccountId, Reserved> }
-  | { readonly refusal: { readonly reason: Reason; readonly retryAfterSeconds?: number } } {
+  | { readonly refusal: { readonly reason: Reason; readonly retryAfterSeconds?: number } }
+> {
   const calls = new Map<AccountId, number>()
   for (const part of decision.parts) {
     const account = accountOf(exchange, seen.permissions, part)
@@ -115,7 +116,7 @@ function reserve(
   const rule = callsPerHour === null ? null : { id: decision.rule, callsPerHour }
   const reservations = new Map<AccountId, Reserved>()
   for (const [account, count] of calls) {
-    const reservation = exchange.route.quota.reserve({ client: exchange.client.id, account, api: access.api, calls: count, rule })
+    const reservation = await exchange.route.quota.reserve({ client: exchange.client.id, account, api: access.api, calls: count, rule })
     if (!reservation.ok) {
       for (const other of reservations.values()) other.release()
       const reason = reservation.whose === 'rule' ? 'quota_gate' : 'quota_holder'

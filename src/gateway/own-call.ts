@@ -124,7 +124,7 @@ export function ownCallerOf(parts: OwnCallParts): OwnCaller {
 
   /** Waits for quota and a connection, and gives both back. */
   async function turn<T>(...[account, holder, call, understand, signal]: Parameters<typeof recorded>): Promise<Made<T>> {
-    const reserved = route.quota.reserve({ client: ITSELF, account, api: call.api, calls: 1, rule: null })
+    const reserved = await route.quota.reserve({ client: ITSELF, account, api: call.api, calls: 1, rule: null })
     if (!reserved.ok) return { is: 'unknown', retryAfterSeconds: reserved.retryAfterSeconds }
     try {
       if (!(await reserved.take(signal)) || !(await holder.slots.take(signal))) return UNKNOWN

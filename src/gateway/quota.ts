@@ -11,6 +11,8 @@ import type { AccountId, ClientId } from '../domain/permission.ts'
 
 export interface QuotaLimits {
   readonly perSecond: number
+  /** What a second is here, where it is longer than one. */
+  readonly secondMs?: number
   /** In any `windowMs`: an hour at Enedis, a day at GRDF. */
   readonly most: number
   readonly windowMs: number
@@ -46,12 +48,25 @@ export interface PastCall {
 }
 
 export interface Quota {
-  reserve(wish: Wish): Reservation
+  reserve(wish: Wish): Reservation | Promise<Reservation>
   /** Calls of the last hour, or day, told from evidence at start. */
   recall(calls: readonly PastCall[]): void
   left(): readonly { readonly account: string; readonly api: string; readonly calls: number }[]
   /** What the holder itself says: no call before so many seconds have passed. */
   hold(account: AccountId, api: string, seconds: number): void
+  /** Whether gates that share it count together now; absent where none do. */
+  readonly together?: boolean
+}
+
+/** Counted in this process alone. */
+export interface LocalQuota extends Quota {
+  reserve(wish: Wish): Reservation
+  /** Waits for a turn of the second alone, and counts the call: it was reserved elsewhere. */
+  turn(wish: Wish, signal: AbortSignal): Promise<boolean>
+  /** Counts a call that had its turn elsewhere. */
+  note(wish: Wish, at: number): void
+  /** Replaces what is known of the calls made: their moments. */
+  replace(account: AccountId, api: string, made: readonly number[]): void
 }
 
 const HOUR = 3_600_000
@@ -75,7 +90,12 @@ interface Bucket extends Span {
   heldUntil: number
 }
 
-export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => number, maxWaitMs: number): Quota {
+export function quotaOf(
+  limits: (account: AccountId) => QuotaLimits,
+  now: () => number,
+  maxWaitMs: number,
+  onMade: (wish: Wish, at: number) => void = () => undefined,
+): LocalQuota {
   const buckets = new Map<string, Bucket>()
   const rules = new Map<string, Span>()
   function bucketOf(account: string, api: string): Bucket {
@@ -109,9 +129,9 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
   }
 
   /** Gives slots to waiting clients in turn, as long as the second has some. */
-  function pump(bucket: Bucket, perSecond: number): void {
+  function pump(bucket: Bucket, perSecond: number, second: number): void {
     bucket.timer = undefined
-    forget(bucket.second, SECOND)
+    forget(bucket.second, second)
     while (bucket.second.length < perSecond) {
       const turn = bucket.queues.entries().next().value
       if (!turn) return
@@ -125,11 +145,12 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
       waiter.go(true)
     }
     if (bucket.queues.size === 0) return
-    const wait = (bucket.second[0] ?? now()) + SECOND - now()
-    bucket.timer = setTimeout(() => pump(bucket, perSecond), Math.max(1, wait))
+    const wait = (bucket.second[0] ?? now()) + second - now()
+    bucket.timer = setTimeout(() => pump(bucket, perSecond, second), Math.max(1, wait))
   }
-  function turnOf(bucket: Bucket, client: ClientId, perSecond: number, signal: AbortSignal): Promise<boolean> {
-    forget(bucket.second, SECOND)
+  function turnOf(bucket: Bucket, client: ClientId, limit: QuotaLimits, signal: AbortSignal): Promise<boolean> {
+    const { perSecond, secondMs = SECOND } = limit
+    forget(bucket.second, secondMs)
     if (bucket.queues.size === 0 && bucket.second.length < perSecond) {
       bucket.second.push(now())
       return Promise.resolve(true)
@@ -145,12 +166,13 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
       }
       signal.addEventListener('abort', leave, { once: true })
       known(bucket.queues, client, () => []).push(waiter)
-      if (!bucket.timer) pump(bucket, perSecond)
+      if (!bucket.timer) pump(bucket, perSecond, secondMs)
     })
   }
 
   return {
-    reserve({ client, account, api, calls, rule }) {
+    reserve(wish) {
+      const { client, account, api, calls, rule } = wish
       const limit = limits(account)
       const bucket = bucketOf(account, api)
       const own = rule && ruleOf(rule.id, client)
@@ -159,7 +181,7 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
       if (now() < bucket.heldUntil) return { ok: false, whose: 'holder', retryAfterSeconds: Math.ceil((bucket.heldUntil - now()) / 1000) }
       if (freeIn(bucket, limit.most) < calls) return { ok: false, whose: 'holder', retryAfterSeconds: waitFor(bucket, limit.most, calls) }
       const waiting = bucket.queues.get(client)?.length ?? 0
-      const expected = ((waiting * Math.max(1, bucket.queues.size)) / limit.perSecond) * SECOND
+      const expected = ((waiting * Math.max(1, bucket.queues.size)) / limit.perSecond) * (limit.secondMs ?? SECOND)
       if (expected > maxWaitMs) return { ok: false, whose: 'holder', retryAfterSeconds: Math.max(1, Math.ceil(expected / 1000)) }
 
       const spans = own ? [bucket, own] : [bucket]
@@ -176,15 +198,33 @@ export function quotaOf(limits: (account: AccountId) => QuotaLimits, now: () => 
           // A retry was not reserved: it needs a call that is free now.
           const reserved = left > 0
           if (!reserved && (freeIn(bucket, limit.most) < 1 || (own && rule && freeIn(own, rule.callsPerHour) < 1))) return false
-          if (!(await turnOf(bucket, client, limit.perSecond, signal))) return false
+          if (!(await turnOf(bucket, client, limit, signal))) return false
           for (const span of spans) {
             if (reserved) span.reserved -= 1
             span.made.push(now())
           }
           if (reserved) left -= 1
+          onMade(wish, now())
           return true
         },
       }
+    },
+    async turn(wish, signal) {
+      const bucket = bucketOf(wish.account, wish.api)
+      if (signal.aborted || !(await turnOf(bucket, wish.client, limits(wish.account), signal))) return false
+      bucket.made.push(now())
+      if (wish.rule) ruleOf(wish.rule.id, wish.client).made.push(now())
+      onMade(wish, now())
+      return true
+    },
+    note(wish, at) {
+      const bucket = bucketOf(wish.account, wish.api)
+      bucket.made.push(at)
+      bucket.second.push(at)
+      if (wish.rule) ruleOf(wish.rule.id, wish.client).made.push(at)
+    },
+    replace(account, api, made) {
+      bucketOf(account, api).made.splice(0, Infinity, ...made.toSorted((a, b) => a - b))
     },
     recall(calls) {
       for (const { client, account, api, rule, at } of calls.toSorted((a, b) => a.at - b.at)) {

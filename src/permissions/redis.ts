@@ -7,23 +7,18 @@
  * key, so that a dump file tells nothing and nothing can be forged or copied under another key; all live for the set
  * time. A fault is a miss, within the time allowed for a command.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
-import { decrypt, derive, encrypt } from '../storage/keys.ts'
+import type { RedisSecrets, RedisSettings } from '../runtime/redis.ts'
+import { redisClient, redisServer } from '../runtime/redis.ts'
 import type { SharedCache, Told } from './cache.ts'
 import type { ActResult } from './record.ts'
-import type { RedisPlace, RedisSecrets } from './redis-connection.ts'
-import { redisLink } from './redis-connection.ts'
+import type { RedisSeal } from './redis-seal.ts'
 import type { Views } from './registry.ts'
 import { scopeHashOf } from './registry.ts'
 import type { Identity } from './tokens.ts'
-
-export interface RedisSettings extends RedisPlace {
-  readonly ttlSeconds: number
-  readonly commandTimeoutMs: number
-}
 
 export interface RedisCache extends SharedCache {
   readonly up: boolean
@@ -35,12 +30,11 @@ export interface RedisCache extends SharedCache {
   close(): Promise<void>
 }
 
-/** First byte of each value: what another version of the gate wrote is a miss. */
-const VERSION = 1
 /** After so many timeouts in a row the connection is taken for dead and made anew. */
 const TIMEOUTS_BEFORE_RECONNECT = 5
 const START_MS = 1000
 const HEARTBEAT_MS = 5000
+const CHANNEL_MS = 2000
 /** More than this in one message is told as «all». */
 const MOST_TOLD = 100
 
@@ -49,19 +43,16 @@ interface CacheLog {
 }
 
 export async function redisCache(
-  settings: RedisSettings,
+  settings: RedisSettings & { readonly ttlSeconds: number },
   secrets: RedisSecrets,
-  indexKey: Uint8Array,
+  seal: RedisSeal,
   log: CacheLog,
   onResult: (result: 'hit' | 'miss' | 'forged' | 'fault') => void,
 ): Promise<RedisCache> {
-  const sealing = derive(indexKey, 'ecluse cache/seal/v1')
-  const naming = derive(indexKey, 'ecluse cache/key/v1')
-  const prefix = `ecluse:${createHmac('sha256', naming).update('instance').digest('base64url').slice(0, 12)}`
-  const channel = `${prefix}:acts`
+  const channel = `${seal.prefix}:acts`
   const self = randomBytes(8).toString('base64url')
-  const client = redisLink(settings, secrets, { commandTimeout: settings.commandTimeoutMs })
-  const subscriber = redisLink(settings, secrets, { enableAutoPipelining: false, commandTimeout: 2000 })
+  const client = redisClient(settings, secrets, { pipelining: true })
+  const subscriber = redisServer(settings, secrets, { commandTimeoutMs: CHANNEL_MS })
   const hearers: ((told: Told) => void)[] = []
   let timeouts = 0
   let lastWarning = -Infinity
@@ -95,8 +86,8 @@ export async function redisCache(
     else if (said.by !== self) hear(said.told)
   }
   function openMessage(message: Buffer): { readonly by: string; readonly told: readonly Told[] } | undefined {
-    const text = open(channel, message)
-    return text === undefined ? undefined : (parsed(text) as { readonly by: string; readonly told: readonly Told[] } | undefined)
+    const opened = seal.open(channel, message)
+    return opened.is === 'value' ? (opened.value as { readonly by: string; readonly told: readonly Told[] }) : undefined
   }
   function answered(): void {
     answers = true
@@ -121,42 +112,24 @@ export async function redisCache(
   // A server that takes connections and never answers does not keep the gate from starting.
   await Promise.race([connecting, sleep(START_MS, undefined, { ref: false })])
 
-  const keyOf = (kind: string, value: string | Buffer): string =>
-    `${prefix}:${kind}:${createHmac('sha256', naming).update(kind).update('\0').update(value).digest('base64url')}`
-  const tokenKey = (hash: Buffer): string => keyOf('token', hash)
-  const viewsKey = (who: ClientId, meter: MeterId): string => keyOf('views', `${who.length}:${who}\0${meter}`)
-  function seal(context: string, value: unknown): Buffer {
-    return Buffer.concat([Buffer.of(VERSION), encrypt(sealing, Buffer.from(JSON.stringify(value)), context)])
-  }
-  function open(context: string, box: Buffer): string | undefined {
-    if (box.byteLength < 30) return undefined
-    try {
-      return decrypt(sealing, box.subarray(1), context).toString()
-    } catch {
-      // Not sealed by this instance for this place: the caller counts it.
-      return undefined
-    }
-  }
+  const tokenKey = (hash: Buffer): string => seal.keyOf('token', hash)
+  const viewsKey = (who: ClientId, meter: MeterId): string => seal.keyOf('views', `${who.length}:${who}\0${meter}`)
 
   async function get(key: string): Promise<unknown> {
     if (client.status !== 'ready') return undefined
     try {
       const box = await client.getBuffer(key)
       answered()
-      if (box === null || box[0] !== VERSION) {
-        onResult('miss')
-        return undefined
-      }
-      const text = open(key, box)
-      onResult(text === undefined ? 'forged' : 'hit')
-      return text === undefined ? undefined : parsed(text)
+      const opened = seal.open(key, box)
+      onResult(opened.is === 'value' ? 'hit' : opened.is === 'other' ? 'miss' : 'forged')
+      return opened.is === 'value' ? opened.value : undefined
     } catch (error) {
       fault(error)
       return undefined
     }
   }
   function put(key: string, value: unknown): void {
-    if (client.status === 'ready') client.set(key, seal(key, value), 'EX', settings.ttlSeconds).catch(fault)
+    if (client.status === 'ready') client.set(key, seal.seal(key, value), 'EX', settings.ttlSeconds).catch(fault)
   }
   function drop(key: string): void {
     if (client.status === 'ready') client.del(key).catch(fault)
@@ -164,7 +137,7 @@ export async function redisCache(
   async function tell(told: readonly Told[]): Promise<void> {
     if (client.status !== 'ready' || told.length === 0) return
     try {
-      await client.publish(channel, seal(channel, { by: self, told: told.length > MOST_TOLD ? [{ is: 'all' }] : told }))
+      await client.publish(channel, seal.seal(channel, { by: self, told: told.length > MOST_TOLD ? [{ is: 'all' }] : told }))
       answered()
     } catch (error) {
       fault(error)
@@ -200,15 +173,6 @@ export async function redisCache(
       subscriber.disconnect()
       await connecting
     },
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    // Sealed by us and yet not ours to read: as good as not there.
-    return undefined
   }
 }
 

@@ -58,6 +58,11 @@ export function metricsOf() {
       registers,
     }),
     quotaLeft: new Gauge({ name: 'ecluse_quota_left', help: 'Calls left in the hour', labelNames: ['account', 'api'] as const, registers }),
+    quotasApart: new Gauge({
+      name: 'ecluse_quotas_apart',
+      help: 'Whether this gate counts quotas by itself though others share them',
+      registers,
+    }),
     rights: new Gauge({
       name: 'ecluse_holder_rights',
       help: 'What data holders have opened for permissions: asked for, waiting for the person, open, or to be ended there',

@@ -8,6 +8,7 @@ import { isLoopback, isPrivate } from './network.ts'
 import type { OpenRoute } from './open-routes.ts'
 import { openRoutes } from './open-routes.ts'
 import { listOf } from './policy-document.ts'
+import { redisContradictions, redisDoubts } from './redis-checks.ts'
 import type { Written } from './shape.ts'
 
 export interface Finding {
@@ -49,7 +50,7 @@ export function contradictions(parts: Parts): Finding[] {
     ...ports(parts),
     ...dataHolders(parts),
     ...sharedKeys(parts),
-    ...redisKeys(parts),
+    ...redisContradictions(parts.redis),
     ...people(parts),
     ...openRoutes(parts),
     ...parts.clients.flatMap((c, i) => (c ? asking(c, ['clients', i], parts) : [])),
@@ -107,15 +108,7 @@ export function doubts(parts: Parts): Finding[] {
   if (postgres?.password && !postgres.tls && !isLoopback(postgres.host)) {
     found.push({ path: ['storage', 'postgres', 'host'], message: 'what is stored crosses the network in clear: set tls' })
   }
-  if (parts.redis?.password && parts.redis.url?.startsWith('redis:') === true && !isLoopback(new URL(parts.redis.url).hostname)) {
-    found.push({ path: ['redis', 'url'], message: 'the password crosses the network in clear: use rediss://' })
-  }
-  for (const way of ['sentinels', 'cluster'] as const) {
-    const hosts = parts.redis?.[way]
-    if (parts.redis?.password && !parts.redis.tls && hosts?.some((host) => !isLoopback(host.slice(0, host.lastIndexOf(':')))) === true)
-      found.push({ path: ['redis', way], message: 'the password crosses the network in clear: set tls' })
-  }
-  return found
+  return [...found, ...redisDoubts(parts.redis)]
 }
 
 function repeated<T>(
@@ -248,21 +241,6 @@ function sharedKeys({ evidence }: Parts): Finding[] {
       ? []
       : [{ path: ['evidence', 'keys', name], message: `the same secret as '${before}': each key must be its own` }]
   })
-}
-
-function redisKeys({ redis }: Parts): Finding[] {
-  if (!redis) return []
-  const ways = (['url', 'sentinels', 'cluster'] as const).filter((way) => redis[way] !== undefined)
-  const [first, second] = ways
-  if (first === undefined) return [{ path: ['redis'], message: "where is it? give 'url', 'sentinels' or 'cluster'" }]
-  if (second !== undefined) return [{ path: ['redis', second], message: `'${first}' says already where it is: give one of both` }]
-  if (redis.sentinels && redis.primary === undefined)
-    return [{ path: ['redis', 'sentinels'], message: "the Sentinels know several: give the name of yours as 'primary'" }]
-  if (redis.tls && redis.url?.startsWith('redis:') === true)
-    return [{ path: ['redis', 'tls'], message: 'TLS is asked for, and the URL says redis://: write rediss://' }]
-  if ((redis.tls?.certificate === undefined) !== (redis.tls?.key === undefined))
-    return [{ path: ['redis', 'tls'], message: "'certificate' and 'key' go together" }]
-  return []
 }
 
 /** Portal and console rest on what stands elsewhere in the file. */

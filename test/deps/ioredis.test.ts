@@ -100,6 +100,35 @@ test('a lost connection fails what is under way, and is opened again', async () 
   expect(server.connections()).toBe(2)
 })
 
+test.each([
+  [true, 1],
+  [false, 0],
+])('a channel that is subscribed again by itself (%s) and cut meanwhile rejects a promise of nobody', async (autoResubscribe, expected) => {
+  let subscribed = 0
+  const server = await rawServer((socket, received) => {
+    if (!/subscribe/i.test(received)) return
+    subscribed += 1
+    if (subscribed === 1) socket.write('*3\r\n$9\r\nsubscribe\r\n$2\r\nch\r\n:1\r\n', () => setTimeout(() => socket.destroy(), 20))
+    else socket.destroy()
+  })
+  const unhandled: unknown[] = []
+  const others = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  process.on('unhandledRejection', (reason) => void unhandled.push(reason))
+  onTestFinished(() => {
+    process.removeAllListeners('unhandledRejection')
+    for (const other of others) process.on('unhandledRejection', other)
+  })
+  const { redis } = client(server.port, { autoResubscribe, autoResendUnfulfilledCommands: false, commandTimeout: 2000 })
+  await redis.connect()
+  await redis.subscribe('ch')
+  await once(redis, 'ready')
+  await sleep(100)
+  redis.disconnect()
+  await sleep(20)
+  expect(Math.min(unhandled.length, 1)).toBe(expected)
+})
+
 test('without options of ours a command waits for a server that is down', async () => {
   const redis = new Redis({ host: '127.0.0.1', port: await closedPort() })
   onTestFinished(() => redis.disconnect())

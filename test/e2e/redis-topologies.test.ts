@@ -1,266 +1,255 @@
-/** Redis as it is run where it must not be lost: behind Sentinels, as a cluster, by TLS with certificates, by a user of the ACL with few rights. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/**
+ * Redis by TLS, behind sentinels and as a cluster: a gate answers as one without Redis does while its primary is killed
+ * and another one takes its place, and uses what there is by itself.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import type { ClientId, PermissionId } from '../../src/domain/permission.ts'
-import type { MeterId } from '../../src/domain/meter.ts'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Told } from '../../src/permissions/cache.ts'
-import type { RedisCache, RedisSettings } from '../../src/permissions/redis.ts'
+import type { RedisCache } from '../../src/permissions/redis.ts'
 import { redisCache } from '../../src/permissions/redis.ts'
-import type { RedisSecrets } from '../../src/permissions/redis-connection.ts'
-import { faultProxy } from '../harness/fault-proxy.ts'
-import { aGate, bearer, curve } from '../harness/gate.ts'
-import { freePort, redisServer } from '../harness/redis.ts'
+import { redisSeal } from '../../src/permissions/redis-seal.ts'
+import type { RedisSecrets, RedisSettings } from '../../src/runtime/redis.ts'
 import type { RedisServer } from '../harness/redis.ts'
-import { METER, today } from '../harness/settings.ts'
+import { redisServer } from '../harness/redis.ts'
+import type { TwoGates } from '../harness/redis-gates.ts'
+import { anAdmin, ask, silent, twoGates, until } from '../harness/redis-gates.ts'
+import type { Sentinels, TestCertificates, TestCluster } from '../harness/redis-topologies.ts'
+import { PRIMARY, redisCluster, redisWithSentinels, testCertificates, tlsArguments } from '../harness/redis-topologies.ts'
+import { curve } from '../harness/gate.ts'
+import { today } from '../harness/settings.ts'
 
-const KEY = Buffer.alloc(32, 6)
-const silent = { warn: () => undefined }
-const HASH = Buffer.alloc(32, 1)
-const CLIENT = 'viriya' as ClientId
-const IDENTITY = {
-  client: CLIENT,
-  purpose: 'self_view' as never,
-  set: 'all' as const,
-  expiresAt: 4e12 as never,
-  disabled: false,
-  credential: 'c',
-}
-const tls = (folder: string) => ({ ca: join(folder, 'ca.pem'), certificate: join(folder, 'client.pem'), key: join(folder, 'client.key') })
+let certificates: TestCertificates
+beforeAll(() => {
+  certificates = testCertificates()
+})
+afterAll(() => certificates.close())
 
-async function aCache(place: Partial<RedisSettings>, secrets: RedisSecrets = {}): Promise<RedisCache> {
-  const cache = await redisCache(
-    { ttlSeconds: 60, commandTimeoutMs: 200, ...place } as RedisSettings,
-    secrets,
-    KEY,
-    silent,
-    () => undefined,
-  )
+const seal = redisSeal(Buffer.alloc(32, 3))
+type Where = Omit<RedisSettings, 'commandTimeoutMs'>
+async function aCache(where: Where, secrets: RedisSecrets = {}): Promise<RedisCache> {
+  const cache = await redisCache({ ...where, commandTimeoutMs: 200, ttlSeconds: 60 }, secrets, seal, silent, () => undefined)
   onTestFinished(() => cache.close())
   return cache
 }
-async function until(what: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
-  for (const end = performance.now() + ms; !(await what());) {
-    if (performance.now() > end) throw new Error('it did not come')
-    await sleep(50)
-  }
-}
-/** What one gate puts there another finds, and what one tells the other hears. */
-async function works(one: RedisCache, other: RedisCache): Promise<void> {
-  one.putIdentity(HASH, IDENTITY)
-  await until(async () => (await other.getIdentity(HASH))?.client === CLIENT)
+const hash = Buffer.alloc(32, 1)
+const views = { generation: 1, permissions: [] }
+/** What one gate writes and tells, another one reads and hears. */
+async function meet(where: Where, secrets: RedisSecrets = {}): Promise<void> {
+  const [a, b] = [await aCache(where, secrets), await aCache(where, secrets)]
   const heard: Told[] = []
-  other.onTold((told) => heard.push(told))
-  const act = {
-    permission: 'p' as PermissionId,
-    client: CLIENT,
-    meter: `prm:${METER}` as MeterId,
-    status: 'ended',
-    entry: 'e/1',
-    generation: 1,
-  } as const
+  b.onTold((told) => void heard.push(told))
+  for (let i = 0; i < 20; i += 1) {
+    const meter = `prm:1000000000${i + 1000}` as Parameters<RedisCache['putViews']>[1]
+    const client = 'viriya' as Parameters<RedisCache['putViews']>[0]
+    await until(async () => {
+      a.putViews(client, meter, views)
+      return (await b.getViews(client, meter))?.generation === 1
+    })
+  }
   await until(async () => {
-    await one.tellActs([act])
-    return heard.some((told) => told.is === 'views')
+    await a.tellToken(hash)
+    return heard.some((told) => told.is === 'token')
   })
 }
-
-test('behind Sentinels the primary is found, lost and found again', { timeout: 90_000 }, async () => {
-  const primary = await redisServer()
-  const replicas = [await redisServer(), await redisServer()]
-  for (const { port } of replicas) await command(port, 'REPLICAOF', '127.0.0.1', String(primary.port))
-  const sentinels = await Promise.all([0, 1, 2].map(() => aSentinel(primary.port)))
-  onTestFinished(async () => {
-    for (const server of [...sentinels, ...replicas, primary]) await server.close()
-  })
-  const place = { sentinels: sentinels.map(({ port }) => `127.0.0.1:${port}`), primary: 'gates' }
-  const [one, other] = [await aCache(place), await aCache(place)]
-  await until(() => one.up && other.up)
-  await works(one, other)
-  await primary.kill()
-  // What was there is gone or not: either is a miss, and none an error.
-  expect(await one.getIdentity(Buffer.alloc(32, 2))).toBeUndefined()
-  await until(() => one.up && other.up, 40_000)
-  await works(one, other)
-})
-
-test('in a cluster each key goes to its node', { timeout: 60_000 }, async () => {
-  const nodes: RedisServer[] = []
-  for (let i = 0; i < 3; i += 1) nodes.push(await redisServer(['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']))
-  onTestFinished(async () => {
-    for (const node of nodes) await node.close()
-  })
-  const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`)
-  execFileSync('redis-cli', ['--cluster', 'create', ...hosts, '--cluster-yes'], { stdio: 'ignore' })
-  await until(async () => (await command(nodes[0]?.port ?? 0, 'CLUSTER', 'INFO')).includes('cluster_state:ok'))
-  const [one, other] = [await aCache({ cluster: hosts }), await aCache({ cluster: hosts.slice(1) })]
-  await until(() => one.up && other.up)
-  await works(one, other)
-  const hashes = Array.from({ length: 60 }, (_, i) => Buffer.alloc(32, i + 10))
-  for (const hash of hashes) one.putIdentity(hash, IDENTITY)
-  for (const hash of hashes) await until(async () => (await other.getIdentity(hash)) !== undefined)
-  const sizes = await Promise.all(nodes.map(async ({ port }) => Number(await command(port, 'DBSIZE'))))
-  expect(sizes.every((size) => size > 0)).toBe(true)
-})
-
-test('by TLS with a certificate of its own; without it, or with another authority, nothing is said', { timeout: 60_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'ecluse-redis-tls-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  certificates(folder)
-  const port = await freePort()
-  const server = await redisServer([
-    ...['--tls-port', String(port), '--tls-cert-file', join(folder, 'server.pem'), '--tls-key-file', join(folder, 'server.key')],
-    ...['--tls-ca-cert-file', join(folder, 'ca.pem'), '--tls-auth-clients', 'yes'],
-  ])
-  onTestFinished(() => server.close())
-  const url = `rediss://localhost:${port}`
-  const [one, other] = [await aCache({ url, tls: tls(folder) }), await aCache({ url, tls: tls(folder) })]
-  await until(() => one.up && other.up)
-  await works(one, other)
-  const stranger = await aCache({ url, tls: { ca: join(folder, 'ca.pem') } })
-  const distrusting = await aCache({ url })
-  await sleep(500)
-  expect([stranger.up, distrusting.up]).toStrictEqual([false, false])
-})
-
-test('a user who may do only what a gate does is enough', { timeout: 60_000 }, async () => {
-  const server = await redisServer()
-  onTestFinished(() => server.close())
-  await command(server.port, 'ACL', 'SETUSER', 'gate', 'on', '>secret', ...RIGHTS.split(' '))
-  const place = { url: server.url, username: 'gate' }
-  const [one, other] = [await aCache(place, { password: 'secret' }), await aCache(place, { password: 'secret' })]
-  await until(() => one.up && other.up)
-  await works(one, other)
-  one.dropIdentity(HASH)
-  await until(async () => (await other.getIdentity(HASH)) === undefined)
-  const wrong = await aCache(place, { password: 'other' })
-  expect(wrong.up).toBe(false)
-})
-/** As docs/operating.md gives them. */
-const RIGHTS = 'resetchannels ~ecluse:* &ecluse:* +get +set +del +publish +subscribe +ping +evalsha +eval +script|load'
-
-describe('on a bad way to Redis', () => {
-  test.each([
-    ['late', { latencyMs: 300 }],
-    ['silent', { blackHole: true }],
-    ['half open', { halfOpen: true }],
-    ['cut in every answer', { truncateAfter: 40 }],
-    ['refusing', { refuse: true }],
-  ] as const)('%s, the same answer comes, and soon', { timeout: 60_000 }, async (_name, fault) => {
-    const server = await redisServer()
-    const proxy = await faultProxy(server.port)
-    const gate = await aGate({ change: (tree) => (tree['redis'] = { url: `redis://127.0.0.1:${proxy.port}` }) })
-    onTestFinished(async () => {
-      await gate.stop()
-      await proxy.close()
-      await server.close()
-    })
-    await gate.permit({ id: 'p1' })
-    const ask = async (): Promise<readonly [number, number]> => {
-      const token = await gate.token()
-      const began = performance.now()
-      const answer = await fetch(`${gate.url}${curve(METER, today(-3), today(-1))}`, bearer(token))
-      await answer.text()
-      return [answer.status, performance.now() - began]
+/** Asks one and the same question again and again, and gives what was answered. */
+function loadOn({ cached }: TwoGates, token: string, meter: string) {
+  const statuses: number[] = []
+  let slowest = 0
+  let going = true
+  const running = (async () => {
+    while (going) {
+      const { answer, ms } = await ask(cached, token, curve(meter, today(-20), today(-18)))
+      statuses.push(answer.status)
+      slowest = Math.max(slowest, ms)
+      await sleep(5)
     }
-    expect((await ask())[0]).toBe(200)
-    proxy.set(fault)
-    proxy.reset()
-    for (let i = 0; i < 5; i += 1) {
-      const [status, ms] = await ask()
-      expect(status).toBe(200)
-      expect(ms).toBeLessThan(500)
-    }
-    proxy.heal()
-    await until(async () => ((await (await fetch(`${gate.ops}/readyz`)).json()) as Record<string, string>)['redis'] === 'ok')
-  })
-})
-
-async function aSentinel(primaryPort: number): Promise<RedisServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'ecluse-sentinel-'))
-  const file = join(folder, 'sentinel.conf')
-  writeFileSync(
-    file,
-    `sentinel monitor gates 127.0.0.1 ${primaryPort} 2\nsentinel down-after-milliseconds gates 1000\nsentinel failover-timeout gates 5000\n`,
-  )
-  const server = await redisServer([], [file, '--sentinel'])
+  })()
   return {
-    ...server,
-    async close() {
-      await server.close()
-      rmSync(folder, { recursive: true, force: true })
+    async stop() {
+      going = false
+      await running
+      return { statuses: [...new Set(statuses)], count: statuses.length, slowest }
     },
   }
 }
 
-async function command(port: number, name: string, ...args: readonly string[]): Promise<string> {
-  const client = new Redis(port, '127.0.0.1', { replyMapping: 'legacy' })
-  try {
-    return String(await client.call(name, ...args))
-  } finally {
-    client.disconnect()
-  }
-}
+describe('by TLS, where the server asks for a certificate', () => {
+  let server: RedisServer
+  beforeAll(async () => {
+    server = await redisServer((port) => tlsArguments(certificates, port))
+  })
+  afterAll(() => server.close())
 
-/** An authority, a server of the name localhost, and a client. */
-function certificates(folder: string): void {
-  const run = (...args: readonly string[]): void => {
-    const { status, stderr } = spawnSync('openssl', args, { cwd: folder, encoding: 'utf8' })
-    if (status !== 0) throw new Error(stderr)
+  test('a gate with one is served', async () => {
+    const url = `rediss://127.0.0.1:${server.port}`
+    const gates = await twoGates({ url, tls: { ca: certificates.ca, ...certificates.gate } })
+    onTestFinished(() => gates.stop())
+    expect(await gates.standing()).toBe('ok')
+    await gates.same()
+    await server.kill()
+    await gates.same()
+    await server.start()
+    await gates.recovers()
+    await meet({ url, tls: { ca: certificates.ca, ...certificates.gate } })
+  })
+
+  test.each<[string, () => Where['tls']]>([
+    ['without one', () => ({ ca: certificates.ca })],
+    ['that trusts the public authorities', () => ({ ...certificates.gate })],
+    ['whose certificate is another authority’s', () => ({ ca: certificates.ca, ...others().gate })],
+  ])('a gate %s is not, and answers all the same', async (_name, tls) => {
+    const cache = await aCache({ url: `rediss://127.0.0.1:${server.port}`, tls: tls() })
+    expect(cache.up).toBe(false)
+    expect(await cache.getIdentity(hash)).toBeUndefined()
+  })
+  function others(): TestCertificates {
+    const made = testCertificates()
+    onTestFinished(() => made.close())
+    return made
   }
-  run(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-subj',
-    '/CN=test authority',
-  )
-  for (const name of ['server', 'client']) {
-    writeFileSync(join(folder, 'ext'), 'subjectAltName=DNS:localhost')
-    run(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-      '-subj',
-      `/CN=${name}`,
-    )
-    run(
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      'ca.pem',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-extfile',
-      'ext',
-      '-out',
-      `${name}.pem`,
-    )
-  }
-}
+})
+
+describe('behind three sentinels, with two replicas', () => {
+  let redis: Sentinels
+  let gates: TwoGates
+  beforeAll(async () => {
+    redis = await redisWithSentinels({ replicas: 2, sentinels: 3 })
+    gates = await twoGates({ sentinels: redis.places, name: PRIMARY })
+  })
+  afterAll(async () => {
+    await gates.stop()
+    await redis.close()
+  })
+
+  test('the primary is used, and what one gate tells another hears', async () => {
+    expect(await gates.standing()).toBe('ok')
+    await gates.same()
+    await meet({ sentinels: redis.places, name: PRIMARY })
+  })
+
+  test('the primary is killed: each request is answered meanwhile, and the new primary is in use afterwards', async () => {
+    const meter = '40000000099101'
+    await gates.cached.permit({ id: 'failover-1', meter })
+    const load = loadOn(gates, await gates.cached.token(), meter)
+    const old = await redis.primary()
+    const started = performance.now()
+    await old.kill()
+    for (let i = 0; i < 3; i += 1) await gates.same()
+    await until(async () => (await redis.primary()).port !== old.port, 20_000)
+    await gates.recovers(10_000)
+    const ms = performance.now() - started
+    const { statuses, count, slowest } = await load.stop()
+    expect(statuses).toStrictEqual([200])
+    expect(count).toBeGreaterThan(20)
+    expect(slowest).toBeLessThan(1500)
+    const admin = anAdmin((await redis.primary()).port)
+    onTestFinished(() => admin.disconnect())
+    expect(await admin.dbsize()).toBeGreaterThan(0)
+    expect(ms).toBeLessThan(30_000)
+    await meet({ sentinels: redis.places, name: PRIMARY })
+    // The old one comes back as a replica of the new one, and takes nothing away.
+    await old.start()
+    await gates.same()
+  })
+
+  test('another primary is made by hand: what is written goes there', async () => {
+    const cache = await aCache({ sentinels: redis.places, name: PRIMARY })
+    const old = await redis.primary()
+    const admin = anAdmin(Number(redis.places[0]?.split(':')[1]), { enableReadyCheck: false })
+    onTestFinished(() => admin.disconnect())
+    await until(async () => (await admin.call('SENTINEL', 'FAILOVER', PRIMARY).catch(String)) === 'OK', 15_000)
+    await until(async () => (await redis.primary()).port !== old.port, 20_000)
+    const meter = 'prm:10000000009999' as Parameters<RedisCache['putViews']>[1]
+    const client = 'viriya' as Parameters<RedisCache['putViews']>[0]
+    await until(async () => {
+      cache.putViews(client, meter, views)
+      await sleep(50)
+      return (await cache.getViews(client, meter)) !== undefined
+    }, 10_000)
+    await gates.recovers(10_000)
+  })
+
+  test('a sentinel that is away is passed over', async () => {
+    const cache = await aCache({ sentinels: ['127.0.0.1:1', ...redis.places], name: PRIMARY })
+    await until(() => cache.up)
+    const nobody = await aCache({ sentinels: ['127.0.0.1:1'], name: PRIMARY })
+    expect(nobody.up).toBe(false)
+    const another = await aCache({ sentinels: redis.places, name: 'not-this-one' })
+    expect(another.up).toBe(false)
+  })
+})
+
+test('sentinels and servers by TLS, each with a password of its own', async () => {
+  const passwords = { servers: 'of-the-servers', sentinels: 'of-the-sentinels' }
+  const redis = await redisWithSentinels({ replicas: 0, sentinels: 1, passwords, tls: certificates })
+  onTestFinished(() => redis.close())
+  const tls = { ca: certificates.ca }
+  const where = { sentinels: redis.places, name: PRIMARY, tls, sentinelTls: tls }
+  await meet(where, { password: passwords.servers, sentinelPassword: passwords.sentinels })
+  const wrong: readonly (readonly [Where, RedisSecrets])[] = [
+    [where, { password: passwords.servers, sentinelPassword: passwords.servers }],
+    [where, { password: passwords.sentinels, sentinelPassword: passwords.sentinels }],
+    [
+      { ...where, sentinelTls: undefined },
+      { password: passwords.servers, sentinelPassword: passwords.sentinels },
+    ],
+  ]
+  for (const [settings, secrets] of wrong) expect((await aCache(settings, secrets)).up).toBe(false)
+})
+
+describe('a cluster of three', () => {
+  let cluster: TestCluster
+  let gates: TwoGates
+  beforeAll(async () => {
+    cluster = await redisCluster(3)
+    // One place is enough to find the others; more, so that one may be away.
+    gates = await twoGates({ cluster: cluster.places })
+  })
+  afterAll(async () => {
+    await gates.stop()
+    await cluster.close()
+  })
+  const sizes = (): Promise<number[]> => cluster.onEach((admin) => admin.dbsize())
+
+  test('all nodes are used, and what is told at one is heard at another', async () => {
+    expect(await gates.standing()).toBe('ok')
+    for (let i = 0; i < 4; i += 1) await gates.same()
+    expect((await sizes()).filter((size) => size === 0)).toStrictEqual([])
+    await meet({ cluster: cluster.places.slice(0, 1) })
+    const [a, b] = [await aCache({ cluster: cluster.places.slice(0, 1) }), await aCache({ cluster: cluster.places.slice(1, 2) })]
+    const heard: Told[] = []
+    b.onTold((told) => void heard.push(told))
+    await until(async () => {
+      await a.tellToken(hash)
+      return heard.some((told) => told.is === 'token')
+    })
+  })
+
+  test('a node is killed and comes back: each request is answered, and it is used again', async () => {
+    const meter = '40000000099102'
+    await gates.cached.permit({ id: 'cluster-1', meter })
+    const load = loadOn(gates, await gates.cached.token(), meter)
+    await cluster.servers[0]?.kill()
+    for (let i = 0; i < 3; i += 1) await gates.same()
+    await cluster.servers[0]?.start()
+    await gates.recovers(15_000)
+    const { statuses, slowest } = await load.stop()
+    expect(statuses).toStrictEqual([200])
+    expect(slowest).toBeLessThan(1500)
+    await until(async () => {
+      await gates.same()
+      return !(await sizes()).includes(0)
+    }, 15_000)
+  })
+
+  test('all nodes are stopped in their tracks, and go on', async () => {
+    for (const server of cluster.servers) server.signal('SIGSTOP')
+    onTestFinished(() => {
+      for (const server of cluster.servers) server.signal('SIGCONT')
+    })
+    for (let i = 0; i < 3; i += 1) await gates.same()
+    expect(await gates.standing()).toBe('slow')
+    for (const server of cluster.servers) server.signal('SIGCONT')
+    await gates.recovers(15_000)
+  })
+})

@@ -5,7 +5,7 @@
 import { copyFileSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { ClientId, PermissionId, PurposeCode } from '../../src/domain/permission.ts'
 import type { MeterId } from '../../src/domain/meter.ts'
@@ -14,6 +14,7 @@ import { lookups } from '../../src/permissions/cache.ts'
 import type { Told } from '../../src/permissions/cache.ts'
 import type { RedisCache } from '../../src/permissions/redis.ts'
 import { redisCache } from '../../src/permissions/redis.ts'
+import { redisSeal } from '../../src/permissions/redis-seal.ts'
 import type { ActResult } from '../../src/permissions/record.ts'
 import type { Views } from '../../src/permissions/registry.ts'
 import { scopeHashOf } from '../../src/permissions/registry.ts'
@@ -24,85 +25,30 @@ import { aGate, bearer, curve } from '../harness/gate.ts'
 import type { Replies } from '../harness/redis.ts'
 import { bulk, fakeRedis, freePort, HANDSHAKE, redisServer } from '../harness/redis.ts'
 import type { RedisServer } from '../harness/redis.ts'
+import type { TwoGates } from '../harness/redis-gates.ts'
+import { anAdmin, ask, redisSettings, results, silent, twoGates, until, withRedis } from '../harness/redis-gates.ts'
 import type { Tree } from '../harness/settings.ts'
 import { today } from '../harness/settings.ts'
 
-const TIMEOUT_MS = 50
-
 describe('a gate with Redis and one without', () => {
   let server: RedisServer
-  let plain: TestGate
+  let gates: TwoGates
   let cached: TestGate
   let admin: Redis
   beforeAll(async () => {
     server = await redisServer()
-    plain = await aGate()
-    cached = await aGate({ change: withRedis(server.url) })
-    admin = aClient(server.port)
+    gates = await twoGates({ url: server.url })
+    cached = gates.cached
+    admin = anAdmin(server.port)
   })
   afterAll(async () => {
     admin.disconnect()
-    await cached.stop()
-    await plain.stop()
+    await gates.stop()
     await server.close()
   })
-
-  let serial = 0
-  interface Answer {
-    readonly status: number
-    readonly reason: string | null
-    readonly narrowed: string | null
-    readonly body: string
-  }
-  async function ask(gate: TestGate, token: string, path: string): Promise<{ readonly answer: Answer; readonly ms: number }> {
-    const started = performance.now()
-    const said = await fetch(gate.url + path, bearer(token))
-    const body = await said.text()
-    const answer = { status: said.status, reason: said.headers.get('ecluse-reason'), narrowed: said.headers.get('ecluse-narrowed'), body }
-    return { answer, ms: performance.now() - started }
-  }
-  /** New permissions and a new token in the gate, so that no copy of its own answers; then what a client may be told. */
-  async function scenario(gate: TestGate, n: number): Promise<{ readonly answers: Answer[]; readonly ms: number }> {
-    const meter = (i: number): string => `4${String(n).padStart(9, '0')}${String(i).padStart(4, '0')}`
-    await gate.permit(
-      { id: `given-${n}`, meter: meter(1), from: today(-100), until: today(-10) },
-      { id: `ended-${n}`, meter: meter(2), from: today(-100), until: today(-10) },
-    )
-    const [first, second] = [await gate.token(), await gate.token()]
-    const asked = [
-      await ask(gate, first, curve(meter(1), today(-20), today(-18))),
-      await ask(gate, second, curve(meter(1), today(-12), today(-8))),
-      await ask(gate, first, curve(meter(3), today(-20), today(-18))),
-      await ask(gate, first, curve(meter(2), today(-20), today(-18))),
-    ]
-    await gate.command('permission withdraw', { permission: `ended-${n}` })
-    asked.push(await ask(gate, first, curve(meter(2), today(-20), today(-18))))
-    await gate.permit({ id: `late-${n}`, meter: meter(3), from: today(-100), until: today(-10) })
-    asked.push(await ask(gate, first, curve(meter(3), today(-20), today(-18))))
-    await gate.command('token revoke', { token: first })
-    asked.push(await ask(gate, first, curve(meter(1), today(-20), today(-18))))
-    return { answers: asked.map((a) => a.answer), ms: Math.min(...asked.map((a) => a.ms)) }
-  }
-  const STATUSES = [200, 200, 403, 200, 403, 200, 401]
-  /** Both gates answer the same; what Redis costs is bounded. */
-  async function same(): Promise<void> {
-    const n = (serial += 1)
-    const [without, withIt] = [await scenario(plain, n), await scenario(cached, n)]
-    expect(withIt.answers).toStrictEqual(without.answers)
-    expect(withIt.answers.map((a) => a.status)).toStrictEqual(STATUSES)
-    expect(withIt.ms - without.ms).toBeLessThan(250)
-  }
-  const standing = async (): Promise<string> => {
-    const ready = (await (await fetch(`${cached.ops}/readyz`)).json()) as Record<string, string>
-    return ready['redis'] ?? ''
-  }
-  async function recovers(): Promise<void> {
-    await until(async () => (await standing()) === 'ok', 8000)
-    const before = await results(cached)
-    await same()
-    const after = await results(cached)
-    expect((after['miss'] ?? 0) - (before['miss'] ?? 0), 'it is asked again').toBeGreaterThan(0)
-  }
+  const same = (): Promise<void> => gates.same()
+  const standing = (): Promise<string> => gates.standing()
+  const recovers = (): Promise<void> => gates.recovers()
   /** A message that nobody can read: every gate drops its own copies, so that Redis is asked. */
   async function forget(): Promise<void> {
     const channels = (await admin.pubsub('CHANNELS', 'ecluse:*')) as string[]
@@ -174,7 +120,7 @@ describe('a gate with Redis and one without', () => {
   })
 
   test('slow, and paused', async () => {
-    const sleeping = aClient(server.port)
+    const sleeping = anAdmin(server.port)
     sleeping.call('DEBUG', 'SLEEP', '1.5').catch(() => undefined)
     await same()
     await sleep(1500)
@@ -242,7 +188,7 @@ describe('a gate with Redis and one without', () => {
       await admin.flushall()
       await forget()
       expect(await statuses()).toStrictEqual([200, 403])
-      const keys = (await admin.keys('*')).toSorted()
+      const keys = (await admin.keys('*')).filter((key) => /^ecluse:[^:{]+:(token|views):/.test(key)).toSorted()
       const values = await Promise.all(keys.map(async (key) => (await admin.getBuffer(key)) ?? Buffer.alloc(0)))
       expect(keys).toHaveLength(3)
       for (const [i, key] of keys.entries()) await admin.set(key, tamper(values[i] ?? Buffer.alloc(0), values), 'EX', 300)
@@ -254,7 +200,7 @@ describe('a gate with Redis and one without', () => {
 
     test('sealed by the instance and yet not what the registry says', async () => {
       const key = Buffer.from(cached.env['TEST_INDEX_KEY'] ?? '', 'hex')
-      const forger = await redisCache(settingsOf(server.port), {}, key, silent, () => undefined)
+      const forger = await redisCache(redisSettings(server.port), {}, redisSeal(key), silent, () => undefined)
       onTestFinished(() => forger.close())
       const client = 'viriya' as ClientId
       const meterOf = (bare: string): MeterId => `prm:${bare}` as MeterId
@@ -319,7 +265,7 @@ describe('a gate with Redis and one without', () => {
     const reply =
       (text: string | undefined): Replies =>
       (command, socket) =>
-        /^(get|set|del|publish)$/i.test(command[0] ?? '') ? text : HANDSHAKE(command, socket)
+        /^(get|set|del|publish|eval|evalsha)$/i.test(command[0] ?? '') ? text : HANDSHAKE(command, socket)
     const replies: readonly (readonly [string, Replies])[] = [
       ['-LOADING', reply('-LOADING Redis is loading the dataset in memory\r\n')],
       ['-READONLY', reply("-READONLY You can't write against a read only replica.\r\n")],
@@ -341,7 +287,7 @@ describe('a gate with Redis and one without', () => {
       [
         'the end of the connection',
         (command, socket) => {
-          if (/^(get|set|del|publish)$/i.test(command[0] ?? '')) socket.destroy()
+          if (/^(get|set|del|publish|eval|evalsha)$/i.test(command[0] ?? '')) socket.destroy()
           return HANDSHAKE(command, socket)
         },
       ],
@@ -389,7 +335,7 @@ describe('a gate starts', () => {
   test('with its Redis down, and uses it once it is there', async () => {
     const server = await redisServer()
     await server.kill()
-    const gate = await startsAndServes(withRedis(server.url))
+    const gate = await startsAndServes(withRedis({ url: server.url }))
     await server.start()
     await until(async () => (await (await fetch(`${gate.ops}/readyz`)).text()).includes('"redis":"ok"'), 8000)
     await gate.stop()
@@ -400,31 +346,9 @@ describe('a gate starts', () => {
     const port = await freePort()
     const hole = createServer(() => undefined)
     await new Promise<void>((resolve) => hole.listen(port, '127.0.0.1', resolve))
-    const gate = await startsAndServes(withRedis(`redis://127.0.0.1:${port}`))
+    const gate = await startsAndServes(withRedis({ url: `redis://127.0.0.1:${port}` }))
     await gate.stop()
     hole.close()
-  })
-
-  test('with a user of the ACL who may do no more than it needs, and without the right password as well', async () => {
-    const server = await redisServer(['--requirepass', 'the-admin-password'])
-    const admin = aClient(server.port, 'the-admin-password')
-    const may = ['~ecluse:*', '&ecluse:*', '+get', '+set', '+del', '+publish', '+subscribe', '+ping']
-    await admin.call('ACL', 'SETUSER', 'gate', 'on', '>the-gate-password', ...may)
-    const change = (tree: Tree): void => {
-      tree['redis'] = { url: server.url, username: 'gate', password: { env: 'TEST_REDIS_PASSWORD' }, command_timeout_ms: TIMEOUT_MS }
-    }
-    const gate = await startsAndServes(change, { TEST_REDIS_PASSWORD: 'the-gate-password' })
-    expect(await (await fetch(`${gate.ops}/readyz`)).text()).toContain('"redis":"ok"')
-    await until(async () => (await admin.dbsize()) === 2)
-    const log = (await admin.call('ACL', 'LOG')) as unknown[]
-    expect(log.map((entry) => JSON.stringify(entry))).toStrictEqual([])
-    await gate.stop()
-    const wrong = await startsAndServes(change, { TEST_REDIS_PASSWORD: 'not-the-gate-password' })
-    expect(await (await fetch(`${wrong.ops}/readyz`)).text()).toContain('"redis":"slow"')
-    await wrong.stop()
-    expect(wrong.log.join('')).not.toContain('gate-password')
-    admin.disconnect()
-    await server.close()
   })
 })
 
@@ -464,7 +388,7 @@ describe('two gates of one instance', () => {
 
   /** One gate's copies over a registry that the test turns on. */
   async function aSide(registry: { generation: number; asked: number }, port = server.port) {
-    const shared = await redisCache(settingsOf(port), {}, key, silent, (result) => void results.push(result))
+    const shared = await redisCache(redisSettings(port), {}, redisSeal(key), silent, (result) => void results.push(result))
     onTestFinished(() => shared.close())
     const copies = lookups(
       {
@@ -486,7 +410,7 @@ describe('two gates of one instance', () => {
     return { shared, copies, told }
   }
   const flush = async (): Promise<void> => {
-    const admin = aClient(server.port)
+    const admin = anAdmin(server.port)
     await admin.flushall()
     admin.disconnect()
   }
@@ -563,7 +487,7 @@ describe('two gates of one instance', () => {
   test('of another instance read nothing of theirs', async () => {
     await flush()
     const a = await aSide({ generation: 1, asked: 0 })
-    const stranger = await redisCache(settingsOf(server.port), {}, Buffer.alloc(32, 4), silent, () => undefined)
+    const stranger = await redisCache(redisSettings(server.port), {}, redisSeal(Buffer.alloc(32, 4)), silent, () => undefined)
     onTestFinished(() => stranger.close())
     const heard: Told[] = []
     stranger.onTold((told) => void heard.push(told))
@@ -579,13 +503,13 @@ describe('two gates of one instance', () => {
   test('over TLS with an authority of their own', async () => {
     const { tls, ca, close } = await redisOverTls()
     onTestFinished(close)
-    const settings = { ...settingsOf(tls.port), url: `rediss://localhost:${tls.port}`, tls: { ca } }
-    const shared = await redisCache(settings, {}, key, silent, () => undefined)
+    const settings = { ...redisSettings(tls.port), url: `rediss://localhost:${tls.port}`, tls: { ca } }
+    const shared = await redisCache(settings, {}, redisSeal(key), silent, () => undefined)
     onTestFinished(() => shared.close())
     await until(() => shared.up)
     shared.putIdentity(hash, identity)
     await until(async () => (await shared.getIdentity(hash)) !== undefined)
-    const distrusting: RedisCache = await redisCache({ ...settings, tls: undefined }, {}, key, silent, () => undefined)
+    const distrusting: RedisCache = await redisCache({ ...settings, tls: undefined }, {}, redisSeal(key), silent, () => undefined)
     onTestFinished(() => distrusting.close())
     expect(distrusting.up).toBe(false)
     expect(await distrusting.getIdentity(hash)).toBeUndefined()
@@ -601,7 +525,7 @@ async function redisOverTls() {
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
   const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', ...subject]
   execFileSync('openssl', [...made, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
-  const admin = aClient(plain.port)
+  const admin = anAdmin(plain.port)
   await admin.call(
     'CONFIG',
     'SET',
@@ -650,34 +574,5 @@ async function aRelay(to: number) {
       cut(true)
       relay.close()
     },
-  }
-}
-
-const silent = { warn: () => undefined }
-function settingsOf(port: number) {
-  return { url: `redis://127.0.0.1:${port}`, ttlSeconds: 60, commandTimeoutMs: 200 }
-}
-function withRedis(url: string) {
-  return (tree: Tree): void => {
-    tree['redis'] = { url, command_timeout_ms: TIMEOUT_MS }
-  }
-}
-function aClient(port: number, password?: string): Redis {
-  const redis = new Redis({ port, host: '127.0.0.1', ...(password !== undefined && { password }) })
-  redis.on('error', () => undefined)
-  return redis
-}
-
-/** What look-ups in Redis gave, by the metrics. */
-async function results(gate: TestGate): Promise<Record<string, number>> {
-  const text = await (await fetch(`${gate.ops}/metrics`)).text()
-  return Object.fromEntries([...text.matchAll(/^ecluse_redis_total\{result="(\w+)"\} (\d+)$/gm)].map((m) => [m[1] ?? '', Number(m[2])]))
-}
-
-async function until(done: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
-  const deadline = performance.now() + ms
-  while (!(await done())) {
-    if (performance.now() > deadline) throw new Error('what the test waits for did not come')
-    await sleep(20)
   }
 }

@@ -68,22 +68,22 @@ export const BREAKAGES: Readonly<Record<string, Breakage>> = {
   },
   async 'a gate cut off from PostgreSQL'({ links }) {
     const link = links[Math.floor(Math.random() * links.length)]
-    link?.set({ blackHole: true })
+    link?.set({ halfOpen: true })
     await sleep(500 + Math.random() * 2000)
-    link?.heal()
+    await link?.heal()
     link?.reset()
   },
   async 'answers of PostgreSQL lost'({ links }) {
     const link = links[Math.floor(Math.random() * links.length)]
-    link?.set({ halfOpen: true })
+    link?.set({ halfOpen: true }, 'toClient')
     await sleep(200 + Math.random() * 800)
-    link?.heal()
+    await link?.heal()
     link?.reset()
   },
   async 'a slow way to PostgreSQL'({ links }) {
     for (const link of links) link.set({ latencyMs: 20, jitterMs: 60 })
     await sleep(1500)
-    for (const link of links) link.heal()
+    for (const link of links) await link.heal()
   },
   async 'kill -9 of Redis'({ redis }) {
     await redis.kill()
@@ -162,7 +162,7 @@ export async function gatesCampaign({
   const redis = await redisServer()
   const holder = await fakeHolder()
   holder.script = quick
-  const links = await Promise.all(Array.from({ length: count }, () => faultProxy(server.port)))
+  const links = await Promise.all(Array.from({ length: count }, () => faultProxy({ port: server.port })))
   const gates: (GateProcess | undefined)[] = []
   const env = secretsOf()
   const withdrawals: Withdrawal[] = []

@@ -19,6 +19,7 @@ export interface RedisServer {
   /** The dump that SAVE writes, and that the next start reads. */
   readonly dump: string
   readonly pid: number
+  readonly running: boolean
   start(): Promise<void>
   /** SIGKILL: what was not saved is gone. */
   kill(): Promise<void>
@@ -35,9 +36,9 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** @param first a configuration file, and what makes a Sentinel of it; most settings of a server are none of a Sentinel's */
-export async function redisServer(args: readonly string[] = [], first: readonly string[] = []): Promise<RedisServer> {
+export async function redisServer(given: readonly string[] | ((port: number) => readonly string[]) = []): Promise<RedisServer> {
   const port = await freePort()
+  const args = typeof given === 'function' ? given(port) : given
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-redis-'))
   let child: ChildProcess | undefined
   const abandon = (): void => void child?.kill('SIGKILL')
@@ -49,15 +50,17 @@ export async function redisServer(args: readonly string[] = [], first: readonly 
     get pid() {
       return child?.pid ?? 0
     },
+    get running() {
+      return child !== undefined && child.exitCode === null && child.signalCode === null
+    },
     async start() {
-      const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder]
-      const fixed = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes']
-      const all = first.length > 0 ? [...first, ...where, ...args] : [...where, ...fixed, ...args]
-      child = spawn('redis-server', all, { stdio: 'ignore' })
+      const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no']
+      child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' })
+      endsWithUs(child)
       await listening(port)
     },
     async kill() {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return
+      if (!child || !server.running) return
       const ended = once(child, 'exit')
       child.kill('SIGKILL')
       await ended
@@ -69,11 +72,16 @@ export async function redisServer(args: readonly string[] = [], first: readonly 
       rmSync(folder, { recursive: true, force: true })
     },
   }
-  // A test that fails before it closes its server leaves none behind.
-  process.once('exit', abandon)
   await server.start()
   return server
 }
+
+/** A test that fails before it ends its servers leaves none behind. */
+export function endsWithUs(child: ChildProcess): void {
+  if (running.size === 0) process.once('exit', () => running.forEach((each) => each.kill('SIGKILL')))
+  running.add(child)
+}
+const running = new Set<ChildProcess>()
 
 /** @param program what is to listen there */
 export async function listening(port: number, program = 'redis-server'): Promise<void> {

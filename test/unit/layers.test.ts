@@ -24,7 +24,7 @@ const TABLE: Readonly<Record<string, { readonly values: readonly string[]; reado
   providers: { values: ['domain'] },
   storage: { values: ['domain'] },
   runtime: { values: ['domain'] },
-  permissions: { values: ['domain', 'storage'] },
+  permissions: { values: ['domain', 'storage', 'runtime'] },
   evidence: { values: ['domain', 'storage'] },
   settings: { values: ['domain', 'decide'] },
   web: { values: ['domain'] },

@@ -1,7 +1,7 @@
 /** The data holder's budget, on a clock that the test moves. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { AccountId, ClientId } from '../../../src/domain/permission.ts'
-import type { Quota, Wish } from '../../../src/gateway/quota.ts'
+import type { LocalQuota, Wish } from '../../../src/gateway/quota.ts'
 import { quotaOf } from '../../../src/gateway/quota.ts'
 
 const MAIN = 'main' as AccountId
@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-function aQuota(perSecond = 5, perHour = 1000): Quota {
+function aQuota(perSecond = 5, perHour = 1000): LocalQuota {
   return quotaOf(
     () => ({ perSecond, most: perHour, windowMs: 3_600_000 }),
     () => Date.now(),
@@ -25,7 +25,7 @@ function aQuota(perSecond = 5, perHour = 1000): Quota {
 function wish(client: string, calls: number, changes: Partial<Wish> = {}): Wish {
   return { client: client as ClientId, account: MAIN, api: API, calls, rule: null, ...changes }
 }
-function reserved(quota: Quota, asked: Wish) {
+function reserved(quota: LocalQuota, asked: Wish) {
   const reservation = quota.reserve(asked)
   if (!reservation.ok) throw new Error(`not reserved: ${JSON.stringify(reservation)}`)
   return reservation
@@ -176,4 +176,46 @@ test('a retry beyond what was reserved needs a call that is free', async () => {
   const one = reserved(quota, wish('a', 1))
   expect(await one.take(never)).toBe(true)
   expect(await one.take(never)).toBe(false)
+})
+
+test('where a second is longer than one, so is the wait', async () => {
+  const quota = quotaOf(
+    () => ({ perSecond: 1, secondMs: 2100, most: 10, windowMs: 3_600_000 }),
+    () => Date.now(),
+    20_000,
+  )
+  await reserved(quota, wish('a', 1)).take(never)
+  let second: boolean | undefined
+  void reserved(quota, wish('a', 1))
+    .take(never)
+    .then((granted) => (second = granted))
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(second).toBeUndefined()
+  await vi.advanceTimersByTimeAsync(200)
+  expect(second).toBe(true)
+})
+
+test('a call that was reserved elsewhere needs a turn and counts; one that had its turn elsewhere counts alone', async () => {
+  const made: string[] = []
+  const quota = quotaOf(
+    () => ({ perSecond: 1, most: 10, windowMs: 3_600_000 }),
+    () => Date.now(),
+    20_000,
+    ({ client }) => void made.push(client),
+  )
+  const rule = { id: 'r1', callsPerHour: 2 }
+  expect(await quota.turn(wish('a', 1, { rule }), never)).toBe(true)
+  quota.note(wish('b', 1), Date.now())
+  let third: boolean | undefined
+  void quota.turn(wish('a', 1, { rule }), never).then((granted) => (third = granted))
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(third).toBeUndefined()
+  await vi.advanceTimersByTimeAsync(100)
+  expect([third, quota.left()[0]?.calls, made]).toStrictEqual([true, 7, ['a', 'a']])
+  expect(quota.reserve(wish('a', 1, { rule }))).toMatchObject({ ok: false, whose: 'rule' })
+  expect(await quota.turn(wish('a', 1), AbortSignal.abort())).toBe(false)
+  quota.replace(MAIN, API, [Date.now(), Date.now() - 3_599_000])
+  expect(quota.left()[0]?.calls).toBe(8)
+  await vi.advanceTimersByTimeAsync(1000)
+  expect(quota.left()[0]?.calls).toBe(9)
 })

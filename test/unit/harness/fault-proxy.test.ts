@@ -1,115 +1,169 @@
-/** The proxy of the fault tests does what each of its faults says, and nothing once it is healed. */
+/** Each fault of the proxy does what it says, one direction at a time, and heals. */
 import { once } from 'node:events'
-import type { Server, Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { FaultProxy } from '../../harness/fault-proxy.ts'
 import { faultProxy } from '../../harness/fault-proxy.ts'
 
-let echo: Server
-let proxy: FaultProxy
-const sockets: Socket[] = []
-beforeEach(async () => {
-  echo = createServer((socket) => {
-    socket.on('error', () => socket.destroy())
-    socket.pipe(socket)
+/** A server that says again what it hears, and the proxy before it. */
+async function anEcho(): Promise<{ readonly proxy: FaultProxy; readonly heard: () => string; readonly gone: string[] }> {
+  let heard = ''
+  const gone: string[] = []
+  const server = createServer((socket) => {
+    socket.on('data', (chunk: Buffer) => {
+      heard += chunk.toString()
+      socket.write(chunk)
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => void gone.push(error.code ?? 'error'))
+    socket.on('close', () => void gone.push('close'))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const proxy = await faultProxy({ port: (server.address() as AddressInfo).port })
+  onTestFinished(async () => {
+    await proxy.close()
+    server.close()
   })
-  echo.listen(0, '127.0.0.1')
-  await once(echo, 'listening')
-  proxy = await faultProxy((echo.address() as AddressInfo).port)
-})
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy()
-  await proxy.close()
-  echo.close()
-})
+  return { proxy, heard: () => heard, gone }
+}
 
-async function client(): Promise<Socket> {
+interface Line {
+  readonly socket: Socket
+  said(): string
+  /** How it ended: an error's code, or `end`. */
+  readonly ended: Promise<string>
+  /** Sends, and gives the milliseconds until all of it was back. */
+  ask(text: string): Promise<number>
+}
+async function aLine(proxy: FaultProxy): Promise<Line> {
   const socket = connect(proxy.port, '127.0.0.1')
-  sockets.push(socket)
-  socket.on('error', () => undefined)
+  onTestFinished(() => void socket.destroy())
+  let said = ''
+  socket.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const ended = new Promise<string>((resolve) => {
+    socket.once('end', () => resolve('end'))
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'))
+  })
   await once(socket, 'connect')
-  return socket
+  return {
+    socket,
+    said: () => said,
+    ended,
+    async ask(text) {
+      const [started, before] = [performance.now(), said.length]
+      socket.write(text)
+      while (said.length < before + text.length) await sleep(1)
+      return performance.now() - started
+    },
+  }
 }
-function closedOf(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.once('close', () => resolve()))
-}
-/** What comes back of a text, and after how many milliseconds; undefined after `within`. */
-async function echoed(socket: Socket, text: string, within = 300): Promise<{ readonly text: string; readonly ms: number } | undefined> {
-  const began = performance.now()
-  let got = ''
-  const take = (chunk: Buffer): void => void (got += chunk.toString())
-  socket.on('data', take)
-  socket.write(text)
-  while (got.length < text.length && performance.now() - began < within && !socket.destroyed) await sleep(2)
-  socket.off('data', take)
-  return got === text ? { text: got, ms: performance.now() - began } : undefined
-}
+const within = <T>(promise: Promise<T>, ms: number): Promise<T | 'nothing'> => Promise.race([promise, sleep(ms, 'nothing' as const)])
 
-test('without a fault everything passes, both ways and in order', async () => {
-  const socket = await client()
-  const long = 'x'.repeat(200_000)
-  expect(await echoed(socket, long, 3000)).toMatchObject({ text: long })
-  expect(proxy.open).toBe(1)
+test('without a fault it forwards both ways, and an end as well', async () => {
+  const { proxy, heard, gone } = await anEcho()
+  const line = await aLine(proxy)
+  expect(await line.ask('hello')).toBeLessThan(100)
+  expect([heard(), line.said(), proxy.open, proxy.accepted]).toStrictEqual(['hello', 'hello', 2, 1])
+  line.socket.end()
+  expect(await line.ended).toBe('end')
+  await sleep(20)
+  expect([gone, proxy.open]).toStrictEqual([['close'], 0])
 })
 
-test('latency holds each piece up, each way, and keeps their order', async () => {
-  const socket = await client()
-  proxy.set({ latencyMs: 30, jitterMs: 20 })
-  const text = Array.from({ length: 20 }, (_, i) => `${i},`).join('')
-  const got = await echoed(socket, text, 3000)
-  expect(got?.ms).toBeGreaterThanOrEqual(60)
+test('latency and jitter, in one direction, and bytes keep their order', async () => {
+  const { proxy } = await anEcho()
+  const line = await aLine(proxy)
+  proxy.set({ latencyMs: 80, jitterMs: 30 }, 'toClient')
+  const ms = await line.ask('a')
+  expect(ms).toBeGreaterThan(75)
+  expect(ms).toBeLessThan(250)
+  const text = Array.from({ length: 50 }, (_, i) => `${i},`)
+  for (const piece of text) {
+    line.socket.write(piece)
+    await sleep(1)
+  }
+  await sleep(200)
+  expect(line.said()).toBe(`a${text.join('')}`)
+  proxy.set({ latencyMs: 0, jitterMs: 0 })
+  expect(await line.ask('b')).toBeLessThan(60)
 })
 
-test('bandwidth is not exceeded', async () => {
-  const socket = await client()
-  proxy.set({ bandwidth: 100_000 })
-  const got = await echoed(socket, 'x'.repeat(20_000), 5000)
-  expect(got?.ms).toBeGreaterThan(190)
+test('bandwidth', async () => {
+  const { proxy } = await anEcho()
+  const line = await aLine(proxy)
+  proxy.set({ bytesPerSecond: 20_000 }, 'toServer')
+  const ms = await line.ask('x'.repeat(6000))
+  expect(ms).toBeGreaterThan(250)
+  expect(ms).toBeLessThan(900)
 })
 
-test('a truncated answer ends in a reset after exactly so many bytes', async () => {
-  proxy.set({ truncateAfter: 10 })
-  const socket = await client()
-  let got = ''
-  socket.on('data', (chunk: Buffer) => void (got += chunk.toString()))
-  socket.write('0123456789abcdef')
-  await closedOf(socket)
-  expect(got.length).toBeLessThanOrEqual(10)
-})
-
-test('a black hole takes everything and says nothing, also to connections that are new', async () => {
-  const socket = await client()
-  proxy.set({ blackHole: true })
-  expect(await echoed(socket, 'lost')).toBeUndefined()
-  expect(await echoed(await client(), 'lost')).toBeUndefined()
-  expect(socket.destroyed).toBe(false)
-  proxy.heal()
-  expect(await echoed(await client(), 'here')).toMatchObject({ text: 'here' })
-})
-
-test('half open, the client speaks and is not answered, and does not hear that the server ended', async () => {
-  const heard: string[] = []
-  echo.on('connection', (socket: Socket) => socket.on('data', (chunk: Buffer) => void heard.push(chunk.toString())))
-  const socket = await client()
-  await echoed(socket, 'first')
-  proxy.set({ halfOpen: true })
-  expect(await echoed(socket, 'second')).toBeUndefined()
-  expect(heard.join('')).toBe('firstsecond')
-  expect(socket.destroyed).toBe(false)
-})
-
-test('reset ends what is open; refuse what comes', async () => {
-  const socket = await client()
-  const closed = closedOf(socket)
+test('a reset reaches both sides as one, and the next connection is sound', async () => {
+  const { proxy, gone } = await anEcho()
+  const line = await aLine(proxy)
+  await line.ask('a')
   proxy.reset()
-  await closed
-  proxy.set({ refuse: true })
-  const other = connect(proxy.port, '127.0.0.1')
-  other.on('error', () => undefined)
-  await closedOf(other)
-  proxy.heal()
-  expect(await echoed(await client(), 'again')).toMatchObject({ text: 'again' })
+  expect(await line.ended).toBe('ECONNRESET')
+  await sleep(20)
+  expect(gone).toStrictEqual(['ECONNRESET', 'close'])
+  expect(await (await aLine(proxy)).ask('b')).toBeLessThan(100)
+})
+
+test('half-open: nothing passes, no end either, and it stays so after it is healed', async () => {
+  const { proxy, heard, gone } = await anEcho()
+  const line = await aLine(proxy)
+  await line.ask('a')
+  proxy.set({ halfOpen: true })
+  line.socket.write('b')
+  line.socket.end()
+  expect(await within(line.ended, 100)).toBe('nothing')
+  expect([heard(), gone]).toStrictEqual(['a', []])
+  await proxy.heal()
+  expect(await within(line.ended, 50)).toBe('nothing')
+  expect(gone).toStrictEqual([])
+  expect(await (await aLine(proxy)).ask('c')).toBeLessThan(100)
+})
+
+test('half-open in one direction: the server hears, the client does not', async () => {
+  const { proxy, heard } = await anEcho()
+  const line = await aLine(proxy)
+  proxy.set({ halfOpen: true }, 'toClient')
+  line.socket.write('a')
+  await sleep(50)
+  expect([heard(), line.said()]).toStrictEqual(['a', ''])
+})
+
+test('truncated after so many bytes of each connection', async () => {
+  const { proxy } = await anEcho()
+  proxy.set({ truncateAfter: 4 }, 'toClient')
+  for (const text of ['abcdef', 'ghijkl']) {
+    const line = await aLine(proxy)
+    line.socket.write(text)
+    expect(await within(line.ended, 500)).toBe('end')
+    expect(line.said()).toBe(text.slice(0, 4))
+  }
+})
+
+test('a black hole takes a connection and never answers; what was open before goes on', async () => {
+  const { proxy, heard } = await anEcho()
+  const before = await aLine(proxy)
+  await proxy.arrivals('hole')
+  const lost = await aLine(proxy)
+  lost.socket.write('a')
+  expect(await within(lost.ended, 100)).toBe('nothing')
+  await before.ask('b')
+  expect(heard()).toBe('b')
+  await proxy.heal()
+  expect(await (await aLine(proxy)).ask('c')).toBeLessThan(100)
+  expect(lost.said()).toBe('')
+})
+
+test('new connections are refused, those that are open go on, and the port is the same afterwards', async () => {
+  const { proxy } = await anEcho()
+  const before = await aLine(proxy)
+  await proxy.arrivals('refuse')
+  await expect(aLine(proxy)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  await before.ask('a')
+  await proxy.heal()
+  await (await aLine(proxy)).ask('b')
 })

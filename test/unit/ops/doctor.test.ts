@@ -362,7 +362,7 @@ test('Redis that is not there is told, and is no failure', async () => {
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
   const { port } = closed.address() as AddressInfo
   await new Promise((resolve) => closed.close(resolve))
-  const redis = { url: `redis://127.0.0.1:${port}`, ttlSeconds: 300, commandTimeoutMs: 50 }
+  const redis = { url: `redis://127.0.0.1:${port}`, ttlSeconds: 300, commandTimeoutMs: 50, gates: 2 }
   expect(told(await redisServer({ ...settings, redis }, {}))).toStrictEqual([
     `warn redis: 127.0.0.1:${port} cannot be reached (ECONNREFUSED)`,
   ])

@@ -55,9 +55,9 @@ test('ecluse.yaml is accepted without a warning, and holds the whole register in
 test('what ecluse.yaml shows in comments is accepted too', async () => {
   const uncommented = text('ecluse.yaml')
     .replaceAll(/^( *)# (tls:|ca: \/|origin: |redis:)/gm, '$1$2')
-    .replaceAll(/^( *)# {3}((?:certificate|key|url|username|password|ttl_seconds|tls|command_timeout_ms): )/gm, '$1  $2')
+    .replaceAll(/^( *)# {3}((?:certificate|key|url|username|password|ttl_seconds|tls|command_timeout_ms|gates): )/gm, '$1  $2')
   const keys = settingsSchema.parse(parse(uncommented))
-  expect(keys.redis?.username).toBe('ecluse')
+  expect([keys.redis?.username, keys.redis?.gates]).toStrictEqual(['ecluse', 2])
   expect(keys.listeners.gate.tls?.key).toBe('/etc/ecluse/tls/key.pem')
   expect(keys.providers['enedis-data-connect'].ca).toBe('/etc/ecluse/enedis-ca.pem')
   expect(keys.evidence.origin).toBe('gate.example.fr/journal/2027')

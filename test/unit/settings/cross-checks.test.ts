@@ -97,6 +97,44 @@ test.each<[name: string, from: string, to: string, mistakes: string[]]>([
     'redis: { url: redis://cache:6379, tls: { ca: ca.pem } }\nevidence:',
     ['42:40 redis.tls: TLS is asked for, and the URL says redis://: write rediss://'],
   ],
+  [
+    'a Redis nowhere',
+    'evidence:',
+    'redis: { ttl_seconds: 60 }\nevidence:',
+    ["42:8 redis: nothing says where it is: give 'url', 'sentinels' or 'cluster'"],
+  ],
+  [
+    'a Redis in three places',
+    'evidence:',
+    'redis:\n  url: redis://cache:6379\n  sentinels: ["s:26379"]\n  name: m\n  cluster: ["c:6379"]\nevidence:',
+    [
+      "44:14 redis.sentinels: 'url' says where it is already: keep one of the two",
+      "46:12 redis.cluster: 'url' says where it is already: keep one of the two",
+    ],
+  ],
+  [
+    'sentinels of nobody',
+    'evidence:',
+    'redis: { sentinels: ["a:26379", "b:26379"] }\nevidence:',
+    ["42:21 redis.sentinels: 'name' is missing: sentinels watch several primaries, say which"],
+  ],
+  [
+    'keys of sentinels where there are none',
+    'evidence:',
+    'redis: { cluster: ["a:6379"], name: m, sentinel_username: u, sentinel_password: { env: P }, sentinel_tls: {} }\nevidence:',
+    [
+      "42:37 redis.name: belongs to 'sentinels', and there are none",
+      "42:59 redis.sentinel_username: belongs to 'sentinels', and there are none",
+      "42:81 redis.sentinel_password: belongs to 'sentinels', and there are none",
+      "42:107 redis.sentinel_tls: belongs to 'sentinels', and there are none",
+    ],
+  ],
+  [
+    'a certificate for Redis without its key',
+    'evidence:',
+    'redis: { url: rediss://cache:6379, tls: { certificate: c } }\nevidence:',
+    ["42:41 redis.tls: 'certificate' and 'key' go together: give both, or neither"],
+  ],
 ])('%s', (_name, from, to, mistakes) => {
   expect(told(parseSettings(edited([from, to])))).toStrictEqual(mistakes)
 })
@@ -132,6 +170,27 @@ test.each<[name: string, from: string, to: string, warnings: string[]]>([
     'redis: { url: redis://cache:6379, password: { env: P } }\nevidence:',
     ['42:15 redis.url: the password crosses the network in clear: use rediss://'],
   ],
+  [
+    'passwords to sentinels, and to what they name, in clear',
+    'evidence:',
+    'redis: { sentinels: ["s:26379", "t:26379"], name: m, password: { env: P }, sentinel_password: { env: Q } }\nevidence:',
+    [
+      "42:21 redis.sentinels: the password crosses the network in clear: add 'tls'",
+      "42:95 redis.sentinel_password: the password crosses the network in clear: add 'sentinel_tls'",
+    ],
+  ],
+  [
+    'a password to a cluster in clear',
+    'evidence:',
+    'redis: { cluster: ["c:6379"], password: { env: P } }\nevidence:',
+    ["42:19 redis.cluster: the password crosses the network in clear: add 'tls'"],
+  ],
+  [
+    'one sentinel',
+    'evidence:',
+    'redis: { sentinels: ["127.0.0.1:26379"], name: m }\nevidence:',
+    ['42:21 redis.sentinels: one sentinel: while it is away, no new primary is found; name the others too'],
+  ],
 ])('is accepted with a warning: %s', (_name, from, to, warnings) => {
   const parsed = parseSettings(edited([from, to]))
   expect(parsed.ok).toBe(true)
@@ -148,6 +207,12 @@ test.each<[name: string, from: string, to: string]>([
   ],
   ['a simulator on loopback', 'url: https://gw.ext.prod.api.enedis.fr', 'url: http://127.0.0.1:8090\n    allow_private: true'],
   ['TLS to Redis', 'evidence:', 'redis: { url: rediss://cache:6379/1, password: { env: P }, tls: { ca: c } }\nevidence:'],
+  [
+    'sentinels and servers by TLS, with certificates of their own',
+    'evidence:',
+    'redis: { sentinels: ["s:26379", "[2001:db8::1]:26379"], name: m, password: { env: P }, sentinel_username: u, sentinel_password: { env: Q }, tls: { ca: c, certificate: d, key: e }, sentinel_tls: {} }\nevidence:',
+  ],
+  ['a cluster by TLS', 'evidence:', 'redis: { cluster: ["c:6379", "10.0.0.1:7000"], password: { env: P }, tls: {}, gates: 4 }\nevidence:'],
   ['a password to Redis on loopback', 'evidence:', 'redis: { url: "redis://[::1]:6379", password: { env: P } }\nevidence:'],
   ['a rule for all purposes and a kind of none', 'purpose: self_view\n    kind: load_curve', "purpose: '*'\n    kind: identity"],
   ['a web page on loopback', 'refuses_narrowing: true', "cors_origins: ['http://localhost:3000', 'https://a.example']"],

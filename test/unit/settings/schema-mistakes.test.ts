@@ -232,6 +232,17 @@ test.each<[name: string, from: string, to: string, mistakes: string[]]>([
     'redis: { url: "redis://cache:6379?db=1" }\nevidence:',
     ['42:15 redis.url: expected no query and no fragment'],
   ],
+  [
+    'places of Redis that are none',
+    'evidence:',
+    'redis: { cluster: ["cache", "c:70000", "redis://c:1", "u@c:1"] }\nevidence:',
+    [
+      '42:20 redis.cluster[0]: expected HOST:PORT, such as cache-1.example.fr:6379',
+      '42:29 redis.cluster[1]: expected HOST:PORT, such as cache-1.example.fr:6379',
+      '42:40 redis.cluster[2]: expected HOST:PORT, such as cache-1.example.fr:6379',
+      '42:55 redis.cluster[3]: expected HOST:PORT, such as cache-1.example.fr:6379',
+    ],
+  ],
 ])('%s', (_name, from, to, mistakes) => {
   expect(told(parseSettings(edited([from, to])))).toStrictEqual(mistakes)
 })
