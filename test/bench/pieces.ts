@@ -27,6 +27,7 @@ import type { Draft } from '../../src/permissions/import.ts'
 import { parseImport } from '../../src/permissions/import.ts'
 import { lookups } from '../../src/permissions/cache.ts'
 import { redisCache } from '../../src/permissions/redis.ts'
+import { redisSeal } from '../../src/permissions/redis-seal.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
 import { rightsOn } from '../../src/permissions/rights.ts'
 import { operatorKeyOn } from '../../src/evidence/operator-key.ts'
@@ -324,7 +325,7 @@ async function heldByRedis(registry: Registry, count: number): Promise<number> {
   const client = 'viriya' as ClientId
   const server = await redisServer()
   const settings = { url: server.url, ttlSeconds: 3600, commandTimeoutMs: 5000 }
-  const cache = await redisCache(settings, {}, randomBytes(32), { warn: () => undefined }, () => undefined)
+  const cache = await redisCache(settings, {}, redisSeal(randomBytes(32)), { warn: () => undefined }, () => undefined)
   const asked = new Redis(server.url, { replyMapping: 'legacy' })
   const used = async (): Promise<number> => Number(/^used_memory:(\d+)/m.exec(await asked.info('memory'))?.[1])
   try {
