@@ -50,7 +50,8 @@ function missingPackages(): string[] {
   return Object.entries(NEEDED).flatMap(([name, proof]) => (onPath(proof) ? [] : [name]))
 }
 
-function onPath(program: string): boolean {
+/** @param program a name to be found on the PATH, or a path */
+export function onPath(program: string): boolean {
   if (program.startsWith('/')) return existsSync(program)
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   return folders.some((folder) => existsSync(join(folder, program)))

@@ -8,6 +8,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { decide } from '../../src/decide/decide.ts'
 import type { Decision } from '../../src/domain/decision.ts'
 import type { MeterId } from '../../src/domain/meter.ts'
@@ -25,6 +26,8 @@ import { verifyLog } from '../../src/evidence/verify.ts'
 import type { Draft } from '../../src/permissions/import.ts'
 import { parseImport } from '../../src/permissions/import.ts'
 import { lookups } from '../../src/permissions/cache.ts'
+import { redisCache } from '../../src/permissions/redis.ts'
+import { redisSeal } from '../../src/permissions/redis-seal.ts'
 import type { Registry } from '../../src/permissions/registry.ts'
 import { rightsOn } from '../../src/permissions/rights.ts'
 import { operatorKeyOn } from '../../src/evidence/operator-key.ts'
@@ -37,7 +40,9 @@ import { logsOn } from '../../src/storage/logs.ts'
 import { keyStore } from '../../src/storage/keys.ts'
 import { openState } from '../../src/storage/sqlite.ts'
 import { measure2026 } from '../harness/holder.ts'
+import { redisServer } from '../harness/redis.ts'
 import { METER, permissionTree, settingsTree, settingsYaml, today } from '../harness/settings.ts'
+import { onPath } from '../system.ts'
 import { halfHours } from '../unit/data-connect/given.ts'
 
 export interface Pieces {
@@ -54,6 +59,8 @@ export interface Pieces {
     /** Of the process that wrote them, beside what it had before. */
     readonly stateRssBytes: number
     readonly cacheBytes: number
+    /** Of one permission, with its key and its place in the server's table; undefined where no server is installed. */
+    readonly redisBytes: number | undefined
   }
 }
 
@@ -308,8 +315,38 @@ async function permissionsInMemory(): Promise<Pieces['memory']> {
   const keysBytes = Number(it.keys.prepare('SELECT sum(pgsize) AS bytes FROM dbstat').get()?.['bytes'])
 
   const cacheBytes = await heldBy(it.registry, Math.min(permissionCount, 20_000), collect)
+  const redisBytes = onPath('redis-server') ? await heldByRedis(it.registry, Math.min(permissionCount, 20_000)) : undefined
   it.close()
-  return { permissions: permissionCount, registryBytes, keysBytes, stateRssBytes, cacheBytes }
+  return { permissions: permissionCount, registryBytes, keysBytes, stateRssBytes, cacheBytes, redisBytes }
+}
+
+/** Bytes of one permission in a real Redis, as the gate puts it there. */
+async function heldByRedis(registry: Registry, count: number): Promise<number> {
+  const client = 'viriya' as ClientId
+  const server = await redisServer()
+  const settings = { url: server.url, ttlSeconds: 3600, commandTimeoutMs: 5000 }
+  const cache = await redisCache(settings, {}, redisSeal(randomBytes(32)), { warn: () => undefined }, () => undefined)
+  const asked = new Redis(server.url, { replyMapping: 'legacy' })
+  const used = async (): Promise<number> => Number(/^used_memory:(\d+)/m.exec(await asked.info('memory'))?.[1])
+  try {
+    const before = await used()
+    for (let i = 0; i < count; i += 1) {
+      cache.putViews(client, meterAt(i), registry.views({ client, meter: meterAt(i) }))
+      // What is written is waited for by reading it.
+      if (i % 500 === 499 || i === count - 1) await cache.getViews(client, meterAt(i))
+    }
+    const after = await used()
+    if ((await asked.dbsize()) !== count) throw new Error('Redis does not hold what the bench put there')
+    return (after - before) / count
+  } finally {
+    asked.disconnect()
+    await cache.close()
+    await server.close()
+  }
+}
+
+function meterAt(i: number): MeterId {
+  return `prm:3${String(i).padStart(13, '0')}` as MeterId
 }
 
 /** Heap of the local cache with so many meters in it, told for all permissions in proportion. */
@@ -325,7 +362,6 @@ async function heldBy(registry: Registry, count: number, collect: () => unknown)
     count,
     () => undefined,
   )
-  const meterAt = (i: number): MeterId => `prm:3${String(i).padStart(13, '0')}` as MeterId
   for (let i = 0; i < count; i += 1) registry.meterToken(meterAt(i))
   collect()
   const before = process.memoryUsage().heapUsed

@@ -1,6 +1,7 @@
 /** Processes of the benchmark: started on a core of their own, read from /proc, ended by their id. */
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -41,6 +42,14 @@ export async function printed<T>(script: string, node: readonly string[], args: 
   const [output, code] = await Promise.all([text(child.stdout), new Promise<number | null>((resolve) => child.once('close', resolve))])
   if (code !== 0) throw new Error(`${script} ended with ${code}`)
   return JSON.parse(output) as T
+}
+
+/** Ends a process of ours, by its id, and waits until it is gone. */
+export async function ended(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  await gone
 }
 
 export interface Load {

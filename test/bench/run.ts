@@ -1,7 +1,9 @@
 /**
  * `npm run bench [-- --short] [--permissions N] [--only NAMES]`: what the gate costs, against what else could stand in its
  * place, in one run on one machine. Rounds are interleaved (A B C A B C) and medians told, with ratios beside every figure:
- * only rows of one run compare. CPU is that of all threads of the subject and its children, over the requests answered.
+ * only rows of one run compare. CPU is that of all threads of the subject and its children, over the requests answered; that
+ * of the Redis which a peer asks stands beside it. `scripts/bench-peers` installs the peers; one whose parts are not here
+ * has no row.
  *
  * The subject has one core, load and data holder the other. Claims of latency come from the open loop only. Nothing
  * here asserts a time.
@@ -11,8 +13,10 @@ import { parseArgs } from 'node:util'
 import type { Load } from './processes.ts'
 import { cpuMicros, loadProcess, memoryOf, printed } from './processes.ts'
 import type { Pieces } from './pieces.ts'
-import type { Subject } from './subjects.ts'
+import type { Stop, Subject } from './subjects.ts'
 import { holder, subjects } from './subjects.ts'
+import type { Cost } from './targets.ts'
+import { besideFigure, FIGURES, ratioLines } from './targets.ts'
 import type { Traffic } from './traffic.ts'
 import { LARGE, LONG_BYTES, LONG_CURVE, SMALL } from './traffic.ts'
 import type { Told } from './load.ts'
@@ -36,21 +40,31 @@ const signed = (value: number, digits = 2): string => (value < 0 ? '' : '+') + v
 say(`Node ${process.versions.node}, ${availableParallelism()} cores, ${cpus()[0]?.model.trim() ?? 'unknown'}`)
 if (availableParallelism() < 2) say('One core only: load and subject share it, and every figure here is the worse for it.')
 
-const stops: (() => Promise<void>)[] = []
-try {
-  await servers()
-} finally {
-  for (const stop of stops.toReversed()) await stop()
+const stops: Stop[] = []
+let stopping: Promise<void> | undefined
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stopAll().finally(() => process.exit(1)))
+if (['small', 'curve', 'open', 'slow', 'gas', 'soap'].some(wanted)) {
+  try {
+    await servers()
+  } finally {
+    await stopAll()
+  }
 }
 if (wanted('pieces')) await piecesRows()
 
+/** Ends what was started, the last first; that one of them cannot be ended spares none of the others. */
+function stopAll(): Promise<void> {
+  stopping ??= (async () => {
+    for (let stop = stops.pop(); stop; stop = stops.pop())
+      await stop().catch((error: unknown) => process.stderr.write(`${String(error)}\n`))
+  })()
+  return stopping
+}
+
 async function servers(): Promise<void> {
-  const dataHolder = await holder()
-  stops.push(() => dataHolder.stop())
-  const compared = await subjects(dataHolder.port)
-  stops.push(compared.stop)
-  const { all } = compared
-  for (const sentence of compared.missing) say(sentence)
+  const dataHolder = await holder(stops)
+  const { all, missing } = await subjects(dataHolder.port, stops)
+  for (const line of missing) say(line)
   const load = loadProcess()
   stops.push(() => Promise.resolve(load.end()))
   const direct: Subject = {
@@ -59,7 +73,6 @@ async function servers(): Promise<void> {
     port: dataHolder.port,
     pid: 0,
     token: 'none',
-    stop: () => Promise.resolve(),
   }
 
   const rows = (section: string, traffics: readonly Traffic[]): readonly Traffic[] => {
@@ -89,16 +102,22 @@ async function closed(
   const runs: Run[] = []
   const run = (subject: Subject, { asks }: Traffic, seconds: number): Promise<Told> =>
     load.order({ is: 'closed', target: { port: subject.port, asks, token: subject.token }, connections: CONNECTIONS, seconds })
-  const takes = (subject: Subject, traffic: Traffic): boolean => subject.only === undefined || subject.only === traffic.of
-  for (const subject of all)
-    for (const traffic of traffics) if (takes(subject, traffic)) await warmed(enough, (seconds) => run(subject, traffic, seconds))
+  for (const traffic of traffics)
+    for (const subject of thatTake(traffic, all)) await warmed(enough, (seconds) => run(subject, traffic, seconds))
   for (let round = 0; round < size.rounds; round += 1) {
     for (const traffic of traffics) {
-      for (const subject of [direct, ...all].filter((one) => takes(one, traffic))) {
-        const before = subject.pid === 0 ? 0 : cpuMicros(subject.pid)
+      for (const subject of [direct, ...thatTake(traffic, all)]) {
+        const before = usedBy(subject)
         const told = await run(subject, traffic, size.seconds)
-        const used = subject.pid === 0 ? 0 : cpuMicros(subject.pid) - before
-        runs.push({ subject, traffic, micros: used / told.requests, perSecond: told.requests / told.seconds, failures: told.failures })
+        const after = usedBy(subject)
+        runs.push({
+          subject,
+          traffic,
+          micros: (after.own - before.own) / told.requests,
+          redisMicros: (after.redis - before.redis) / told.requests,
+          perSecond: told.requests / told.seconds,
+          failures: told.failures,
+        })
       }
     }
   }
@@ -106,10 +125,21 @@ async function closed(
   for (const traffic of traffics) await rowsOf(traffic, runs, all, direct)
 }
 
+/** A peer knows the requests of one data holder. */
+function thatTake(traffic: Traffic, all: readonly Subject[]): readonly Subject[] {
+  return all.filter(({ only: one }) => one === undefined || one === traffic.of)
+}
+
+function usedBy({ pid, redis }: Subject): Cost {
+  return { own: pid === 0 ? 0 : cpuMicros(pid), redis: redis === undefined ? 0 : cpuMicros(redis) }
+}
+
+/** What a subject did in one round. */
 interface Run {
   readonly subject: Subject
   readonly traffic: Traffic
   readonly micros: number
+  readonly redisMicros: number
   readonly perSecond: number
   readonly failures: number
 }
@@ -118,40 +148,31 @@ async function rowsOf(traffic: Traffic, runs: readonly Run[], all: readonly Subj
   const of = (id: Subject['id'], pick: (one: Run) => number, of: Traffic['of'] = traffic.of): number =>
     median(runs.filter((one) => one.subject.id === id && one.traffic.of === of).map(pick))
   const cost = (id: Subject['id'], holder?: Traffic['of']): number => of(id, (one) => one.micros, holder)
+  const ofRedis = (id: Subject['id']): number => of(id, (one) => one.redisMicros)
   const rate = (id: Subject['id']): string =>
     text(
       of(id, (one) => one.perSecond),
       0,
     ).padStart(10)
   say(`  ${traffic.what}: answers of ${text((await answerBytes(direct, traffic)) / 1024)} KB`)
-  say('    CPU µs/request   × proxy   × Data Connect   requests/s   subject')
-  say(`                 –         –                –   ${rate('direct')}   ${direct.title}`)
-  for (const { id, title } of all.filter((one) => one.only === undefined || one.only === traffic.of)) {
+  say('    CPU µs/request (+ Redis)   × proxy   × Data Connect   requests/s   subject')
+  say(`                 –                   –                –   ${rate('direct')}   ${direct.title}`)
+  for (const { id, title, redis } of thatTake(traffic, all)) {
     const ratios = [text(cost('proxy') / cost(id), 2).padStart(7), text(cost(id) / cost(id, 'data-connect'), 2).padStart(14)]
-    say(`    ${text(cost(id)).padStart(14)}   ${ratios.join('   ')}   ${rate(id)}   ${title}`)
+    const beside = redis === undefined ? '' : `(+${text(ofRedis(id))})`
+    say(`    ${text(cost(id)).padStart(14)} ${beside.padEnd(9)}   ${ratios.join('   ')}   ${rate(id)}   ${title}`)
   }
   const rows = cost('rows') - cost('no-evidence')
   say(`    journal rows (intent + outcome, both durable): ${signed(rows, 1)} µs/request = ${text(rows / cost('proxy'), 2)} of the proxy`)
   const sealing = cost('sealed') - cost('rows')
   say(`    sealing beside it (2 entries a request): ${signed(sealing, 1)} µs/request = ${text(sealing / cost('proxy'), 2)} of the proxy`)
-  if (traffic.of === 'data-connect') for (const line of targets(cost)) say(`    ${line}`)
+  if (traffic === SMALL[0]) {
+    const costOf = (id: Subject['id']): Cost | undefined =>
+      all.some((one) => one.id === id) ? { own: cost(id), redis: ofRedis(id) } : undefined
+    for (const line of ratioLines(costOf)) say(`    ${line}`)
+  }
   const failures = runs.filter((one) => one.traffic.of === traffic.of).reduce((sum, one) => sum + one.failures, 0)
   if (failures > 0) say(`    ${failures} requests FAILED: these figures are void`)
-}
-
-/** What was set as a target, beside what this run reached; of 1 KB, against peers of the same run. */
-function targets(cost: (id: Subject['id']) => number): readonly string[] {
-  const against = (peer: Subject['id'], name: string, own: Subject['id'], what: string, wanted: number): string => {
-    const reached = cost(peer) / cost(own)
-    return Number.isNaN(reached)
-      ? `target: ${what} ≥ ${text(wanted)} × ${name}: not measured, scripts/bench-peers installs it`
-      : `target: ${what} ≥ ${text(wanted)} × ${name}: ${text(reached, 2)} reached`
-  }
-  return [
-    against('nginx-redis', 'nginx + Lua + Redis', 'no-evidence', 'gate without evidence', 1),
-    against('nginx-redis', 'nginx + Lua + Redis', 'rows', 'gate with journal rows', 0.7),
-    against('ordinary', 'the ordinary Node stack', 'sealed', 'gate with evidence', 3),
-  ]
 }
 
 /** How long the data holder's own answer is: what a subject makes of it differs by some bytes. */
@@ -226,9 +247,11 @@ async function piecesRows(): Promise<void> {
   const { sealing, verifying } = told
   say(`  sealing ${' '.repeat(46)} ${text(sealing.cpuMicros, 1).padStart(7)} µs/entry CPU, ${text(sealing.perSecond, 0)} entries/s`)
   say(`    of which hashing its bytes once: ${text(told.hashMicros / sealing.cpuMicros, 3)}`)
+  say(`    ${besideFigure(FIGURES.sealing, sealing.cpuMicros)}`)
   say(
     `  verifying a published log of ${String(verifying.entries).padEnd(25)} ${text(verifying.perSecond, 0).padStart(7)} entries/s = ${text(verifying.perSecond / sealing.perSecond, 1)} × sealing`,
   )
+  say(`    ${besideFigure(FIGURES.verifying, verifying.perSecond)}`)
   const { memory } = told
   const perMillion = (bytes: number): string => `${text(((bytes / memory.permissions) * 1_000_000) / 1_048_576, 0)} MB`
   say(`  memory, measured with ${memory.permissions} permissions of two lines and told for 1,000,000 in proportion:`)
@@ -236,4 +259,7 @@ async function piecesRows(): Promise<void> {
   say(`    state thread's process while it holds them      ${perMillion(memory.stateRssBytes).padStart(8)}   (grew by, measured)`)
   say(`    if all lay in the gate's local cache            ${perMillion(memory.cacheBytes).padStart(8)}   (it is bounded: 20,000)`)
   say(`    × a JS Map of bare objects (284 B each)          ${text(memory.cacheBytes / memory.permissions / 284, 1).padStart(7)}`)
+  say(`    one permission in that cache: ${besideFigure(FIGURES.cachedPermission, memory.cacheBytes / memory.permissions)}`)
+  say(`    one permission in Redis: ${besideFigure(FIGURES.permissionInRedis, memory.redisBytes)}`)
+  if (memory.redisBytes === undefined) say('      scripts/bench-peers installs redis-server')
 }

@@ -1,13 +1,11 @@
 /** What is compared, each a process of its own in front of one data holder, with the same requests. */
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import type { GateProcess } from '../harness/gate.ts'
 import { aGateProcess, removeFolder } from '../harness/gate.ts'
 import type { Tree } from '../harness/settings.ts'
 import { permissionTree } from '../harness/settings.ts'
 import { peers } from './peers.ts'
-import { pinned, started } from './processes.ts'
+import { ended, pinned, started } from './processes.ts'
 import type { Traffic } from './traffic.ts'
 import { GAS_TOKENS, wishes } from './traffic.ts'
 
@@ -20,53 +18,50 @@ export interface Subject {
   readonly token: string
   /** Where it can check requests to one data holder alone. */
   readonly only?: Traffic['of']
-  stop(): Promise<void>
+  /** Process of the Redis that it asks. */
+  readonly redis?: number
 }
 
-export async function holder(): Promise<{ readonly port: number; readonly pid: number; stop(): Promise<void> }> {
+/** Ends a process and removes what it leaves. */
+export type Stop = () => Promise<void>
+
+/** @param stops gets what ends it, as soon as there is something to end */
+export async function holder(stops: Stop[]): Promise<{ readonly port: number }> {
   const { child, ready } = await started('load', 'holder.ts', [])
-  return { port: ready['port'] ?? 0, pid: child.pid ?? 0, stop: () => ended(child) }
+  stops.push(() => ended(child))
+  return { port: ready['port'] ?? 0 }
 }
 
 export interface Subjects {
   /** All that can be compared on this machine, in the order of their rows. */
   readonly all: readonly Subject[]
-  /** Sentences about those that cannot. */
+  /** A line for each that cannot. */
   readonly missing: readonly string[]
-  stop(): Promise<void>
 }
 
-export async function subjects(holderPort: number): Promise<Subjects> {
+export async function subjects(holderPort: number, stops: Stop[]): Promise<Subjects> {
   const url = `http://127.0.0.1:${holderPort}`
-  const sealed = await gate(url, 'sealed', 'gate, durable evidence, sealing while it serves', [])
-  const rows = await gate(url, 'rows', 'gate, durable journal rows, sealing put off', [
-    '--import',
-    join(import.meta.dirname, 'defer-sealing.ts'),
-  ])
+  const sealed = await gate(url, 'sealed', 'gate, durable evidence, sealing while it serves', [], stops)
+  const putOff = ['--import', join(import.meta.dirname, 'defer-sealing.ts')]
+  const rows = await gate(url, 'rows', 'gate, durable journal rows, sealing put off', putOff, stops)
   const proxy = await started('subject', 'proxy.ts', [url])
+  stops.push(() => ended(proxy.child))
   const imported = JSON.stringify({ permissions: wishes().map(permissionTree) })
   const free = await started('subject', 'gate-without-evidence.ts', [sealed.token, sealed.config], imported, {
     ...process.env,
     ...sealed.env,
   })
-  const others = await peers(url, sealed.token)
+  stops.push(() => ended(free.child))
+  const others = await peers(url, sealed.token, stops)
   const of = (id: SubjectId, title: string, { child, ready }: Awaited<ReturnType<typeof started>>): Subject => ({
     id,
     title,
     port: ready['port'] ?? 0,
     pid: child.pid ?? 0,
     token: sealed.token,
-    stop: () => ended(child),
   })
   const all = [...others.subjects, of('proxy', 'bare undici proxy', proxy), of('no-evidence', 'gate without evidence', free), rows, sealed]
-  return {
-    all,
-    missing: others.missing,
-    async stop() {
-      for (const subject of all.toReversed()) await subject.stop()
-      await others.stop()
-    },
-  }
+  return { all, missing: others.missing }
 }
 
 /** Three data holders, all of them the one of the bench, and no limit that it could come to. */
@@ -103,27 +98,20 @@ function settings(url: string, tree: Tree): void {
   tree['logging'] = { level: 'info' }
 }
 
-async function gate(url: string, id: SubjectId, title: string, node: readonly string[]): Promise<Subject & GateProcess> {
+async function gate(
+  url: string,
+  id: SubjectId,
+  title: string,
+  node: readonly string[],
+  stops: Stop[],
+): Promise<Subject & Pick<GateProcess, 'config' | 'env'>> {
   const running = await aGateProcess({ holderUrl: url, change: (tree) => settings(url, tree), prefix: pinned('subject'), node })
+  stops.push(async () => {
+    // Sealing that was put off is nobody's now: its folder goes.
+    await running.kill()
+    removeFolder(running)
+  })
   await running.permit(...wishes())
-  const token = await running.token()
-  return {
-    ...running,
-    id,
-    title,
-    token,
-    pid: running.child.pid ?? 0,
-    async stop() {
-      // Sealing that was put off is nobody's now: its folder goes.
-      await running.kill()
-      removeFolder(running)
-      return null
-    },
-  } as unknown as Subject & GateProcess
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  const { port, config, env, child } = running
+  return { id, title, port, pid: child.pid ?? 0, token: await running.token(), config, env }
 }

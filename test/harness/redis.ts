@@ -83,7 +83,8 @@ export function endsWithUs(child: ChildProcess): void {
 }
 const running = new Set<ChildProcess>()
 
-export async function listening(port: number): Promise<void> {
+/** @param program what is to listen there */
+export async function listening(port: number, program = 'redis-server'): Promise<void> {
   for (let tried = 0; tried < 200; tried += 1) {
     const socket = connect(port, '127.0.0.1')
     const answered = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(
@@ -93,7 +94,7 @@ export async function listening(port: number): Promise<void> {
     if (answered) return
     await sleep(50)
   }
-  throw new Error(`nothing listens on port ${port}: is redis-server installed?`)
+  throw new Error(`nothing listens on port ${port}: is ${program} installed?`)
 }
 
 /** What it answers to a command; undefined: nothing, for ever. */
