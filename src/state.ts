@@ -60,6 +60,8 @@ function start(port: MessagePort, options: StateOptions): void {
   let stopped = false
   let wantsPublish = false
   let sealing: NodeJS.Timeout | undefined
+  /** Until other gates have sealed what they held. */
+  let erasing = false
   const procedures = {
     ...parts.procedures,
     /** Whether every row is an entry and shown in a checkpoint; if not, it soon will be. */
@@ -97,7 +99,7 @@ function start(port: MessagePort, options: StateOptions): void {
   }
   function sealLater(): void {
     const rows = own.backlog()
-    if (rows > 0) sealing ??= setTimeout(sealSome, rows >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
+    if (rows > 0 || erasing) sealing ??= setTimeout(sealSome, rows >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
   }
   const afterBatch = guarded(() => {
     // Files are written between transactions, never inside one.
@@ -120,7 +122,10 @@ function start(port: MessagePort, options: StateOptions): void {
     own.seal(SEAL_ROWS)
     store.tidy()
     sealLater()
-    if (sealing === undefined && parts.erasure.pending() > 0) parts.erasure.finish()
+    if (sealing === undefined && parts.erasure.pending() > 0) {
+      erasing = parts.erasure.finish() === 'waits'
+      sealLater()
+    }
   })
   const interrupted = recover(engine, parts, options)
   const checkpoints = setInterval(

@@ -1,19 +1,24 @@
 /**
  * Erasure of one meter's people, in steps, because keys and registry share no transaction: (1) their permissions end;
  * (2) `erasure.performed` and a pending row, one transaction; (3) once the journal is drained the keys are destroyed;
- * (4) what they opened is deleted, with the pending row. A crash anywhere is taken up again at the next start.
+ * (4) what they opened is deleted, with the pending row; where other gates write journals of their own, again until each has
+ * sealed what it held when the key went: that still brings index rows. A crash anywhere is taken up again at the next start.
  * All proofs still verify afterwards. Source: GDPR art. 17; EDPB Guidelines 02/2025.
  */
 import type { Store } from '../storage/database.ts'
 import type { Millis } from '../domain/time.ts'
+import { LOG_SIZE, logOf, positionOf } from '../domain/position.ts'
 import type { Journal } from '../storage/journal.ts'
 import type { KeyStore } from '../storage/keys.ts'
 
 export interface Erasure {
   /** Inside the owner's transaction, after the permissions have ended. Gives how many keys will go. */
   order(args: { readonly meterToken: Uint8Array; readonly ground: string; readonly by: string; readonly now: Millis }): number
-  /** Outside a transaction, with an empty journal: destroys and deletes what is ordered. `busy`: another process reads along. */
-  finish(): 'done' | 'busy'
+  /**
+   * Outside a transaction, with an empty journal of one's own: destroys and deletes what is ordered. `busy`: another process
+   * reads along. `waits`: another gate has rows to seal from before.
+   */
+  finish(): 'done' | 'busy' | 'waits'
   readonly pending: () => number
   /** Destroys again what a restored backup of the keys brought back. Gives how many keys there were. */
   again(): number
@@ -43,6 +48,8 @@ export function erasureOn(
     pending: db.prepare("SELECT key_id, body FROM erasure WHERE body <> ''"),
     doneBefore: db.prepare("SELECT key_id FROM erasure WHERE body = ''"),
     permissions: db.prepare('SELECT p.id FROM permission p, json_each(p.key_ids) k WHERE k.value = ?'),
+    unsealed: db.prepare(`SELECT max(n) AS n FROM journal GROUP BY n / ${LOG_SIZE}`),
+    stillUnsealed: db.prepare('SELECT 1 FROM journal WHERE n >= ? AND n <= ?'),
     dropIndex: db.prepare('DELETE FROM entry_index WHERE token = ?'),
     dropDeliveries: db.prepare('DELETE FROM delivery WHERE permission = ?'),
     dropRefusals: db.prepare('DELETE FROM holder_refusal WHERE permission = ?'),
@@ -64,6 +71,12 @@ export function erasureOn(
       .all(meterToken)
       .map((row) => String(row['key_id']))
       .filter((id) => keys.get(id) !== undefined)
+
+  /** Of each key that was destroyed here, the last row that each log had to seal then. */
+  const awaited = new Map<string, readonly number[]>()
+  function isSealed(position: number): boolean {
+    return sql.stillUnsealed.get(positionOf(logOf(position), 0), position) === undefined
+  }
 
   function deleteAll(id: string, meter: Buffer): void {
     for (const { id: permission } of sql.permissions.all(id)) {
@@ -99,9 +112,14 @@ export function erasureOn(
     },
     finish() {
       const rows = sql.pending.all().map((row) => ({ id: String(row['key_id']), meter: Buffer.from(String(row['body']), 'hex') }))
+      const over: string[] = []
       for (const { id, meter } of rows) {
         // From here on nothing sealed under this key can be opened, whatever else fails.
         keys.destroy(id)
+        const before = awaited.get(id) ?? sql.unsealed.all().map((row) => Number(row['n']))
+        awaited.set(id, before)
+        // Asked before the deletion, which then reaches whatever they became.
+        if (before.every(isSealed)) over.push(id)
         for (const file of sql.files.all(id)) documents.remove(String(file['stored']))
         atomically(() => deleteAll(id, meter))
       }
@@ -109,9 +127,11 @@ export function erasureOn(
       // Only what is gone from the WAL too is done: until then all of it is done again.
       if (!forget()) return 'busy'
       atomically(() => {
-        for (const { id } of rows) sql.done.run(id)
+        for (const id of over) sql.done.run(id)
       })
-      return forget() ? 'done' : 'busy'
+      for (const id of over) awaited.delete(id)
+      if (!forget()) return 'busy'
+      return over.length === rows.length ? 'done' : 'waits'
     },
     restrict({ meterToken, on, ground, by, now }) {
       const ids = keysOf(meterToken).filter((id) => (sql.restricted.get(id)?.['restricted'] === 1) !== on)

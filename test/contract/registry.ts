@@ -213,6 +213,23 @@ export function registryContract(name: string, open: () => Promise<Stores>): voi
       expect(again).toMatchObject({ ok: false, mistakes: [{ message: expect.stringContaining('was erased with its person') as string }] })
     })
 
+    test('an erasure waits for what another gate has not sealed yet, and deletes what that becomes', async () => {
+      const meter = 'prm:30000000000005' as typeof METER
+      await permit(stores, aTree('erase-3', { meter }))
+      await act('erase-3' as PermissionId, 'withdrawn_by_subject')
+      const meterToken = await stores.registry.meterToken(meter)
+      const token = Buffer.from(meterToken).toString('hex')
+      const other = stores.beside({ clear: { t: 'access.outcome', status: 200 }, index: [token], refusedIndex: token })
+      await stores.erasure.order({ meterToken, ground: 'art17_1_b', by: 'test', now: NOW })
+      expect(await stores.erasure.finish()).toBe('waits')
+      await expect(permit(stores, aTree('erase-4', { meter }))).rejects.toThrow('is being erased')
+      other.seal()
+      expect(stores.indexed(meterToken)).toBe(2)
+      expect(await stores.erasure.finish()).toBe('done')
+      expect(stores.indexed(meterToken)).toBe(0)
+      expect(await stores.erasure.pending()).toBe(0)
+    })
+
     test('nothing of a person under restriction becomes active', async () => {
       const meter = 'prm:30000000000005' as typeof METER
       const meterToken = await stores.registry.meterToken(meter)

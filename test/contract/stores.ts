@@ -35,7 +35,7 @@ import type { Tickets } from '../../src/permissions/tickets.ts'
 import { ticketsOn } from '../../src/permissions/tickets.ts'
 import type { Tokens } from '../../src/permissions/tokens.ts'
 import { tokensOn } from '../../src/permissions/tokens.ts'
-import type { Journal, RowBox } from '../../src/storage/journal.ts'
+import type { Journal, JournalRow, RowBox } from '../../src/storage/journal.ts'
 import { journalOf } from '../../src/storage/journal.ts'
 import type { Store } from '../../src/storage/database.ts'
 import { keyStore } from '../../src/storage/keys.ts'
@@ -60,6 +60,10 @@ export interface Stores {
   readonly mandates: Async<Mandates>
   readonly reconciliation: Async<Reconciliation>
   readonly erasure: Async<Erasure>
+  /** Rows under which entries about a meter are found. */
+  indexed(token: Uint8Array): number
+  /** Another gate on the same store: writes a row of its own, and seals it when told. */
+  beside(row: JournalRow): { seal(): void }
   admit(args: AdmitArgs): Promise<Admitted>
   readAttachment(permission: string, sha256: string): Promise<Buffer | undefined>
   /** Entries of the log so far, each as it stands in the open log. */
@@ -172,6 +176,16 @@ export function storesOn(store: Store, ends: Ends): Stores {
         return erasure.finish()
       },
     },
+    beside(row) {
+      const theirs = logs.add(`${ORIGIN}-2`, '', 'beside', NOW)
+      store.atomically(() => journalOf(db, logs, theirs, ends.box ? { box: ends.box } : {}).append(row, NOW))
+      return { seal: () => void sealer.seal(theirs, 512) }
+    },
+    indexed: (token) =>
+      ['entry_index', 'refused_index'].reduce(
+        (sum, table) => sum + db.prepare(`SELECT n FROM ${table} WHERE token = ?`).all(token).length,
+        0,
+      ),
     admit: (args) => atomically(() => admit(registry, attachments, rights, args)),
     readAttachment: (permission, sha256) => atomically(() => attachments.read(permission, sha256)),
     async entries() {
