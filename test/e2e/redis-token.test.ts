@@ -130,6 +130,9 @@ test('who was too slow and lost its lease uses its own, and does not overwrite t
   await sleep(50)
   answers.resolve('Bearer older')
   expect((await late)?.header).toBe('Bearer older')
+  const admin = anAdmin(server.port)
+  onTestFinished(() => admin.disconnect())
+  expect(await admin.keys('*:token:*'), 'the lease is another’s').toStrictEqual([])
   expect((await next)?.header).toBe('Bearer newer')
   expect((await third?.share.obtain(() => Promise.reject(new Error('not asked')), undefined))?.header).toBe('Bearer newer')
 })
@@ -155,6 +158,18 @@ test('a token that the data holder refuses is dropped once for all gates, and a 
   expect(fifth.drop('Bearer token-canary-2')).toBe(true)
   expect(await fifth.authorization()).toBe('Bearer token-canary-2')
   expect(fifth.drop('Bearer token-canary-2')).toBe(false)
+  expect(asked()).toBe(2)
+})
+
+test('a token that was replaced meanwhile is not dropped with the old one', async () => {
+  const [a, b] = await four()
+  expect(await a?.token.authorization()).toBe('Bearer token-canary-1')
+  const admin = anAdmin(server.port)
+  onTestFinished(() => admin.disconnect())
+  await admin.flushall()
+  expect(await b?.token.authorization()).toBe('Bearer token-canary-2')
+  expect(a?.token.drop('Bearer token-canary-1')).toBe(true)
+  expect(await a?.token.authorization()).toBe('Bearer token-canary-2')
   expect(asked()).toBe(2)
 })
 
