@@ -369,6 +369,23 @@ test('a gate that is cut off calls its part, which the others keep back for it u
   expect((await calls(near, 30)) + (await calls(far, 30))).toBe(0)
 })
 
+test('what a gate called alone, because one answer came too late, is told with its next word', async () => {
+  const proxy = await faultProxy(server)
+  onTestFinished(() => proxy.close())
+  const near = await aGates({ most: 20 })
+  const far = await aGates({ most: 20, at: here(proxy.port), by: { beatMs: 60_000 } })
+  expect(await calls(far, 1)).toBe(1)
+  expect(await calls(near, 1)).toBe(1)
+  proxy.set({ latencyMs: 300 }, 'toClient')
+  expect(await calls(far, 3)).toBe(3)
+  expect(far.together).toBe(false)
+  await proxy.heal()
+  await until(() => far.together, 5000)
+  expect(proxy.accepted, 'on the same connection').toBe(1)
+  // Five, and what the answer that came too late had promised: for a while it counts as well.
+  await until(() => near.left()[0]?.calls === 14)
+})
+
 test('a gate that was killed keeps no promise for ever, and one that ended in order leaves its part', async () => {
   const by = { times: { silentMs: 300, promiseMs: 700 } }
   const [a, b] = [await aGates({ most: 10, by }), await aGates({ most: 10, by })]

@@ -180,6 +180,7 @@ describe('behind three sentinels, with two replicas', () => {
     onTestFinished(() => admin.disconnect())
     expect(await admin.dbsize()).toBeGreaterThan(0)
     expect(ms).toBeLessThan(30_000)
+    await until(async () => (await (await fetch(`${gates.cached.ops}/metrics`)).text()).includes('ecluse_quotas_apart 0\n'), 10_000)
     await meet({ sentinels: redis.places, name: PRIMARY })
     // The old one comes back as a replica of the new one, and takes nothing away.
     await old.start()
