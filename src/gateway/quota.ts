@@ -67,7 +67,7 @@ export interface LocalQuota extends Quota {
   turn(wish: Wish, signal: AbortSignal): Promise<boolean>
   /** Counts a call that had its turn elsewhere. */
   note(wish: Wish, at: number): void
-  /** Replaces what is known of the calls made: their moments. */
+  /** Replaces what is known of the calls made: their moments, the oldest first. */
   replace(account: AccountId, api: string, made: readonly number[]): void
 }
 
@@ -226,7 +226,9 @@ export function quotaOf(
       if (wish.rule) ruleOf(wish.rule.id, wish.client).made.push(at)
     },
     replace(account, api, made) {
-      bucketOf(account, api).made.splice(0, Infinity, ...made.toSorted((a, b) => a - b))
+      const known = bucketOf(account, api).made
+      known.length = 0
+      for (const at of made) known.push(at)
     },
     recall(calls) {
       for (const { client, account, api, rule, at } of calls.toSorted((a, b) => a.at - b.at)) {

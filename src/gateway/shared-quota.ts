@@ -95,7 +95,12 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     (account) => partOf(limits(account), by.gates),
     now,
     maxWaitMs,
-    (wish, at) => remember(bucketOf(wish.account, wish.api), { id: newId(), at, rule: ruleKeysOf(wish), recalled: false }),
+    (wish, at) => {
+      const bucket = bucketOf(wish.account, wish.api)
+      const own = { id: newId(), at, rule: ruleKeysOf(wish), recalled: false }
+      bucket.own.push(own)
+      bucket.untold.push(own)
+    },
   )
 
   function bucketOf(account: AccountId, api: string): Bucket {
@@ -119,7 +124,7 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
         ({ wish, call }) => {
           const at = now()
           apart.note(wish, at)
-          remember(made, { id: call, at, rule: ruleKeysOf(wish), recalled: false })
+          made.own.push({ id: call, at, rule: ruleKeysOf(wish), recalled: false })
         },
         fell,
       ),
@@ -137,10 +142,11 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     const name = `${client}\n${rule.id}`
     return { made: by.keyOf('rule-made', name), promises: by.keyOf('rule-promises', name) }
   }
-  function remember(bucket: Bucket, own: Own): void {
-    const oldest = now() - Math.max(HOUR, limits(bucket.account).windowMs)
-    if ((bucket.own[0]?.at ?? Infinity) <= oldest) bucket.own = bucket.own.filter(({ at }) => at > oldest)
-    bucket.own.push(own)
+  function forget(): void {
+    for (const bucket of buckets.values()) {
+      const oldest = now() - Math.max(HOUR, limits(bucket.account).windowMs)
+      if ((bucket.own[0]?.at ?? Infinity) <= oldest) bucket.own = bucket.own.filter(({ at }) => at > oldest)
+    }
   }
   function share(bucket: Bucket) {
     const { most, windowMs, perSecond } = limits(bucket.account)
@@ -215,6 +221,7 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     timer.unref()
   }
   function tick(): Promise<void> {
+    forget()
     beating ??= beat()
       .then(() => schedule(by.beatMs ?? BEAT_MS), fell)
       .finally(() => (beating = undefined))
@@ -324,7 +331,7 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
       apart.recall(calls)
       for (const { id, client, account, api, rule, at } of calls.toSorted((a, b) => a.at - b.at)) {
         const keys = ruleKeysOf({ client: client as ClientId, rule: { id: rule, callsPerHour: 0 } })
-        remember(bucketOf(account as AccountId, api), { id, at, rule: keys, recalled: true })
+        bucketOf(account as AccountId, api).own.push({ id, at, rule: keys, recalled: true })
       }
     },
     hold(account, api, seconds) {

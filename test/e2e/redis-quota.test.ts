@@ -259,6 +259,49 @@ test('a reservation and a call that are sent twice count once', async () => {
   expect(said.slice(3)).toStrictEqual([1, 2])
 })
 
+describe('turns, script by script', () => {
+  /** Asks at one gate for turns of clients, and gives how many each was granted. Two are free in a second. */
+  async function aRound() {
+    const scripts = redisScripts(here(), {})
+    onTestFinished(() => scripts.close())
+    await until(() => scripts.ready)
+    const keys = ['made', 'promises', 'gates', 'waiting', 'turns', 'since'].map((kind) => seal.keyOf(kind, 'round', 'turns'))
+    let number = 0
+    return async (self: string, wishes: Readonly<Record<string, number>>): Promise<Record<string, number>> => {
+      const names = Object.entries(wishes).flatMap(([client, count]) => Array.from({ length: count }, () => client))
+      const asks = Object.entries(wishes).flatMap(([client, count]) => {
+        const each = Array.from({ length: count }, () => ['none', `call-${(number += 1)}`, 0, 0, 0, HOUR])
+        return [client, count, count, ...each.flat()]
+      })
+      const args = [self, self, 100, 50, HOUR, 2, 1, Object.keys(wishes).length, ...asks]
+      const [, , , ...said] = (await scripts.run(quotaScripts().turns, keys, args)) as number[]
+      const granted = Object.fromEntries(Object.keys(wishes).map((client) => [client, 0]))
+      for (const [i, client] of names.entries()) granted[client] = (granted[client] ?? 0) + Number(said[i] === 1)
+      return granted
+    }
+  }
+
+  test('two clients at one gate: each has one of two', async () => {
+    const ask2 = await aRound()
+    expect(await ask2('gate-1', { a: 2, b: 2 })).toStrictEqual({ a: 1, b: 1 })
+    expect(await ask2('gate-1', { a: 2, b: 2 })).toStrictEqual({ a: 0, b: 0 })
+    await sleep(1100)
+    expect(await ask2('gate-1', { b: 3, c: 1 })).toStrictEqual({ b: 1, c: 1 })
+  })
+
+  test('a turn is kept for a client that waits elsewhere and had none for longer, and for a while only', async () => {
+    const ask2 = await aRound()
+    expect(await ask2('gate-1', { a: 6 })).toStrictEqual({ a: 2 })
+    expect(await ask2('gate-2', { b: 3 })).toStrictEqual({ b: 0 })
+    await sleep(1100)
+    expect(await ask2('gate-1', { a: 4 }), 'one is kept for b').toStrictEqual({ a: 1 })
+    expect(await ask2('gate-2', { b: 3 })).toStrictEqual({ b: 1 })
+    // The second gate falls silent: after a second and a little nothing is kept for it.
+    await sleep(1500)
+    expect(await ask2('gate-1', { a: 3 })).toStrictEqual({ a: 2 })
+  })
+})
+
 describe('Redis is lost', () => {
   test('each gate calls its part of what is left, never more, and tells of it afterwards', async () => {
     const quotas = [await aGates({ most: 20 }), await aGates({ most: 20 })] as const
@@ -324,6 +367,23 @@ test('a gate that is cut off calls its part, which the others keep back for it u
   await until(() => far.together, 10_000)
   await sleep(500)
   expect((await calls(near, 30)) + (await calls(far, 30))).toBe(0)
+})
+
+test('what a gate called alone, because one answer came too late, is told with its next word', async () => {
+  const proxy = await faultProxy(server)
+  onTestFinished(() => proxy.close())
+  const near = await aGates({ most: 20 })
+  const far = await aGates({ most: 20, at: here(proxy.port), by: { beatMs: 60_000 } })
+  expect(await calls(far, 1)).toBe(1)
+  expect(await calls(near, 1)).toBe(1)
+  proxy.set({ latencyMs: 300 }, 'toClient')
+  expect(await calls(far, 3)).toBe(3)
+  expect(far.together).toBe(false)
+  await proxy.heal()
+  await until(() => far.together, 5000)
+  expect(proxy.accepted, 'on the same connection').toBe(1)
+  // Five, and what the answer that came too late had promised: for a while it counts as well.
+  await until(() => near.left()[0]?.calls === 14)
 })
 
 test('a gate that was killed keeps no promise for ever, and one that ended in order leaves its part', async () => {

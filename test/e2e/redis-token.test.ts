@@ -11,12 +11,15 @@ import { redisSeal } from '../../src/permissions/redis-seal.ts'
 import { loggerTo } from '../../src/runtime/logger.ts'
 import type { RedisScripts } from '../../src/runtime/redis-scripts.ts'
 import { redisScripts } from '../../src/runtime/redis-scripts.ts'
+import { aGate, aGateProcess, curve, removeFolder } from '../harness/gate.ts'
 import type { FakeHolder, Script } from '../harness/holder.ts'
 import { answer, fakeHolder } from '../harness/holder.ts'
 import type { RedisServer } from '../harness/redis.ts'
 import { redisServer } from '../harness/redis.ts'
-import { anAdmin, until } from '../harness/redis-gates.ts'
+import { anAdmin, ask, until, withRedis } from '../harness/redis-gates.ts'
 import { redisCluster } from '../harness/redis-topologies.ts'
+import type { Tree } from '../harness/settings.ts'
+import { METER, OTHER_METER, today } from '../harness/settings.ts'
 
 const log = loggerTo('fatal', 'test')
 const seal = redisSeal(Buffer.alloc(32, 3))
@@ -114,6 +117,35 @@ test('the holder of the lease is killed: another takes over within the time of t
   expect(asked()).toBe(1)
 })
 
+test('a gate is killed while it asks: the next one asks within the time of the lease, and not before', async () => {
+  const change = (node: string) => (tree: Tree) => {
+    withRedis({ url: server.url, command_timeout_ms: 200 })(tree)
+    ;(tree['instance'] as Tree)['node'] = node
+  }
+  // The first one to ask is never answered.
+  const answers = numbered()
+  holder.tokenScript = (request, socket) => asked() > 1 && answers(request, socket)
+  const killed = await aGateProcess({ holder, change: change('gate-1') })
+  const living = await aGate({ holder, change: change('gate-2'), env: killed.env })
+  onTestFinished(async () => {
+    await living.stop()
+    removeFolder(killed)
+  })
+  await living.permit({ id: 'p1' })
+  await killed.permit({ id: 'p1', meter: OTHER_METER })
+  const [first, second] = [await killed.token(), await living.token()]
+  ask(killed, first, curve(OTHER_METER, today(-20), today(-18))).catch(() => undefined)
+  await until(() => asked() === 1)
+  const asking = ask(living, second, curve(METER, today(-20), today(-18)))
+  await sleep(1500)
+  expect(asked(), 'the lease is renewed').toBe(1)
+  await killed.kill()
+  const started = performance.now()
+  expect((await asking).answer.status).toBe(200)
+  expect(performance.now() - started).toBeLessThan(3500)
+  expect(asked()).toBe(2)
+})
+
 test('who was too slow and lost its lease uses its own, and does not overwrite that of another', async () => {
   const [slow, quick, third] = await four(300)
   const answers = Promise.withResolvers<string>()
@@ -130,6 +162,9 @@ test('who was too slow and lost its lease uses its own, and does not overwrite t
   await sleep(50)
   answers.resolve('Bearer older')
   expect((await late)?.header).toBe('Bearer older')
+  const admin = anAdmin(server.port)
+  onTestFinished(() => admin.disconnect())
+  expect(await admin.keys('*:token:*'), 'the lease is another’s').toStrictEqual([])
   expect((await next)?.header).toBe('Bearer newer')
   expect((await third?.share.obtain(() => Promise.reject(new Error('not asked')), undefined))?.header).toBe('Bearer newer')
 })
@@ -155,6 +190,18 @@ test('a token that the data holder refuses is dropped once for all gates, and a 
   expect(fifth.drop('Bearer token-canary-2')).toBe(true)
   expect(await fifth.authorization()).toBe('Bearer token-canary-2')
   expect(fifth.drop('Bearer token-canary-2')).toBe(false)
+  expect(asked()).toBe(2)
+})
+
+test('a token that was replaced meanwhile is not dropped with the old one', async () => {
+  const [a, b] = await four()
+  expect(await a?.token.authorization()).toBe('Bearer token-canary-1')
+  const admin = anAdmin(server.port)
+  onTestFinished(() => admin.disconnect())
+  await admin.flushall()
+  expect(await b?.token.authorization()).toBe('Bearer token-canary-2')
+  expect(a?.token.drop('Bearer token-canary-1')).toBe(true)
+  expect(await a?.token.authorization()).toBe('Bearer token-canary-2')
   expect(asked()).toBe(2)
 })
 

@@ -2,8 +2,11 @@
  * Redis by TLS, behind sentinels and as a cluster: a gate answers as one without Redis does while its primary is killed
  * and another one takes its place, and uses what there is by itself.
  */
+import { copyFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { redisServer as redisFindings } from '../../src/doctor-network.ts'
 import type { Told } from '../../src/permissions/cache.ts'
 import type { RedisCache } from '../../src/permissions/redis.ts'
 import { redisCache } from '../../src/permissions/redis.ts'
@@ -50,6 +53,12 @@ async function meet(where: Where, secrets: RedisSecrets = {}): Promise<void> {
     await a.tellToken(hash)
     return heard.some((told) => told.is === 'token')
   })
+}
+async function doctorSays(redis: Where): Promise<string> {
+  const settings = { redis: { ...redis, ttlSeconds: 60, commandTimeoutMs: 200, gates: 2 } } as unknown as Parameters<
+    typeof redisFindings
+  >[0]
+  return (await redisFindings(settings, {})).map(({ standing, says }) => `${standing} ${says}`).join()
 }
 /** Asks one and the same question again and again, and gives what was answered. */
 function loadOn({ cached }: TwoGates, token: string, meter: string) {
@@ -102,6 +111,31 @@ describe('by TLS, where the server asks for a certificate', () => {
     expect(cache.up).toBe(false)
     expect(await cache.getIdentity(hash)).toBeUndefined()
   })
+  test('a certificate that is replaced is shown from the next connection on', async () => {
+    const files = { certificate: join(server.folder, 'gate.pem'), key: join(server.folder, 'gate.key') }
+    const copy = (from: TestCertificates): void => {
+      copyFileSync(from.gate.certificate, files.certificate)
+      copyFileSync(from.gate.key, files.key)
+    }
+    copy(others())
+    const cache = await aCache({ url: `rediss://127.0.0.1:${server.port}`, tls: { ca: certificates.ca, ...files } })
+    expect(cache.up).toBe(false)
+    copy(certificates)
+    await until(() => cache.up)
+    // Half replaced: what was read before is shown.
+    rmSync(files.key)
+    await server.kill()
+    await until(() => !cache.up)
+    await server.start()
+    await until(() => cache.up, 10_000)
+  })
+
+  test('doctor is served too, and says what keeps it from being', async () => {
+    const url = `rediss://localhost:${server.port}`
+    expect(await doctorSays({ url, tls: { ca: certificates.ca, ...certificates.gate } })).toMatch(/^ok localhost:\d+ answers in/)
+    expect(await doctorSays({ url, tls: { ca: certificates.ca } })).toMatch(/^warn localhost:\d+ cannot be reached/)
+  })
+
   function others(): TestCertificates {
     const made = testCertificates()
     onTestFinished(() => made.close())
@@ -146,6 +180,7 @@ describe('behind three sentinels, with two replicas', () => {
     onTestFinished(() => admin.disconnect())
     expect(await admin.dbsize()).toBeGreaterThan(0)
     expect(ms).toBeLessThan(30_000)
+    await until(async () => (await (await fetch(`${gates.cached.ops}/metrics`)).text()).includes('ecluse_quotas_apart 0\n'), 10_000)
     await meet({ sentinels: redis.places, name: PRIMARY })
     // The old one comes back as a replica of the new one, and takes nothing away.
     await old.start()
@@ -167,6 +202,11 @@ describe('behind three sentinels, with two replicas', () => {
       return (await cache.getViews(client, meter)) !== undefined
     }, 10_000)
     await gates.recovers(10_000)
+  })
+
+  test('doctor finds the primary, and says where it looked when there is none', async () => {
+    expect(await doctorSays({ sentinels: redis.places, name: PRIMARY })).toMatch(/^ok ecluse by 127[^ ]+, .* answers in/)
+    expect(await doctorSays({ sentinels: ['127.0.0.1:1'], name: PRIMARY })).toMatch(/^warn ecluse by 127.0.0.1:1 cannot be reached/)
   })
 
   test('a sentinel that is away is passed over', async () => {
@@ -223,6 +263,11 @@ describe('a cluster of three', () => {
       await a.tellToken(hash)
       return heard.some((told) => told.is === 'token')
     })
+  })
+
+  test('doctor is answered by a node', async () => {
+    expect(await doctorSays({ cluster: cluster.places })).toMatch(/^ok cluster 127[^ ]+, .* answers in/)
+    expect(await doctorSays({ cluster: ['127.0.0.1:1'] })).toMatch(/^warn cluster 127.0.0.1:1 cannot be reached/)
   })
 
   test('a node is killed and comes back: each request is answered, and it is used again', async () => {

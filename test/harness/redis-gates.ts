@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis, type RedisOptions } from 'ioredis'
 import { expect } from 'vitest'
-import type { TestGate } from './gate.ts'
+import type { GateHandle, TestGate } from './gate.ts'
 import { aGate, bearer, curve } from './gate.ts'
 import type { Tree } from './settings.ts'
 import { today } from './settings.ts'
@@ -66,7 +66,7 @@ export async function twoGates(redis: Tree, env: Record<string, string> = {}): P
   }
 }
 
-export async function ask(gate: TestGate, token: string, path: string): Promise<{ readonly answer: Answer; readonly ms: number }> {
+export async function ask(gate: GateHandle, token: string, path: string): Promise<{ readonly answer: Answer; readonly ms: number }> {
   const started = performance.now()
   const said = await fetch(gate.url + path, bearer(token))
   const body = await said.text()

@@ -214,7 +214,7 @@ test('a call that was reserved elsewhere needs a turn and counts; one that had i
   expect([third, quota.left()[0]?.calls, made]).toStrictEqual([true, 7, ['a', 'a']])
   expect(quota.reserve(wish('a', 1, { rule }))).toMatchObject({ ok: false, whose: 'rule' })
   expect(await quota.turn(wish('a', 1), AbortSignal.abort())).toBe(false)
-  quota.replace(MAIN, API, [Date.now(), Date.now() - 3_599_000])
+  quota.replace(MAIN, API, [Date.now() - 3_599_000, Date.now()])
   expect(quota.left()[0]?.calls).toBe(8)
   await vi.advanceTimersByTimeAsync(1000)
   expect(quota.left()[0]?.calls).toBe(9)
