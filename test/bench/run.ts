@@ -8,7 +8,7 @@
  * The subject has one core, load and data holder the other. Claims of latency come from the open loop only. Nothing
  * here asserts a time.
  */
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Load } from './processes.ts'
 import { cpuMicros, loadProcess, memoryOf, printed } from './processes.ts'
@@ -39,6 +39,8 @@ const signed = (value: number, digits = 2): string => (value < 0 ? '' : '+') + v
 
 say(`Node ${process.versions.node}, ${availableParallelism()} cores, ${cpus()[0]?.model.trim() ?? 'unknown'}`)
 if (availableParallelism() < 2) say('One core only: load and subject share it, and every figure here is the worse for it.')
+const [busy = 0] = loadavg()
+if (busy > 0.5) say(`Others use this machine (load ${text(busy)}): CPU per request is the worse for it too, by a fifth and more.`)
 
 const stops: Stop[] = []
 let stopping: Promise<void> | undefined
