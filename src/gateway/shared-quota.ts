@@ -346,7 +346,8 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
       closed = true
       clearTimeout(timer)
       await beating
-      if (together) await scripts.run(lua.leave, [gatesKey], [node]).catch(() => undefined)
+      // Apart or not: its part shall not be kept back for it.
+      if (scripts.ready) await scripts.run(lua.leave, [gatesKey], [node]).catch(() => undefined)
       together = false
     },
   }
