@@ -34,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 beforeEach(async () => {
-  if (!server.running) await server.start()
+  await server.start()
   await emptied()
 })
 async function emptied(): Promise<void> {
