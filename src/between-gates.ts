@@ -36,7 +36,8 @@ export async function betweenGates(
   const secret = (ref: SecretRef | undefined) => ref && secretOf(ref, env)
   const secrets = { password: await secret(redis.password), sentinelPassword: await secret(redis.sentinelPassword) }
   const seal = redisSeal(indexKey)
-  const scripts = redisScripts(redis, secrets)
+  // One that comes late costs more than a look-up: this gate counts alone for a second.
+  const scripts = redisScripts({ ...redis, commandTimeoutMs: 2 * redis.commandTimeoutMs }, secrets)
   const cache = await redisCache(redis, secrets, seal, log, (result) => metrics.redis.inc({ result }))
   return {
     cache,

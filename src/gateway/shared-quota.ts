@@ -12,17 +12,16 @@ import type { Logger } from '../runtime/logger.ts'
 import type { RedisScripts } from '../runtime/redis-scripts.ts'
 import type { PastCall, Quota, QuotaLimits, Reservation, Wish } from './quota.ts'
 import { quotaOf } from './quota.ts'
+import type { BudgetKeys, QuotaNames, RuleKeys } from './quota-keys.ts'
+import { budgetKeys, placesOfRules, ruleKeys } from './quota-keys.ts'
 import { partOf, partOfCalls } from './quota-part.ts'
 import type { QuotaTimes } from './quota-scripts.ts'
 import { answerOf, quotaScripts } from './quota-scripts.ts'
 import type { AskedTurns, Asking, Turns } from './shared-turns.ts'
 import { turnsBy } from './shared-turns.ts'
 
-export interface SharedBy {
+export interface SharedBy extends QuotaNames {
   readonly scripts: RedisScripts
-  /** Names for Redis: keyed hashes, all of this quota on one node. */
-  keyOf(kind: string, value: string): string
-  nameOf(kind: string, value: string): string
   seal(key: string, value: unknown): string
   /** Undefined where it was not sealed by this instance for this key. */
   open(key: string, box: string): unknown
@@ -54,19 +53,15 @@ interface Own {
   readonly rule: RuleKeys | null
   readonly recalled: boolean
 }
-interface RuleKeys {
-  readonly made: string
-  readonly promises: string
-}
 interface Bucket {
   readonly account: AccountId
   readonly api: string
-  readonly keys: Readonly<Record<'made' | 'promises' | 'held' | 'waiting' | 'turns' | 'since', string>>
+  readonly keys: BudgetKeys
   readonly turns: Turns
   /** Calls that this gate knows of, in the window. */
   own: Own[]
   /** Those of them that it made apart, until Redis knows them too. */
-  untold: Own[]
+  readonly untold: Own[]
   since: string | undefined
   left: number
 }
@@ -107,18 +102,10 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     const name = `${account}\n${api}`
     const known = buckets.get(name)
     if (known) return known
-    const key = (kind: string): string => by.keyOf(`quota-${kind}`, name)
     const made: Bucket = {
       account,
       api,
-      keys: {
-        made: key('made'),
-        promises: key('promises'),
-        held: key('held'),
-        waiting: key('waiting'),
-        turns: key('turns'),
-        since: key('since'),
-      },
+      keys: budgetKeys(by, name),
       turns: turnsBy(
         (queues) => askTurns(made, queues),
         ({ wish, call }) => {
@@ -137,11 +124,7 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     windows.add(limits(account).windowMs)
     return made
   }
-  function ruleKeysOf({ rule, client }: Pick<Wish, 'rule' | 'client'>): RuleKeys | null {
-    if (!rule) return null
-    const name = `${client}\n${rule.id}`
-    return { made: by.keyOf('rule-made', name), promises: by.keyOf('rule-promises', name) }
-  }
+  const ruleKeysOf = (wish: Pick<Wish, 'rule' | 'client'>): RuleKeys | null => ruleKeys(by, wish)
   function forget(): void {
     for (const bucket of buckets.values()) {
       const oldest = now() - Math.max(HOUR, limits(bucket.account).windowMs)
@@ -165,7 +148,10 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
     if (bucket.since === since) return
     bucket.since = since
     // Redis knows nothing of before: it was emptied, or is another one now.
-    void tell(bucket, bucket.own).catch(fell)
+    tell(bucket, bucket.own).catch((error: unknown) => {
+      bucket.since = undefined
+      fell(error)
+    })
   }
   async function tell(bucket: Bucket, calls: readonly Own[]): Promise<void> {
     for (let from = 0; from < calls.length; from += MOST_TOLD) {
@@ -207,9 +193,9 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
       heard(bucket, answer.texts[0], left)
       apart.replace(bucket.account, bucket.api, partOfCalls({ calls, open, ages }, by.gates, now()))
       if (heldMs > 0) apart.hold(bucket.account, bucket.api, heldMs / 1000)
-      const { untold } = bucket
-      bucket.untold = []
-      await tell(bucket, untold)
+      const { length } = bucket.untold
+      await tell(bucket, bucket.untold)
+      bucket.untold.splice(0, length)
     }
     if (!together && !closed) by.log.info('quotas are counted by all gates together')
     together = !closed
@@ -346,21 +332,9 @@ export function sharedQuota(limits: (account: AccountId) => QuotaLimits, now: ()
       closed = true
       clearTimeout(timer)
       await beating
-      if (together) await scripts.run(lua.leave, [gatesKey], [node]).catch(() => undefined)
+      // Apart or not: its part shall not be kept back for it.
+      if (scripts.ready) await scripts.run(lua.leave, [gatesKey], [node]).catch(() => undefined)
       together = false
-    },
-  }
-}
-
-/** Keys of rules in the order in which they are first named, from 1; 0 is none. */
-function placesOfRules() {
-  const all: RuleKeys[] = []
-  return {
-    all,
-    of(rule: RuleKeys | null): number {
-      if (!rule) return 0
-      const known = all.findIndex(({ made }) => made === rule.made)
-      return known >= 0 ? known + 1 : all.push(rule)
     },
   }
 }

@@ -35,6 +35,7 @@ const TIMEOUTS_BEFORE_RECONNECT = 5
 const START_MS = 1000
 const HEARTBEAT_MS = 5000
 const CHANNEL_MS = 2000
+const ASK_AGAIN_MS = 1000
 /** More than this in one message is told as «all». */
 const MOST_TOLD = 100
 
@@ -61,8 +62,11 @@ export async function redisCache(
   let answers = false
 
   function fault(error: unknown): void {
-    answers = false
     onResult('fault')
+    missed(error)
+  }
+  function missed(error: unknown): void {
+    answers = false
     const timedOut = error instanceof Error && error.message.includes('timed out')
     timeouts = timedOut ? timeouts + 1 : 0
     if (timeouts >= TIMEOUTS_BEFORE_RECONNECT) {
@@ -95,7 +99,8 @@ export async function redisCache(
   }
   client.on('error', warn)
   client.on('close', () => (answers = false))
-  client.on('ready', () => void client.ping().then(answered, fault))
+  const ask = (): unknown => client.ping().then(answered, missed)
+  client.on('ready', ask)
   subscriber.on('error', warn)
   subscriber.on('messageBuffer', (_channel: Buffer, message: Buffer) => onMessage(message))
   // Messages of a cut channel are lost for good: no local copy is trusted from the cut on, nor what was copied until it is back.
@@ -108,6 +113,11 @@ export async function redisCache(
     if (subscriber.status === 'ready') subscriber.ping().catch(() => subscriber.disconnect(true))
   }, HEARTBEAT_MS)
   heartbeat.unref()
+  // One late answer, and no look-up since: whether it answers again is asked, not waited for.
+  const waiting = setInterval(() => {
+    if (!answers && client.status === 'ready') ask()
+  }, ASK_AGAIN_MS)
+  waiting.unref()
   const connecting = Promise.allSettled([client.connect(), subscriber.connect()])
   // A server that takes connections and never answers does not keep the gate from starting.
   await Promise.race([connecting, sleep(START_MS, undefined, { ref: false })])
@@ -169,6 +179,7 @@ export async function redisCache(
       closed = true
       hearers.length = 0
       clearInterval(heartbeat)
+      clearInterval(waiting)
       client.disconnect()
       subscriber.disconnect()
       await connecting

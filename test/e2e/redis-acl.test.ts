@@ -63,7 +63,7 @@ test('on one server, with a database of its own', async () => {
   })
   await admin.call('ACL', 'SETUSER', 'ecluse', ...words)
   const gate = await aGateAs({ url: `${server.url}/1` })
-  expect(await redisStanding(gate)).toBe('ok')
+  await until(async () => (await redisStanding(gate)) === 'ok')
   await used(gate, '40000000099301')
   expect(await refusedBy(admin)).toStrictEqual([])
   expect((await (await fetch(`${gate.ops}/metrics`)).text()).split('\n')).toContain('ecluse_quotas_apart 0')

@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 
 test('without a fault it is used', async () => {
-  expect(await gates.standing()).toBe('ok')
+  await until(async () => (await gates.standing()) === 'ok')
   await gates.same()
 })
 
@@ -69,6 +69,23 @@ test.each<[string, () => unknown]>([
   if (typeof end === 'function') (end as () => void)()
   await proxy.heal()
   await gates.recovers()
+})
+
+test('one answer that came too late, and no request since: it is found to answer again all the same', async () => {
+  const cache = await redisCache(
+    { ...redisSettings(proxy.port), commandTimeoutMs: 50 },
+    {},
+    redisSeal(Buffer.alloc(32, 3)),
+    silent,
+    () => undefined,
+  )
+  onTestFinished(() => cache.close())
+  await until(() => cache.up)
+  proxy.set({ latencyMs: 150 }, 'toClient')
+  await cache.getIdentity(Buffer.alloc(32, 1))
+  expect(cache.up).toBe(false)
+  await proxy.heal()
+  await until(() => cache.up, 3000)
 })
 
 test('a channel that fell silent is found out, and heard again', async () => {

@@ -34,7 +34,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 beforeEach(async () => {
-  if (!server.running) await server.start()
+  await server.start()
   await emptied()
 })
 async function emptied(): Promise<void> {
@@ -396,6 +396,21 @@ test('a gate that was killed keeps no promise for ever, and one that ended in or
   expect(await b.reserve(wish('b', 5))).toMatchObject({ ok: false })
   await a.close()
   await until(async () => (await b.reserve(wish('b', 9))).ok)
+})
+
+test('a gate that ends in order while it counts alone leaves its part as well', async () => {
+  const proxy = await faultProxy(server)
+  onTestFinished(() => proxy.close())
+  const by = { times: { silentMs: 300, promiseMs: 700 } }
+  const near = await aGates({ most: 20, by })
+  const far = await aGates({ most: 20, by: { ...by, beatMs: 60_000 }, at: here(proxy.port) })
+  proxy.set({ latencyMs: 300 }, 'toClient')
+  expect(await calls(far, 1)).toBe(1)
+  expect(far.together).toBe(false)
+  await proxy.heal()
+  await far.close()
+  await sleep(800)
+  expect(await near.reserve(wish('a', 18))).toMatchObject({ ok: true })
 })
 
 test('calls recalled from evidence count where Redis does not know them, and are not counted twice where it does', async () => {

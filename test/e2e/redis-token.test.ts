@@ -30,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 beforeEach(async () => {
-  if (!server.running) await server.start()
+  await server.start()
   const admin = anAdmin(server.port)
   await admin.flushall()
   admin.disconnect()

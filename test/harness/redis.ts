@@ -54,6 +54,7 @@ export async function redisServer(given: readonly string[] | ((port: number) => 
       return child !== undefined && child.exitCode === null && child.signalCode === null
     },
     async start() {
+      if (server.running) return
       const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no']
       child = spawn('redis-server', [...fixed, '--enable-debug-command', 'yes', ...args], { stdio: 'ignore' })
       endsWithUs(child)
