@@ -8,10 +8,12 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { chmod, cp, mkdir, readdir, readFile, rename, stat } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
+import { getCACertificates } from 'node:tls'
 import * as z from 'zod'
 import { rfc3339 } from './domain/time.ts'
 import type { Millis } from './domain/time.ts'
@@ -129,13 +131,32 @@ async function loaded(postgres: PostgresSettings, file: string): Promise<void> {
 
 /** PostgreSQL's own tools: they know how to copy a database that is written to. */
 async function program(name: string, postgres: PostgresSettings, args: readonly string[], names = true): Promise<string> {
+  if (!postgres.tls) return ran(name, postgres, args, names, {})
+  // The tools want a file: of the authority, or of those whom the gate trusts.
+  const folder = await mkdtemp(join(tmpdir(), 'ecluse-ca-'))
+  const file = join(folder, 'ca.pem')
+  try {
+    await writeFile(file, postgres.tls.ca ?? getCACertificates('default').join('\n'))
+    return await ran(name, postgres, args, names, { PGSSLMODE: 'verify-full', PGSSLROOTCERT: file })
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function ran(
+  name: string,
+  postgres: PostgresSettings,
+  args: readonly string[],
+  names: boolean,
+  tls: Readonly<Record<string, string>>,
+): Promise<string> {
   const to = ['-h', postgres.host, '-p', String(postgres.port), '-U', postgres.user, ...(names ? ['-d', postgres.database] : [])]
   const child = spawn(name, [...to, '-w', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       ...(postgres.password !== undefined && { PGPASSWORD: postgres.password }),
-      ...(postgres.tls && { PGSSLMODE: 'verify-full' }),
+      ...tls,
     },
   })
   const failed = new Promise<never>((_, reject) =>

@@ -43,13 +43,13 @@ export function gatesHeard(
  * An intent that the database recorded after whoever asked was told «not now»: no call was made for it, which is put on
  * record.
  */
-export function lateCalls(state: () => StateClient, now: () => Millis, log: Logger): (name: string, args: unknown, value: unknown) => void {
+export function lateCalls(state: () => StateClient, now: () => Millis, log: Logger): (name: string, value: unknown) => void {
   function settle(call: string, args: unknown): void {
     state()
       .call(call, args)
       .catch((error: unknown) => log.error({ err: error }, 'a call that was not made has no outcome yet: the next start writes it'))
   }
-  return (name, _args, value) => {
+  return (name, value) => {
     const { n, is } = (value ?? {}) as { readonly n?: number; readonly is?: string }
     if (n === undefined) return
     if (name === 'intent' && is === 'recorded') {

@@ -357,7 +357,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       await state.client.call('sweepTickets', { now: clock.now() })
     }),
     every(1_000, async () => {
-      leads = await state.client.call<boolean>('leads', {})
+      if (postgres) leads = await state.client.call<boolean>('leads', {})
     }),
     every(5_000, async () => (leads ? reconciler.tick() : undefined)),
     every(1_000, async () => (leads ? holderRights.tick() : undefined)),
@@ -422,7 +422,7 @@ function ownedState(
   metrics: Metrics,
   log: Logger,
   onFatal: (why: string) => void,
-  late: (name: string, args: unknown, value: unknown) => void,
+  late: (name: string, value: unknown) => void,
 ): Promise<OwnedState> {
   const { instance, evidence } = settings
   const now = clock.now()

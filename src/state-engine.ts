@@ -2,6 +2,7 @@
  * What the owner's thread stands on: a database with the logs it writes there, and how batches of calls are run on it. On
  * SQLite all of it lies in the state folder, and one batch is one transaction.
  */
+import type { Millis } from './domain/time.ts'
 import type { AccessLog } from './evidence/access.ts'
 import { accessLogOn } from './evidence/access.ts'
 import { sealerOn } from './evidence/sealer.ts'
@@ -21,6 +22,9 @@ import type { Procedures, Runner } from './storage/rpc.ts'
 import { inOneTransaction } from './storage/rpc.ts'
 import { openState } from './storage/sqlite.ts'
 
+/** Puts on record that what is open in this log was interrupted. Gives how many calls there were. */
+export type EndLeft = (now: Millis, log: number) => number
+
 export interface Engine {
   readonly store: Store
   readonly keys: KeyStore
@@ -31,8 +35,8 @@ export interface Engine {
   runner(procedures: Procedures, parts: StateProcedures): Runner
   /** Whether an error of the background passes by itself; what failed is done again at its next turn. */
   heals(error: unknown): boolean
-  /** Now and then: what other gates have done, or left undone. */
-  lookAround(): void
+  /** Now and then: what other gates have left undone. @param endLeft ends, inside a transaction, what is open in a log */
+  lookAround(endLeft: EndLeft): void
   /** Whether this gate does what only one of the instance does. */
   leads(): boolean
   close(): void
@@ -65,7 +69,14 @@ export function openOnSqlite(options: StateOptions, tokenOfPermission: (id: stri
         },
       }),
     heals: () => false,
-    lookAround: () => undefined,
+    // At the start: the year turned shortly before the last end.
+    lookAround(endLeft) {
+      const written = new Set(own.all.map(({ id }) => id))
+      for (const log of logs.all().filter(({ id, closedAt }) => closedAt === null && !written.has(id))) {
+        own.adopt(log)
+        store.atomically(() => endLeft(options.now as Millis, log.id))
+      }
+    },
     leads: () => true,
     close: store.close,
   }

@@ -53,6 +53,8 @@ export interface OwnLogs {
   turnTo(origin: string, now: Millis): boolean
   /** Inside a transaction: ends logs of before in which nothing is under way any more. Gives how many. */
   closeEnded(args: { readonly now: Millis }): number
+  /** Inside a transaction: names logs that other gates have opened since, so that one that is hidden shows. */
+  noteOthers(args: { readonly now: Millis }): void
   /** Writes the log of a gate that is gone to its end. */
   adopt(log: LogOnRecord): void
   /** After a rollback, and after a connection that broke: only what is on record counts. */
@@ -106,7 +108,9 @@ export function ownLogsOn(
     }
   }
   const current = (): OwnLog => opened.at(-1) as OwnLog // there is always one
-  const closing = new Set<number>()
+  /** Other logs that were found here, and whether that is surely on record: see {@link OwnLogs.noteOthers}. */
+  const noted = new Set<number>()
+  let noting: readonly number[] = []
   const shown = (log: OwnLog): boolean => log.publisher.shown === journal.next(log.id) - positionOf(log.id, 0)
   const all: OwnLogs = {
     get current() {
@@ -131,8 +135,8 @@ export function ownLogsOn(
       for (const log of opened.slice()) {
         showKey(log)
         log.publisher.publish()
-        // Its last entry is shown: nothing is left to do for it.
-        if (closing.has(log.id) && shown(log)) {
+        // Closed, and its last entry is shown: nothing is left to do for it.
+        if (log !== current() && shown(log) && logs.all().some(({ id, closedAt }) => id === log.id && closedAt !== null)) {
           journal.leave(log.id)
           opened.splice(opened.indexOf(log), 1)
         }
@@ -152,19 +156,27 @@ export function ownLogsOn(
     },
     closeEnded({ now }) {
       if (now - current().openedAt < OVERLAP_MS) return 0
-      const ended = opened.slice(0, -1).filter(({ id }) => !open.get(positionOf(id, 0), positionOf(id + 1, 0)))
+      const isOpen = new Set(logs.all().flatMap(({ id, closedAt }) => (closedAt === null ? [id] : [])))
+      const ended = opened.slice(0, -1).filter(({ id }) => isOpen.has(id) && !open.get(positionOf(id, 0), positionOf(id + 1, 0)))
       for (const log of ended) {
         journal.append({ clear: { t: 'log.closed', next: current().origin } }, now, log.id)
         logs.close(log.id, now)
-        closing.add(log.id)
       }
       return ended.length
+    },
+    noteOthers({ now }) {
+      for (const id of noting) noted.add(id)
+      const { id: own, openedAt } = current()
+      const fresh = logs.all().filter((log) => log.id !== own && log.openedAt >= openedAt && !noted.has(log.id))
+      noting = fresh.map(({ id }) => id)
+      if (fresh.length > 0) journal.append({ clear: { t: 'log.joined', logs: fresh.map(({ origin, vkey }) => ({ origin, vkey })) } }, now)
     },
     adopt(log) {
       journal.join(log.id)
       opened.unshift(own(log))
     },
     reload() {
+      noting = []
       const known = new Set(logs.all().map(({ id }) => id))
       for (const log of opened.filter(({ id }) => !known.has(id))) {
         opened.splice(opened.indexOf(log), 1)

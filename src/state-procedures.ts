@@ -108,7 +108,6 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
   const keepPolicy = db.prepare('INSERT INTO policy (hash, body, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
   /** Policies put on record since the start, the latest last: another log names them again. */
   const policies: string[] = []
-  const noted = new Set<number>()
 
   function afterOutcome(args: OutcomeArgs, { permission, counted }: Settled): readonly ActResult[] {
     if (args.delivered) doubts.answered(permission)
@@ -255,12 +254,7 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
           now,
         }),
       ).length,
-    /** Other gates open logs of their own: from here on this one names them too. */
-    noteLogs: ({ now }: { readonly now: Millis }) => {
-      const fresh = logs.all().filter(({ id, openedAt }) => id !== own.current.id && openedAt >= own.current.openedAt && !noted.has(id))
-      for (const { id } of fresh) noted.add(id)
-      if (fresh.length > 0) journal.append({ clear: { t: 'log.joined', logs: fresh.map(({ origin, vkey }) => ({ origin, vkey })) } }, now)
-    },
+    noteLogs: own.noteOthers,
     recordReading: disclosures.record,
     disclose: disclosures.open,
     tagKeys: disclosures.tagKeys,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Database } from './storage/database.ts'
+import type { Database, Row } from './storage/database.ts'
 import { openNote, parseCheckpoint, vkeyOf } from './evidence/log/note.ts'
 import { numberOf, positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
@@ -94,7 +94,7 @@ export function recentCalls(db: Database, now: number, byDay: readonly string[])
   const since = byDay.length > 0 ? now - 24 * HOUR_MS : hourAgo
   // Of older entries, those that count; the others are not even read.
   const marks = byDay.map((provider) => Buffer.from(`"dso":"${provider}/`))
-  for (const row of db.prepare('SELECT at, bytes FROM entry WHERE at >= ? ORDER BY at DESC').iterate(since)) {
+  for (const row of latestEntries(db, since)) {
     const at = Number(row['at'])
     const bytes = Buffer.from(row['bytes'] as Uint8Array)
     if (at < hourAgo && !marks.some((mark) => bytes.includes(mark))) continue
@@ -111,4 +111,18 @@ export function recentCalls(db: Database, now: number, byDay: readonly string[])
     calls.push({ id, client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })
   }
   return calls
+}
+
+/** Entries since then, the latest first: a piece at a time, because one engine hands over all that a statement gives. */
+function* latestEntries(db: Database, since: number): Iterable<Row> {
+  const piece = db.prepare('SELECT at, n, bytes FROM entry WHERE at >= ? AND (at, n) < (?, ?) ORDER BY at DESC, n DESC LIMIT 1000')
+  let rows: Row[] = []
+  let at = Number.MAX_SAFE_INTEGER
+  let n = 0
+  do {
+    rows = piece.all(since, at, n)
+    yield* rows
+    at = Number(rows.at(-1)?.['at'])
+    n = Number(rows.at(-1)?.['n'])
+  } while (rows.length === 1000)
 }

@@ -11,8 +11,9 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
 import { rfc3339 } from './domain/time.ts'
+import type { Erasure } from './evidence/erase.ts'
 import { permissionToken } from './permissions/registry.ts'
-import type { Engine } from './state-engine.ts'
+import type { EndLeft, Engine } from './state-engine.ts'
 import { openOnSqlite } from './state-engine.ts'
 import { openedRow } from './state-logs.ts'
 import { openOnPostgres } from './state-postgres.ts'
@@ -51,6 +52,8 @@ export interface StateReady {
 const CLOCK_TOLERANCE_MS = 600_000
 const SEAL_ROWS = 128
 const SEAL_WAIT_MS = 15
+/** How often an erasure looks whether other gates have sealed what they held. */
+const OTHERS_MS = 500
 
 function start(port: MessagePort, options: StateOptions): void {
   const tokenOfPermission = (id: string): string => permissionToken(options.keys.index, id)
@@ -99,7 +102,8 @@ function start(port: MessagePort, options: StateOptions): void {
   }
   function sealLater(): void {
     const rows = own.backlog()
-    if (rows > 0 || erasing) sealing ??= setTimeout(sealSome, rows >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
+    if (rows > 0) sealing ??= setTimeout(sealSome, rows >= SEAL_ROWS ? 0 : SEAL_WAIT_MS)
+    else if (erasing) sealing ??= setTimeout(sealSome, OTHERS_MS)
   }
   const afterBatch = guarded(() => {
     // Files are written between transactions, never inside one.
@@ -127,11 +131,12 @@ function start(port: MessagePort, options: StateOptions): void {
       sealLater()
     }
   })
-  const interrupted = recover(engine, parts, options)
+  const endLeft = endingOf(engine, parts)
+  const interrupted = recover(engine, parts.erasure, endLeft, options)
   const checkpoints = setInterval(
     guarded(() => {
       own.publish()
-      engine.lookAround()
+      engine.lookAround(endLeft)
       sealLater()
     }),
     options.checkpointMs,
@@ -166,12 +171,17 @@ function start(port: MessagePort, options: StateOptions): void {
   })
 }
 
+function endingOf({ access }: Engine, { ownCalls, registry }: StateProcedures): EndLeft {
+  return (now, log) => {
+    const settled = access.interrupt(now, log)
+    for (const { counted } of settled) for (const permission of counted) registry.fulfil({ permission, now })
+    return settled.length + ownCalls.interrupt(now, log)
+  }
+}
+
 /** What must be true before a request is taken. Throws with the sentence that the operator reads. */
-function recover(
-  { store, keys, own, journal, access, logs }: Engine,
-  { erasure, ownCalls, registry }: StateProcedures,
-  options: StateOptions,
-): number {
+function recover(engine: Engine, erasure: Erasure, endLeft: EndLeft, options: StateOptions): number {
+  const { store, keys, own, journal, logs } = engine
   const { db } = store
   const now = options.now as Millis
   checkIndexKey(db, options.keys.index)
@@ -191,12 +201,11 @@ function recover(
     if (journal.next() === positionOf(current.id, 0)) {
       journal.append(openedRow(current, options.restored === undefined ? null : lastClosed(store.db), logs, options.restored), now)
     } else {
-      const settled = access.interrupt(now)
-      for (const { counted } of settled) for (const permission of counted) registry.fulfil({ permission, now })
-      interrupted = settled.length + ownCalls.interrupt(now)
+      interrupted = endLeft(now, current.id)
       journal.append({ clear: { t: 'log.recovered', interrupted } }, now)
     }
   })
+  engine.lookAround(endLeft)
   while (own.seal(512) > 0);
   erasure.again()
   if (erasure.finish() === 'busy' && !options.postgres)

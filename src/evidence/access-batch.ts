@@ -33,8 +33,6 @@ export interface AccessBatches {
   of(calls: readonly AccessCall[]): Batch
   /** Sends it; throws where the connection breaks, and may then be called again with the same one. */
   send(batch: Batch): readonly AccessAnswer[]
-  /** After the log was turned to another one: its batches have numbers of their own. */
-  reload(): void
 }
 
 type Query = (sql: string, ...values: readonly Value[]) => readonly Row[]
@@ -55,13 +53,13 @@ export function accessBatchesOn(
 ): AccessBatches {
   let log = -1
   let last = 0
+  /** Each log's batches have numbers of their own. */
   function reload(): void {
     log = journal.log
     last = Number(query('SELECT batch FROM log WHERE id = $1', log)[0]?.['batch'] ?? 0)
   }
   reload()
   return {
-    reload,
     of(calls) {
       if (journal.log !== log) reload()
       const own = calls.map((call) => asSent(call, journal, permissionToken))

@@ -111,7 +111,10 @@ export function erasureOn(
       return ids.length
     },
     finish() {
-      const rows = sql.pending.all().map((row) => ({ id: String(row['key_id']), meter: Buffer.from(String(row['body']), 'hex') }))
+      const all = sql.pending.all().map((row) => ({ id: String(row['key_id']), meter: Buffer.from(String(row['body']), 'hex') }))
+      // What waits was deleted when it was first seen, and is once more when it need not wait any longer.
+      const rows = all.filter(({ id }) => awaited.get(id)?.every(isSealed) !== false)
+      if (rows.length === 0) return all.length === 0 ? 'done' : 'waits'
       const over: string[] = []
       for (const { id, meter } of rows) {
         // From here on nothing sealed under this key can be opened, whatever else fails.
@@ -123,7 +126,6 @@ export function erasureOn(
         for (const file of sql.files.all(id)) documents.remove(String(file['stored']))
         atomically(() => deleteAll(id, meter))
       }
-      if (rows.length === 0) return 'done'
       // Only what is gone from the WAL too is done: until then all of it is done again.
       if (!forget()) return 'busy'
       atomically(() => {
@@ -131,7 +133,7 @@ export function erasureOn(
       })
       for (const id of over) awaited.delete(id)
       if (!forget()) return 'busy'
-      return over.length === rows.length ? 'done' : 'waits'
+      return over.length === all.length ? 'done' : 'waits'
     },
     restrict({ meterToken, on, ground, by, now }) {
       const ids = keysOf(meterToken).filter((id) => (sql.restricted.get(id)?.['restricted'] === 1) !== on)

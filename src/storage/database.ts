@@ -1,7 +1,7 @@
 /**
  * A database as the stores see it: SQL that both engines read alike, synchronous, one statement after the other.
  * SQLite's own connection (`node:sqlite`) is nearly one; for PostgreSQL the thread waits for another that talks to the
- * server (ADR 18).
+ * server (ADR 17).
  *
  * Values are texts, whole numbers, bytes and null; `?` and `:name` stand for parameters.
  */

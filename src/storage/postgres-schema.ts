@@ -83,7 +83,7 @@ CREATE TABLE refused_index (token bytea NOT NULL, n bigint NOT NULL, at bigint N
 CREATE TABLE tile_hash (level bigint NOT NULL, i bigint NOT NULL, hash bytea NOT NULL, PRIMARY KEY (level, i));
 CREATE TABLE checkpoint (log bigint PRIMARY KEY REFERENCES log(id), body ${TEXT} NOT NULL);
 CREATE TABLE policy (hash ${TEXT} PRIMARY KEY, body ${TEXT} NOT NULL, at bigint NOT NULL);
-CREATE TABLE erasure (key_id ${TEXT} PRIMARY KEY, body ${TEXT} NOT NULL, at bigint NOT NULL DEFAULT 0);
+CREATE TABLE erasure (key_id ${TEXT} PRIMARY KEY, body ${TEXT} NOT NULL);
 
 CREATE TABLE ticket (
   kind ${TEXT} NOT NULL, id bytea NOT NULL, grant_id bytea, uid bytea, user_code bytea,
@@ -137,7 +137,7 @@ END $$;
  * Every statement inside sees what was committed before it began (READ COMMITTED), so the checks see all acts that were
  * committed before the locks were given.
  *
- * @see {@link postgresAccess} for what it is called with
+ * @see `accessBatchesOn` for what it is called with
  */
 const ACCESS_BATCH = `
 CREATE FUNCTION access_batch(own bigint, number bigint, calls jsonb, heads jsonb, origins jsonb) RETURNS jsonb LANGUAGE plpgsql AS $body$

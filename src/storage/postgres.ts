@@ -1,6 +1,6 @@
 /**
  * PostgreSQL behind the stores' synchronous interface: this thread asks another one and sleeps until it has answered
- * ({@link Atomics.wait}), so that the code that runs on SQLite runs here word for word (ADR 18).
+ * ({@link Atomics.wait}), so that the code that runs on SQLite runs here word for word (ADR 17).
  *
  * A transaction reads what was committed (READ COMMITTED) and is bound to its connection. Whatever breaks the connection
  * is thrown as a {@link PostgresError} of class 08; what to do about it is for whoever began the transaction.
@@ -29,7 +29,7 @@ export interface Telling {
 }
 
 export interface PostgresStore extends Store {
-  /** Where {@link PostgresStore.clock} was last read, the time of the database. */
+  /** The database's time, as it was at the last beginning of a transaction or lock in it. */
   clock(): Millis
   /** One statement outside any transaction. */
   query(sql: string, ...values: readonly Value[]): Row[]
@@ -118,6 +118,12 @@ export function openPostgres(
     inTransaction = false
     script(sql)
   }
+  function commit(): void {
+    tellAll()
+    // An act's time is a millisecond ahead of the locks: nobody is let in before that has come.
+    while (ahead && Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now']) < now) sleep(1)
+    end('COMMIT')
+  }
   return {
     db,
     keys: db,
@@ -133,12 +139,7 @@ export function openPostgres(
     },
     unit: {
       begin,
-      // An act's time is a millisecond ahead of the locks: nobody is let in before that has come.
-      commit() {
-        tellAll()
-        while (ahead && Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now']) < now) sleep(1)
-        end('COMMIT')
-      },
+      commit,
       savepoint: () => script('SAVEPOINT one'),
       release: () => script('RELEASE SAVEPOINT one'),
       rollbackTo: () => script('ROLLBACK TO SAVEPOINT one; RELEASE SAVEPOINT one'),
@@ -147,8 +148,7 @@ export function openPostgres(
       begin()
       try {
         const value = work()
-        tellAll()
-        end('COMMIT')
+        commit()
         return value
       } catch (error) {
         if (inTransaction && !isLost(error)) end('ROLLBACK')
@@ -172,7 +172,7 @@ export function openPostgres(
 
 /** Whether the connection is gone, and with it the transaction. */
 export function isLost(error: unknown): boolean {
-  // 57P: the server ends; 08: the connection failed; 53300: it takes no more; 57014 of our own timeout leaves it in doubt.
+  // 57P: the server ends; 08: the connection failed; 53300: it takes no more; 25P03: it ended a transaction that stood still.
   return error instanceof PostgresError && /^(08|57P|53300|25P03)/.test(error.sqlState)
 }
 

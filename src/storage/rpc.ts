@@ -159,7 +159,7 @@ export interface CallKinds {
    * others are taken back once they are old, even from the owner; what then comes of one is told to `onLate`.
    */
   readonly kept?: ReadonlySet<string>
-  readonly onLate?: (name: string, args: unknown, value: unknown) => void
+  readonly onLate?: (name: string, value: unknown) => void
 }
 
 /**
@@ -252,7 +252,7 @@ export function stateClient(
       waiting.delete(id)
       const taken = late.get(id)
       late.delete(id)
-      if (taken && ok === true) onLate?.(taken[1], taken[2], value)
+      if (taken && ok === true) onLate?.(taken[1], value)
       if (ok === true) waiter?.resolve(value)
       else waiter?.reject(new CallError(ok === 'later' ? 'full' : 'refused', String(value)))
     }

@@ -111,7 +111,6 @@ export const STATE_MIGRATIONS: readonly string[] = [
   DROP TABLE entry_index_of_one;
   -- The intent's own name: a decision may have seen the delivery while it was open.
   ALTER TABLE delivery ADD COLUMN begun TEXT;
-  ALTER TABLE erasure ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
   `,
 ]
 

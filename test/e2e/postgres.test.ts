@@ -4,14 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { verifyPlace } from '../../src/evidence/verify/place.ts'
 import type { TestGate } from '../harness/gate.ts'
 import { aGate, bearer, curve } from '../harness/gate.ts'
+import { faultProxy } from '../harness/fault-proxy.ts'
 import type { FakeHolder } from '../harness/holder.ts'
-import { fakeHolder } from '../harness/holder.ts'
+import { fakeHolder, ordinary } from '../harness/holder.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
 import { postgresServer } from '../harness/postgres.ts'
+import { until } from '../harness/redis-gates.ts'
 import { METER, secretsOf, today } from '../harness/settings.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
@@ -26,14 +28,14 @@ let holder: FakeHolder
 const env = secretsOf()
 const folder = mkdtempSync(join(tmpdir(), 'ecluse-gates-'))
 
-async function aGateOf(name: string): Promise<TestGate> {
+async function aGateOf(name: string, port = server.port): Promise<TestGate> {
   return aGate({
     holder,
     env,
     folder: join(folder, name),
     change(tree) {
       tree['instance'] = { ...(tree['instance'] as object), node: name }
-      tree['storage'] = { postgres: { host: '127.0.0.1', port: server.port, database: 'postgres', user: 'ecluse', schema: 'gates' } }
+      tree['storage'] = { postgres: { host: '127.0.0.1', port, database: 'postgres', user: 'ecluse', schema: 'gates' } }
     },
   })
 }
@@ -105,3 +107,86 @@ describe('two gates', () => {
     expect(opened.map((entry) => entry['logs'])).toMatchObject([undefined, [{ origin: expect.stringMatching(/\/\d{4}$/) as string }]])
   })
 })
+
+describe('a call under way at one gate', () => {
+  let a: TestGate
+  let b: TestGate
+  let proxy: Awaited<ReturnType<typeof faultProxy>>
+  beforeAll(async () => {
+    proxy = await faultProxy({ port: server.port })
+    a = await aGateOf('c')
+    b = await aGateOf('d', proxy.port)
+  })
+  afterEach(() => {
+    holder.script = ordinary
+  })
+  afterAll(async () => {
+    await a.stop()
+    await b.stop()
+    await proxy.close()
+  })
+  /** A call through `b` to which the data holder never answers; ends when the gate cuts it. */
+  async function hanging(token: string, meter: string) {
+    const before = holder.calls.length
+    const cut = Promise.withResolvers<void>()
+    holder.script = (_request, socket) => void socket.once('close', () => cut.resolve())
+    const ended = fetch(`${b.url}${curve(meter, today(-3), today(-1))}`, bearer(token)).then((answer) => [
+      answer.status,
+      answer.headers.get('ecluse-reason'),
+    ])
+    await until(() => holder.calls.length > before)
+    return { ended, cut: cut.promise }
+  }
+
+  test.each([
+    ['permission withdraw', '10000000000031', () => ({ permission: 'p-permission' }), [403, 'withdrawn']],
+    ['token revoke', '10000000000032', (token: string) => ({ token }), [401, 'token_invalid']],
+    ['client rotate', '10000000000033', () => ({ client: 'viriya' }), [401, 'token_invalid']],
+  ] as const)('is cut at once by %s at another', async (command, meter, args, told) => {
+    await a.permit({ id: `p-${command.split(' ')[0] ?? ''}`, meter })
+    if (command === 'client rotate') await a.command('client add', { client: 'viriya' })
+    const token = await a.token()
+    const call = await hanging(token, meter)
+    await a.command(command, args(token))
+    const returned = performance.now()
+    await call.cut
+    expect(await call.ended).toStrictEqual(told)
+    // Told by the database; what is cut for silence is cut after a second.
+    expect(performance.now() - returned).toBeLessThan(700)
+  })
+
+  test('is cut within two seconds when the gate hears nothing of the database any more', async () => {
+    await a.permit({ id: 'silence', meter: '10000000000034' })
+    const call = await hanging(await a.token(), '10000000000034')
+    const started = performance.now()
+    proxy.set({ halfOpen: true })
+    await call.cut
+    expect(performance.now() - started).toBeLessThan(2500)
+    await proxy.heal()
+    proxy.reset()
+    // Its outcome is on record before its client hears of it.
+    expect((await call.ended)[0]).toBe(503)
+    await until(async () => (await fetch(`${b.ops}/readyz`)).status === 200, 10_000)
+  })
+})
+
+test('a call whose intent the database recorded too late for its client is on record as not made', async () => {
+  const proxy = await faultProxy({ port: server.port })
+  const gate = await aGateOf('late', proxy.port)
+  await gate.permit({ id: 'late', meter: '10000000000035' })
+  const token = await gate.token()
+  const url = `${gate.url}${curve('10000000000035', today(-3), today(-1))}`
+  await (await fetch(url, bearer(token))).text()
+  const before = holder.calls.length
+  // What it sends arrives, and no answer comes back for longer than a request waits.
+  proxy.set({ halfOpen: true }, 'toClient')
+  expect((await fetch(url, bearer(token))).status).toBe(503)
+  await proxy.heal()
+  proxy.reset()
+  await until(async () => (await fetch(`${gate.ops}/readyz`)).status === 200, 20_000)
+  await until(async () => (await gate.entries()).some((e) => e['result'] === 'not_sent'), 20_000)
+  expect(holder.calls.length).toBe(before)
+  await gate.stop()
+  expect(await verifyPlace(gate.state)).toMatchObject({ ok: true, logs: [{ openIntents: 0 }] })
+  await proxy.close()
+}, 60_000)
