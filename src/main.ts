@@ -40,6 +40,7 @@ import { inForce } from './reload.ts'
 import type { Clock } from './runtime/clock.ts'
 import { systemClock, waitForPlausibleTime } from './runtime/clock.ts'
 import type { Logger } from './runtime/logger.ts'
+import { sparingly } from './runtime/logger.ts'
 import type { Metrics } from './runtime/metrics.ts'
 import { metricsOf } from './runtime/metrics.ts'
 import { placesBehind } from './runtime/place.ts'
@@ -53,6 +54,7 @@ import { watchSettings } from './settings/watch.ts'
 import { standingOf } from './standing.ts'
 import type { OwnedState } from './state-thread.ts'
 import { ownState, QUEUE_AGE_MS } from './state-thread.ts'
+import { CallError } from './storage/rpc.ts'
 
 export type { Accepted } from './reload.ts'
 export interface RunningGate {
@@ -234,6 +236,12 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
       maxTarget: settings.listeners.gate.limits.targetBytes,
     })
   opened.defer(() => open?.close())
+  /** The state takes nothing now, as `/readyz` says too: every request meets that. */
+  const faults = sparingly(
+    log,
+    (error) => error instanceof CallError && error.fault === 'full',
+    () => performance.now(),
+  )
   const gate: Gate = {
     live: () => force.live,
     state: gateState(state.client, keys.index, copies, changes, () => standing.takes, reconciler.doubt, log),
@@ -245,7 +253,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     underWay: underway,
     metrics,
     watch: decisions,
-    log,
+    log: faults,
     placeOf,
     now: clock.now,
     newId: randomUUID,
@@ -367,7 +375,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   function every(ms: number, work: () => Promise<void>): NodeJS.Timeout {
     return setInterval(() => {
       if (state.client.down !== undefined) return
-      work().catch((error: unknown) => log.error({ err: error }, 'a regular task failed'))
+      work().catch((error: unknown) => faults.error({ err: error }, 'a regular task failed'))
     }, ms)
   }
   if (state.ready.interrupted > 0)

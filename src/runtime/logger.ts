@@ -114,6 +114,34 @@ export function loggerTo(level: string, node: string, output: LogOutput = standa
   }
 }
 
+/**
+ * Where one cause fails every request: of its errors one line in `everyMs`, with how many there were since the last one.
+ */
+export function sparingly(log: Logger, isCommon: (error: unknown) => boolean, now: () => number, everyMs = 10_000): Logger {
+  let last = -Infinity
+  let failures = 0
+  function error(first: LogFields | string, sentence = ''): void {
+    if (typeof first === 'string') return log.error(first)
+    if (!isCommon(first.err)) return log.error(first, sentence)
+    failures += 1
+    if (now() - last < everyMs) return
+    log.error({ ...first, failures }, sentence)
+    last = now()
+    failures = 0
+  }
+  const { fatal, warn, info, debug } = log
+  return {
+    fatal,
+    error,
+    warn,
+    info,
+    debug,
+    get dropped() {
+      return log.dropped
+    },
+  }
+}
+
 function picked(fields: LogFields): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(FIELDS).flatMap(([name, of]) => {

@@ -105,7 +105,7 @@ export function doubts(parts: Parts): Finding[] {
     }
   }
   const postgres = parts.storage?.postgres
-  if (postgres?.password && !postgres.tls && !isLoopback(postgres.host)) {
+  if (postgres && !postgres.tls && !isLoopback(postgres.host)) {
     found.push({ path: ['storage', 'postgres', 'host'], message: 'what is stored crosses the network in clear: set tls' })
   }
   return [...found, ...redisDoubts(parts.redis)]

@@ -1,6 +1,6 @@
 /** A copy taken while the gate serves, and a start from it: on either engine, in a log of its own, with nothing in force unseen. */
 import { spawn } from 'node:child_process'
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -11,9 +11,11 @@ import { aGate, bearer, curve } from '../harness/gate.ts'
 import type { FakeHolder } from '../harness/holder.ts'
 import { fakeHolder } from '../harness/holder.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
-import { postgresServer } from '../harness/postgres.ts'
+import { postgresServer, postgresTree } from '../harness/postgres.ts'
 import type { Tree } from '../harness/settings.ts'
 import { METER, secretsOf, today } from '../harness/settings.ts'
+import type { Authority } from './wire/certificates.ts'
+import { anAuthority } from './wire/certificates.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
 let server: PostgresServer
@@ -34,6 +36,18 @@ async function read(gate: TestGate, token: string): Promise<readonly [number, st
   return [answer.status, answer.headers.get('ecluse-reason')]
 }
 
+async function run(
+  env: Record<string, string>,
+  ...args: readonly string[]
+): Promise<{ readonly exit: number; readonly out: string; readonly err: string }> {
+  const child = spawn(process.execPath, [join(repository, 'src', 'cli', 'main.ts'), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
+  const exit = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)))
+  return { out: await text(child.stdout), err: await text(child.stderr), exit: await exit }
+}
+
 describe.each(['sqlite', 'postgres'] as const)('on %s', (engine) => {
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-backup-'))
   const out = join(folder, 'copy')
@@ -41,20 +55,9 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (engine) => {
   let gate: TestGate
   let token: string
   const stored = (schema: string) => (tree: Tree) => {
-    if (engine === 'postgres')
-      tree['storage'] = { postgres: { host: '127.0.0.1', port: server.port, database: 'postgres', user: 'ecluse', schema } }
+    if (engine === 'postgres') tree['storage'] = { postgres: postgresTree(server.port, schema) }
   }
-  async function cli(
-    config: string,
-    ...args: readonly string[]
-  ): Promise<{ readonly exit: number; readonly out: string; readonly err: string }> {
-    const child = spawn(process.execPath, [join(repository, 'src', 'cli', 'main.ts'), ...args, '--config', config], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    })
-    const exit = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)))
-    return { out: await text(child.stdout), err: await text(child.stderr), exit: await exit }
-  }
+  const cli = (config: string, ...args: readonly string[]) => run(env, ...args, '--config', config)
   beforeAll(async () => {
     gate = await aGate({ holder, env, folder: join(folder, 'first'), change: stored('backed_up') })
     await gate.permit({ id: 'kept' }, { id: 'withdrawn-later', meter: '10000000000002' })
@@ -117,5 +120,50 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (engine) => {
     ])
     expect(await verifyPlace(again.state)).toMatchObject({ ok: true, logs: [{}, {}] })
     await again.stop()
+  })
+})
+
+describe('a PostgreSQL that is spoken to by TLS', () => {
+  let authority: Authority
+  let secure: PostgresServer
+  const folder = mkdtempSync(join(tmpdir(), 'ecluse-backup-tls-'))
+  const env = secretsOf()
+  beforeAll(async () => {
+    authority = anAuthority()
+    const { pem } = authority.sign('postgres', { names: 'IP:127.0.0.1' })
+    secure = await postgresServer(['ssl = on', "ssl_cert_file = 'server.pem'", "ssl_key_file = 'server.key'"])
+    writeFileSync(join(secure.folder, 'server.pem'), pem.cert)
+    writeFileSync(join(secure.folder, 'server.key'), pem.key, { mode: 0o600 })
+    const { uid, gid } = statSync(secure.folder)
+    chownSync(join(secure.folder, 'server.key'), uid, gid)
+    // Nothing else gets in.
+    writeFileSync(join(secure.folder, 'pg_hba.conf'), 'hostssl all all 127.0.0.1/32 trust\n')
+    await secure.start()
+  })
+  afterAll(async () => {
+    await secure.close()
+    authority.remove()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const by = (name: string, ca: string) =>
+    aGate({
+      holder,
+      env,
+      folder: join(folder, name),
+      change: (tree) => void (tree['storage'] = { postgres: { ...postgresTree(secure.port, 'secure'), tls: { ca } } }),
+    })
+
+  test('is backed up with the authority of the settings; doctor finds it, and a stranger is not spoken to', async () => {
+    const gate = await by('first', authority.file)
+    const out = join(folder, 'copy')
+    const done = await run(env, 'backup', '--out', out, '--json', '--config', gate.config)
+    expect([done.exit, done.err]).toStrictEqual([0, ''])
+    expect(existsSync(join(out, 'postgres.dump'))).toBe(true)
+    const examined = await run(env, 'doctor', '--json', '--config', gate.config)
+    expect(examined.out).toMatch(new RegExp(`127\\.0\\.0\\.1:${secure.port} answers in`))
+    await gate.stop()
+    const other = anAuthority()
+    await expect(by('second', other.file)).rejects.toThrow(/certificate|self-signed|issuer/)
+    other.remove()
   })
 })

@@ -12,7 +12,7 @@ import { faultProxy } from '../harness/fault-proxy.ts'
 import type { FakeHolder } from '../harness/holder.ts'
 import { fakeHolder, ordinary } from '../harness/holder.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
-import { postgresServer } from '../harness/postgres.ts'
+import { postgresServer, postgresTree } from '../harness/postgres.ts'
 import { until } from '../harness/redis-gates.ts'
 import { METER, secretsOf, today } from '../harness/settings.ts'
 
@@ -35,7 +35,7 @@ async function aGateOf(name: string, port = server.port): Promise<TestGate> {
     folder: join(folder, name),
     change(tree) {
       tree['instance'] = { ...(tree['instance'] as object), node: name }
-      tree['storage'] = { postgres: { host: '127.0.0.1', port, database: 'postgres', user: 'ecluse', schema: 'gates' } }
+      tree['storage'] = { postgres: postgresTree(port, 'gates') }
     },
   })
 }

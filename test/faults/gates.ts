@@ -20,7 +20,7 @@ import { aGateProcess, bearer } from '../harness/gate.ts'
 import type { FakeHolder, Script } from '../harness/holder.ts'
 import { fakeHolder, ordinary } from '../harness/holder.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
-import { postgresServer } from '../harness/postgres.ts'
+import { postgresServer, postgresTree } from '../harness/postgres.ts'
 import type { RedisServer } from '../harness/redis.ts'
 import { redisServer } from '../harness/redis.ts'
 import { secretsOf, today } from '../harness/settings.ts'
@@ -183,7 +183,7 @@ export async function gatesCampaign({
       folder: join(folder, `gate-${i}`),
       change(tree) {
         tree['instance'] = { ...(tree['instance'] as object), node: `gate-${i}` }
-        tree['storage'] = { postgres: { host: '127.0.0.1', port: links[i]?.port, database: 'postgres', user: 'ecluse', schema: 'gates' } }
+        tree['storage'] = { postgres: postgresTree(links[i]?.port ?? 0, 'gates') }
         tree['redis'] = { url: redis.url }
       },
     })

@@ -19,6 +19,7 @@ import type { Canaries } from './canary.ts'
 import { canaries } from './canary.ts'
 import type { FakeHolder } from './holder.ts'
 import { fakeHolder, HOLDER_TOKEN } from './holder.ts'
+import { postgresTree } from './postgres.ts'
 import type { Client, PermissionWish, Tree } from './settings.ts'
 import { METER, permissionTree, secretsOf, settingsTree, settingsYaml } from './settings.ts'
 
@@ -183,7 +184,7 @@ const ON_POSTGRES = process.env['TEST_POSTGRES_PORT']
 /** A schema for each folder: whoever starts again on it finds its state. */
 function onPostgres(port: number, folder: string): Tree {
   const schema = `t_${createHash('sha256').update(folder).digest('hex').slice(0, 20)}`
-  return { host: '127.0.0.1', port, database: 'postgres', user: 'ecluse', schema }
+  return postgresTree(port, schema)
 }
 
 interface LaidOut {

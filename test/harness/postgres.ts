@@ -29,6 +29,11 @@ export interface PostgresServer {
 const BIN = binaries()
 const USER = process.getuid?.() === 0 ? userNamed('postgres') : undefined
 
+/** What a settings file says of it. */
+export function postgresTree(port: number, schema: string): Record<string, string | number> {
+  return { host: '127.0.0.1', port, database: 'postgres', user: 'ecluse', schema }
+}
+
 /** @param conf lines for postgresql.conf · @param from the folder of a base backup, in place of a new cluster */
 export async function postgresServer(conf: readonly string[] = [], from?: (folder: string) => void): Promise<PostgresServer> {
   const port = await freePort()

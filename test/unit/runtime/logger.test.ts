@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { LogFields } from '../../../src/runtime/logger.ts'
-import { loggerTo, outputToFile, outputToStream } from '../../../src/runtime/logger.ts'
+import { loggerTo, outputToFile, outputToStream, sparingly } from '../../../src/runtime/logger.ts'
 
 const CANARY = 'canary-9f3a'
 
@@ -166,4 +166,25 @@ test.each([
   const code = await new Promise((resolve) => child.once('exit', resolve))
   child.stdout.destroy()
   expect([code, told]).toStrictEqual([0, expect.stringMatching(/^dropped \d{3,4}$/)])
+})
+
+test('where one cause fails every request, one line in ten seconds says how often; other errors are all told', () => {
+  const lines: string[] = []
+  let now = 0
+  const written = loggerTo('info', 'gate-1', { write: (text) => void lines.push(text) })
+  const log = sparingly(
+    written,
+    (error) => error instanceof RangeError,
+    () => now,
+  )
+  const told = () => lines.splice(0).map((each) => JSON.parse(each) as { readonly msg: string; readonly failures?: number })
+  for (let i = 0; i < 50; i += 1) log.error({ err: new RangeError('full') }, 'not now')
+  log.error({ err: new TypeError('other') }, 'a fault of ours')
+  log.error('a sentence alone')
+  expect(told()).toMatchObject([{ msg: 'not now', failures: 1 }, { msg: 'a fault of ours' }, { msg: 'a sentence alone' }])
+  now = 9_999
+  log.error({ err: new RangeError('full') }, 'not now')
+  now = 10_000
+  log.error({ err: new RangeError('full') }, 'not now')
+  expect(told()).toMatchObject([{ msg: 'not now', failures: 51 }])
 })

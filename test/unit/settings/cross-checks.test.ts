@@ -171,6 +171,12 @@ test.each<[name: string, from: string, to: string, warnings: string[]]>([
     ['42:15 redis.url: the password crosses the network in clear: use rediss://'],
   ],
   [
+    'a PostgreSQL elsewhere without TLS',
+    'evidence:',
+    'storage: { postgres: { host: db } }\nevidence:',
+    ['42:30 storage.postgres.host: what is stored crosses the network in clear: set tls'],
+  ],
+  [
     'passwords to sentinels, and to what they name, in clear',
     'evidence:',
     'redis: { sentinels: ["s:26379", "t:26379"], name: m, password: { env: P }, sentinel_password: { env: Q } }\nevidence:',
@@ -206,6 +212,8 @@ test.each<[name: string, from: string, to: string]>([
     "listeners: { gate: { address: '::', tls: { certificate: c, key: k } } }\nevidence:",
   ],
   ['a simulator on loopback', 'url: https://gw.ext.prod.api.enedis.fr', 'url: http://127.0.0.1:8090\n    allow_private: true'],
+  ['a PostgreSQL here', 'evidence:', 'storage: { postgres: { host: 127.0.0.1 } }\nevidence:'],
+  ['TLS to PostgreSQL', 'evidence:', 'storage: { postgres: { host: db, tls: { ca: c } } }\nevidence:'],
   ['TLS to Redis', 'evidence:', 'redis: { url: rediss://cache:6379/1, password: { env: P }, tls: { ca: c } }\nevidence:'],
   [
     'sentinels and servers by TLS, with certificates of their own',
