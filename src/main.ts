@@ -24,17 +24,18 @@ import type { Gate } from './gateway/ports.ts'
 import { refusalBudget } from './gateway/refusals.ts'
 import { underWay } from './gateway/under-way.ts'
 import type { InstanceKeys } from './instance.ts'
-import { instanceKeys, originOf, postgresOf } from './instance.ts'
+import { instanceKeys, originOf, postgresOf, settingsOfWorker } from './instance.ts'
 import type { CommandContext } from './ops/commands.ts'
 import { commandsOn } from './ops/commands.ts'
 import { serveControl } from './ops/control.ts'
 import { serveHealth } from './ops/health.ts'
+import { numbersOf, scrapeOf } from './ops/scrape.ts'
 import { mandatesIssuedBy } from './mandate-forms.ts'
 import { lookups } from './permissions/cache.ts'
 import type { ActResult } from './permissions/record.ts'
 import type { Identity } from './permissions/tokens.ts'
 import { peopleOf } from './people.ts'
-import type { Accepted } from './reload.ts'
+import type { Accepted, ReadSettings } from './reload.ts'
 import { reconcilerOf } from './reconcile.ts'
 import { inForce } from './reload.ts'
 import type { Clock } from './runtime/clock.ts'
@@ -49,6 +50,7 @@ import { routesOf } from './routes.ts'
 import { isLoopback } from './settings/network.ts'
 import { asConnected } from './settings/open-routes.ts'
 import type { Environment } from './settings/secret.ts'
+import { readSettings } from './settings/settings.ts'
 import type { Settings } from './settings/shape.ts'
 import { watchSettings } from './settings/watch.ts'
 import { standingOf } from './standing.ts'
@@ -59,16 +61,20 @@ import { CallError } from './storage/rpc.ts'
 export type { Accepted } from './reload.ts'
 export interface RunningGate {
   readonly url: string
+  /** Empty for a worker: whoever started it tells how it does. */
   readonly ops: string
   readonly commands: ReturnType<typeof commandsOn>
   /** Reads the settings file again, as SIGHUP does. Gives what keeps the new one from being taken, if anything does. */
   reload(): Promise<readonly string[]>
-  stop(): Promise<void>
+  /** @param how `leaving`: at once no more connections are taken, because other workers take them */
+  stop(how?: 'leaving'): Promise<void>
 }
 export interface StartOptions {
   readonly accepted: Accepted
   /** Watched and read again on change; absent for settings that are no file. */
   readonly file?: string
+  /** Its number among the workers that share the listeners of one machine. */
+  readonly worker?: number | undefined
   readonly env: Environment
   readonly log: Logger
   /** The state is gone for good: the process should end with 1. */
@@ -86,7 +92,16 @@ const CACHED = 20_000
 const CUT_MS = 2000
 const RECORD_MS = 5000
 
-export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0, graceMs = 60_000 }: StartOptions): Promise<RunningGate> {
+export async function startGate({
+  accepted,
+  file,
+  worker,
+  env,
+  log,
+  onFatal,
+  drainMs = 0,
+  graceMs = 60_000,
+}: StartOptions): Promise<RunningGate> {
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0')
     throw new Error('NODE_TLS_REJECT_UNAUTHORIZED=0 turns off the check of certificates: unset it')
   if (!(await waitForPlausibleTime(300_000))) throw new Error('the clock of this machine is not set: set it, or start its time service')
@@ -107,6 +122,7 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const { settings } = accepted
   const clock = systemClock()
   const metrics = metricsOf()
+  if (worker !== undefined) metrics.registry.setDefaultLabels({ worker: String(worker) })
   const keys = await instanceKeys(settings, env)
   const postgres = await postgresOf(settings, env)
   const late = lateCalls(() => state.client, clock.now, log)
@@ -135,9 +151,16 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const channel = postgres && gatesHeard(postgres, keys.index, changes, copies, underway, log)
   opened.defer(() => channel?.close())
   const decisions = decisionWatch(metrics, log)
+  const read: ReadSettings | undefined =
+    file === undefined
+      ? undefined
+      : async () => {
+          const next = await readSettings(file, env)
+          return next.ok && worker !== undefined ? settingsOfWorker(next, worker) : next
+        }
   const force = inForce(
     accepted,
-    file,
+    read,
     env,
     state.client,
     changes.client,
@@ -294,6 +317,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   const control = await serveControl(settings.instance.state, {
     ...commands,
     reload: () => reload(),
+    readiness: () => Promise.resolve(standing.readiness()),
+    numbers: () => numbersOf(metrics, standing.refresh),
     'clock confirm': () => {
       clock.confirm()
       jumps.confirmed()
@@ -301,8 +326,11 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     },
   })
   opened.defer(() => control.close())
-  const health = await serveHealth(settings.listeners.ops, standing.readiness, metrics, standing.refresh)
-  opened.defer(() => health.close())
+  const health =
+    worker === undefined
+      ? await serveHealth(settings.listeners.ops, standing.readiness, async () => scrapeOf([await numbersOf(metrics, standing.refresh)]))
+      : undefined
+  opened.defer(() => health?.close())
   const desk = await startConsole({
     context,
     accepted: () => force.accepted,
@@ -381,7 +409,8 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   if (state.ready.interrupted > 0)
     log.warn({ interrupted: state.ready.interrupted }, 'calls of the last run had no outcome: recorded as interrupted')
   if (desk) log.info({ url: desk.url }, 'the console is ready')
-  log.info({ url: listener.url, ops: health.url, policy: accepted.policyHash }, 'the gate is ready')
+  const ops = health?.url ?? ''
+  log.info({ url: listener.url, ops, policy: accepted.policyHash }, 'the gate is ready')
 
   // From here on `stop` closes it all, in its own order.
   opened.move()
@@ -389,9 +418,10 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
   if (changedMeanwhile) void reload().catch(() => undefined)
 
   let stopped: Promise<void> | undefined
-  async function stopNow(): Promise<void> {
+  async function stopNow(leaving: boolean): Promise<void> {
     draining = true
     watch?.close()
+    if (leaving) listener.leave()
     // A load balancer reads /readyz; the listener answers until it has had the time to.
     if (drainMs > 0) await sleep(drainMs)
     open?.drain()
@@ -410,15 +440,15 @@ export async function startGate({ accepted, file, env, log, onFatal, drainMs = 0
     await between?.close()
     open?.close()
     if (state.client.down === undefined) await state.stop()
-    await health.close()
+    await health?.close()
     log.info('the gate has stopped')
   }
   return {
     url: listener.url,
-    ops: health.url,
+    ops,
     commands,
     reload,
-    stop: () => (stopped ??= stopNow()),
+    stop: (how) => (stopped ??= stopNow(how === 'leaving')),
   }
 }
 

@@ -17,6 +17,9 @@ import type { StateClient } from './storage/rpc.ts'
 
 export type Accepted = Extract<ParsedSettings, { ok: true }>
 
+/** Reads the settings that this gate would run on if it started now. */
+export type ReadSettings = () => Promise<ParsedSettings>
+
 export interface InForce {
   readonly accepted: Accepted
   readonly live: Live
@@ -30,7 +33,8 @@ export interface InForce {
 
 export function inForce(
   first: Accepted,
-  file: string | undefined,
+  /** Absent for settings that are no file. */
+  read: ReadSettings | undefined,
   env: Environment,
   state: StateClient,
   onClientOff: (id: ClientId) => Promise<void>,
@@ -62,8 +66,8 @@ export function inForce(
     for (const id of off) await onClientOff(id)
   }
   async function readAgain(): Promise<readonly string[]> {
-    if (file === undefined) return []
-    const next = await readSettings(file, env)
+    if (!read) return []
+    const next = await read()
     const mistakes = next.ok ? [] : next.mistakes
     const needsRestart = next.ok ? diffSettings(accepted.settings, next.settings).needsRestart : []
     stale = mistakes.length > 0 || needsRestart.length > 0

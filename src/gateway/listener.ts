@@ -9,6 +9,7 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import { createServer } from 'node:http'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 export interface ListenerSettings {
@@ -28,6 +29,8 @@ export interface Listener {
   readonly port: number
   readonly url: string
   reloadCertificate(): void
+  /** Takes no more connections, where others listen on the same socket; those that are there are served until `stop`. */
+  leave(): void
   /** Lets requests under way finish for at most `graceMs`, then cuts. The socket listens until then. */
   stop(graceMs: number): Promise<void>
 }
@@ -159,6 +162,10 @@ export function listen(
         url: `${tls ? 'https' : 'http'}://${host}:${port}`,
         reloadCertificate() {
           if (tls && server instanceof TlsServer) server.setSecureContext(certificate(tls))
+        },
+        leave() {
+          // That of node:http would also end those on which a request may just be coming.
+          NetServer.prototype.close.call(server)
         },
         async stop(graceMs) {
           const closed = new Promise<void>((done) => server.close(() => done()))

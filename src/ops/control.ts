@@ -24,8 +24,16 @@ export function controlSocketOf(stateFolder: string): string {
   return join(stateFolder, SOCKET)
 }
 
-/** The caller owns the state folder: a socket that lies there is a dead gate's. */
-export async function serveControl(stateFolder: string, commands: Commands): Promise<{ close(): Promise<void> }> {
+/**
+ * The caller owns the state folder: a socket that lies there is a dead gate's.
+ *
+ * @param otherwise takes every command that has no name here
+ */
+export async function serveControl(
+  stateFolder: string,
+  commands: Commands,
+  otherwise?: (name: string, args: unknown) => Promise<unknown>,
+): Promise<{ close(): Promise<void> }> {
   const path = controlSocketOf(stateFolder)
   if (Buffer.byteLength(path) > MAX_PATH)
     throw new Error(`the path of the control socket, ${path}, is longer than ${MAX_PATH} bytes: choose a shorter state folder`)
@@ -36,7 +44,7 @@ export async function serveControl(stateFolder: string, commands: Commands): Pro
     socket.once('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
     lines(socket, (line) => {
-      void answer(line, commands).then((reply) => {
+      void answer(line, commands, otherwise).then((reply) => {
         if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`)
       })
     })
@@ -58,11 +66,12 @@ export async function serveControl(stateFolder: string, commands: Commands): Pro
   }
 }
 
-async function answer(line: string, commands: Commands): Promise<ControlAnswer> {
+async function answer(line: string, commands: Commands, otherwise: Parameters<typeof serveControl>[2]): Promise<ControlAnswer> {
   try {
     const request = JSON.parse(line) as { readonly command?: unknown; readonly args?: unknown }
     const name = String(request.command)
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+    if (!command && otherwise) return { ok: true, value: await otherwise(name, request.args) }
     if (!command) return { ok: false, error: `this gate has no command ${JSON.stringify(name)}: is it another version?` }
     return { ok: true, value: await command(request.args as never) }
   } catch (error) {

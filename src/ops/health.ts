@@ -1,13 +1,12 @@
 /**
  * Health and metrics, on a listener of their own that asks nobody who they are: it tells no meter, client or path.
  *
- * `/livez`: the process answers. `/readyz`: requests are taken; each dependency by name. `/metrics`: Prometheus text;
- * a number that cannot be brought up to date within a second is told as it last was, and counted.
+ * `/livez`: the process answers. `/readyz`: requests are taken; each dependency by name. `/metrics`: Prometheus text.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Metrics } from '../runtime/metrics.ts'
+import type { Scrape } from './scrape.ts'
 
 /** One dependency as `/readyz` names it. Only `down` of the gate's own makes it unready: see `Readiness.ready`. */
 export type Standing = 'ok' | 'stale' | 'slow' | 'down' | 'off'
@@ -16,14 +15,12 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, Standing>>
 }
 
-const REFRESH_MS = 1000
 const HERE = 'here are /livez, /readyz and /metrics'
 
 export async function serveHealth(
   at: { readonly address: string; readonly port: number },
-  readiness: () => Readiness,
-  metrics: Metrics,
-  refresh: () => Promise<void>,
+  readiness: () => Readiness | Promise<Readiness>,
+  scrape: () => Promise<Scrape>,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
   async function answer(message: IncomingMessage, res: ServerResponse): Promise<void> {
     const json = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): void => {
@@ -35,13 +32,12 @@ export async function serveHealth(
       case '/livez':
         return json(200, { live: true })
       case '/readyz': {
-        const { ready, checks } = readiness()
+        const { ready, checks } = await readiness()
         return json(ready ? 200 : 503, { ready, ...checks })
       }
       case '/metrics': {
-        if (!(await inTime(refresh()))) metrics.refreshFailures.inc()
-        const text = await metrics.registry.metrics()
-        res.writeHead(200, { 'Content-Type': metrics.registry.contentType, 'Cache-Control': 'no-store' })
+        const { type, text } = await scrape()
+        res.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-store' })
         res.end(text)
         return
       }
@@ -66,22 +62,5 @@ export async function serveHealth(
         server.close(() => resolve())
         server.closeAllConnections()
       }),
-  }
-}
-
-/** Whether it was done, without an error, before a scrape would give up. */
-async function inTime(work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), REFRESH_MS)
-  })
-  const done = work.then(
-    () => true,
-    () => false,
-  )
-  try {
-    return await Promise.race([done, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

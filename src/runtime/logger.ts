@@ -40,6 +40,11 @@ export interface LogFields {
   readonly mistakes?: readonly { readonly line: number; readonly column: number; readonly path: string; readonly message: string }[]
   /** Keys that a running gate cannot take over. */
   readonly needsRestart?: readonly string[]
+  /** Number of a worker, and how it ended; how many there are. */
+  readonly worker?: number
+  readonly exit?: number | undefined
+  readonly signal?: string | undefined
+  readonly workers?: number
 }
 type Say = { (fields: LogFields, sentence: string): void; (sentence: string): void }
 export interface Logger {
@@ -89,6 +94,10 @@ const FIELDS: Readonly<Record<keyof LogFields, (value: unknown) => unknown>> = {
       return { line: number(line), column: number(column), path: text(path), message: text(message) }
     }),
   needsRestart: (value) => list(value, text),
+  worker: number,
+  exit: number,
+  signal: text,
+  workers: number,
 }
 
 export function loggerTo(level: string, node: string, output: LogOutput = standardOutput()): Logger {

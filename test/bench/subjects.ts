@@ -65,7 +65,7 @@ export async function subjects(holderPort: number, stops: Stop[]): Promise<Subje
 }
 
 /** Three data holders, all of them the one of the bench, and no limit that it could come to. */
-function settings(url: string, tree: Tree): void {
+export function settings(url: string, tree: Tree): void {
   const providers = tree['providers'] as Record<string, Tree>
   const called = { url, allow_private: true }
   const secret = { env: 'TEST_ENEDIS_SECRET' }

@@ -33,7 +33,7 @@ if (what === 'die') process.kill(process.pid, argument)
 if (what === 'throw') throw new Error('as thrown by the program')
 if (what === 'count') {
   let count = 0
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => {
     count += 1
     say(signal)
     setTimeout(() => process.exit(count), 700)
@@ -157,7 +157,7 @@ describe.skipIf(olderNode === undefined)(`on ${olderNode ?? 'an older Node, of w
     expect(err).toContain('as thrown by the program')
   })
 
-  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s to the launcher reaches the program, once', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const)('%s to the launcher reaches the program, once', async (signal) => {
     const program = start(launcher, ['count'])
     await program.ready
     program.process.kill(signal)

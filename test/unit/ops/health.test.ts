@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import type { Readiness } from '../../../src/ops/health.ts'
 import { serveHealth } from '../../../src/ops/health.ts'
+import { numbersOf, scrapeOf } from '../../../src/ops/scrape.ts'
 import { metricsOf } from '../../../src/runtime/metrics.ts'
 
 let close: (() => Promise<void>) | undefined
@@ -12,7 +13,11 @@ afterEach(async () => {
 
 async function serve(readiness: Readiness = { ready: true, checks: { evidence: 'ok' } }, refresh = (): Promise<void> => Promise.resolve()) {
   const metrics = metricsOf()
-  const health = await serveHealth({ address: '127.0.0.1', port: 0 }, () => readiness, metrics, refresh)
+  const health = await serveHealth(
+    { address: '127.0.0.1', port: 0 },
+    () => readiness,
+    async () => scrapeOf([await numbersOf(metrics, refresh)]),
+  )
   close = health.close
   return { url: health.url, metrics, get: (path: string, init?: RequestInit) => fetch(`${health.url}${path}`, init) }
 }
