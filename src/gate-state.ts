@@ -118,7 +118,7 @@ export function gateState(
     heldShares: (client, about, set) => state.call('heldShares', { client, about, set }),
     holderOf: (permission) => state.call('holderOf', { permission }),
     intent(args) {
-      called.set(args.permission.id, args.now)
+      if (args.fields.clear['source'] !== 'store') called.set(args.permission.id, args.now)
       return state.call('intent', args)
     },
     async outcome(args) {
@@ -127,6 +127,8 @@ export function gateState(
       if (fulfilled.length > 0) void changes.acts(fulfilled)
       return { entry }
     },
+    keptDays: (args) => state.call('keptDays', args),
+    keepDays: (args) => state.call('keepDays', args),
     refused: (args) => state.call('refused', args),
     exchange: ({ client, secret, live, now }) =>
       state.call<IssuedToken | undefined>('exchange', {

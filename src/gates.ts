@@ -55,7 +55,7 @@ export function lateCalls(state: () => StateClient, now: () => Millis, log: Logg
     if (name === 'intent' && is === 'recorded') {
       const counts = { readings: 0, dropped: 0, first: null, last: null }
       const fields = outcomeFields({ result: 'not_sent', status: null, bytes: 0, holderBytes: 0, counts, ms: 0, code: null, digest: null })
-      settle('outcome', { intent: n, fields, now: now(), delivered: false, over: true })
+      settle('outcome', { intent: n, fields, now: now(), delivered: false, asked: true, over: true })
     }
     if (name === 'ownIntent') {
       const ended = { result: 'not_sent', status: null, holderBytes: 0, services: 0, ms: 0, code: null }

@@ -389,6 +389,8 @@ export async function startGate({
       await state.client.call('noteLogs', { now: clock.now() })
     }),
     every(600_000, async () => {
+      const purposes = force.live.policy.purposes.flatMap(({ code, keep }) => (keep ? [[code, keep]] : []))
+      await state.client.call('sweepDays', { purposes, now: clock.now() })
       await state.client.call('sweepTokens', { now: clock.now() })
       await state.client.call('sweepTickets', { now: clock.now() })
     }),

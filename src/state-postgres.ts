@@ -135,7 +135,7 @@ interface Running {
 /** Recorded together. */
 const RECORDED = new Set(['intent', 'outcome', 'refused'])
 /** Read again by the intent's own checks: no transaction of their own. */
-const READ = new Set(['identify', 'views'])
+const READ = new Set(['identify', 'views', 'keptDays'])
 
 function runnerOn(running: Running): Runner {
   const { store, keys, own, link, procedures, parts } = running

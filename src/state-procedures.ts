@@ -18,6 +18,7 @@ import { ownCallsOn } from './evidence/own-calls.ts'
 import { packText } from './evidence/pack/manifest.ts'
 import { personEvidenceOn } from './evidence/person.ts'
 import { admit } from './permissions/admit.ts'
+import { answerStoreOn } from './permissions/answer-store.ts'
 import { attachmentsOn } from './permissions/attachments.ts'
 import { browseOn } from './permissions/browse.ts'
 import { clientRightsOn } from './permissions/client-rights.ts'
@@ -84,6 +85,7 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
   const operatorKey = operatorKeyOn(db, keys)
   const rights = rightsOn(db, journal, keys, secrets.index, operatorKey)
   const registry = registryOn(db, journal, keys, secrets.index, rights)
+  const kept = answerStoreOn(db, keys)
   const tokens = tokensOn(db, journal, keys)
   const tickets = ticketsOn(db, secrets.master, secrets.index)
   const attachments = attachmentsOn(db, keys, store.documents, secrets.index)
@@ -110,7 +112,7 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
   const policies: string[] = []
 
   function afterOutcome(args: OutcomeArgs, { permission, counted }: Settled): readonly ActResult[] {
-    if (args.delivered) doubts.answered(permission)
+    if (args.delivered && args.asked) doubts.answered(permission)
     if (args.opened) {
       const { refs, direction, ...where } = args.opened
       rights.learned({ ...where, rights: refs.map((ref) => ({ ref, direction })), now: args.now })
@@ -129,6 +131,9 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
   const procedures = {
     identify: tokens.identify,
     views: registry.views,
+    keptDays: kept.find,
+    keepDays: kept.keep,
+    sweepDays: kept.sweep,
     intent: access.intent,
     outcome: (args: OutcomeArgs) => {
       const settled = access.outcome(args)

@@ -103,9 +103,10 @@ export function recentCalls(db: Database, now: number, byDay: readonly string[])
       readonly client?: string
       readonly dso: string
       readonly api: string
+      readonly source?: 'store'
       readonly dec?: { readonly rules: readonly string[] }
     }
-    if (entry.t !== 'access.intent' && entry.t !== 'admin.intent') continue
+    if ((entry.t !== 'access.intent' && entry.t !== 'admin.intent') || entry.source === 'store') continue
     const [provider = '', account = ''] = entry.dso.split('/')
     const id = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
     calls.push({ id, client: entry.client ?? 'ecluse', provider, account, api: entry.api, rule: entry.dec?.rules[0] ?? '', at })

@@ -35,6 +35,17 @@ export interface Purpose {
   readonly grounds: readonly GdprBasis[]
   readonly kinds: readonly DataKind[]
   readonly finest: Step
+  /** Absent: nothing that was read is kept. */
+  readonly keep?: KeepRule | undefined
+}
+
+/** How long closed days that were read may be given again. */
+export interface KeepRule {
+  readonly keepDays: number
+  /** From so many days after its end a day no longer changes at the data holder. */
+  readonly settledAfterDays: number
+  /** Until then what was read is asked for anew after so many hours. */
+  readonly revalidateHours: number
 }
 
 /** What a data holder answers to, for one kind. */

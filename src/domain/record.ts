@@ -32,7 +32,14 @@ export interface Fields {
 export function intentFields(
   context: Context & { readonly request: AccessRequest },
   decision: Exclude<Decision, { result: 'deny' }>,
-  used: { readonly part: Part; readonly index: number; readonly total: number; readonly call: number },
+  used: {
+    readonly part: Part
+    readonly index: number
+    readonly total: number
+    readonly call: number
+    /** Absent: the data holder. `store`: days that were read before; the data holder is not called. */
+    readonly source?: 'store'
+  },
   considered: readonly PermissionView[],
 ): Fields {
   const permission = considered.find((p) => p.id === used.part.permission)
@@ -44,6 +51,7 @@ export function intentFields(
       part: `${used.index + 1}/${used.total}`,
       ...whatWasAsked(context),
       sent: daysOf(used.part.period),
+      ...(used.source && { source: used.source }),
       basis: permission?.scope.ground.gdprBasis ?? null,
       dec: {
         stage: 'decide',
@@ -112,6 +120,7 @@ function whatWasAsked({ request, caller, account }: Context & { readonly request
 
 export const OUTCOMES = [
   'delivered',
+  'delivered_from_store',
   'no_data',
   'upstream_error',
   'unreadable',

@@ -119,8 +119,8 @@ function asSent({ is, args }: AccessCall, journal: Journal, permissionToken: (id
       }
     }
     case 'outcome': {
-      const { fields, intent, delivered, over } = args
-      return { is, log: logOf(intent), locks: [], intent, row: journal.text(fields), delivered, over }
+      const { fields, intent, delivered, asked, over } = args
+      return { is, log: logOf(intent), locks: [], intent, row: journal.text(fields), delivered, asked, over }
     }
     case 'refused': {
       const { fields, client, meter, record } = args

@@ -51,6 +51,8 @@ export interface OutcomeArgs {
   readonly now: Millis
   /** Whether recurrence counts this as a delivery. */
   readonly delivered: boolean
+  /** Whether the data holder was called: from days that were kept nothing is learned of it. */
+  readonly asked: boolean
   /** Whether the request makes no further call. */
   readonly over: boolean
   /** What the data holder has opened for the permission because of it. */
@@ -229,7 +231,9 @@ export function accessLogOn(
     interrupt(now, log = journal.log) {
       return sql.allOpen
         .all(OWN, positionOf(log, 0), positionOf(log + 1, 0))
-        .map((row) => access.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, over: true }))
+        .map((row) =>
+          access.outcome({ intent: Number(row['n']), fields: interruptedFields(), now, delivered: false, asked: true, over: true }),
+        )
     },
   }
   return access

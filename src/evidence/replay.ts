@@ -106,7 +106,8 @@ export function replayer(rules: ReplayRules): Replayer {
   function delivery({ name, record, fields }: OpenedEntry): void {
     if (record['t'] === 'access.outcome') {
       const begun = deliveries.get(besides(name, Number(record['intent'])))
-      if (begun && record['result'] === 'delivered') deliveries.set(name, { ...begun, entry: name, open: false })
+      if (begun && (record['result'] === 'delivered' || record['result'] === 'delivered_from_store'))
+        deliveries.set(name, { ...begun, entry: name, open: false })
       return
     }
     const used = listOf(fields['permissions'])

@@ -112,6 +112,8 @@ export interface Outcome {
   /** Whether the request makes no further call. */
   readonly over: boolean
   readonly ms: number
+  /** Whether the data holder was called. */
+  readonly asked: boolean
 }
 
 export function outcomeOf(
@@ -124,14 +126,16 @@ export function outcomeOf(
     readonly started: number
     readonly done: Done | undefined
     readonly last: boolean
+    readonly source?: 'store'
   },
 ): Outcome {
   const { stream } = run
-  const { result, reader, before, started, done, last } = ended
+  const { result, reader, before, started, done, last, source } = ended
   const { counts } = reader
   const ms = performance.now() - started
   const said = saidBy(run, result, reader)
-  const name = resultOf(result, said, counts.readings)
+  const outcome = resultOf(result, said, counts.readings)
+  const name = outcome === 'delivered' && source === 'store' ? 'delivered_from_store' : outcome
   const fields = outcomeFields({
     result: name,
     status: statusOf(run, done, last),
@@ -142,7 +146,8 @@ export function outcomeOf(
     code: (said ?? reader.said)?.code ?? null,
     digest: last && done?.is === 'data' ? stream.digest() : null,
   })
-  return { name, fields, done, over: done !== undefined && (last || (done.is !== 'data' && done.is !== 'empty')), ms }
+  const over = done !== undefined && (last || (done.is !== 'data' && done.is !== 'empty'))
+  return { name, fields, done, over, ms, asked: source === undefined }
 }
 
 /** Of a call that a fault of ours ended: what is known of it, and nothing asked anew of what may be at fault. */
@@ -167,24 +172,27 @@ export function faultOutcome(
     code: null,
     digest: null,
   })
-  return { name: 'interrupted', fields, done: { is: 'cut' }, over: true, ms }
+  return { name: 'interrupted', fields, done: { is: 'cut' }, over: true, ms, asked: true }
 }
 
 /** What the call opened at the data holder is on record in the same transaction: its end is asked for with the permission's. */
 export async function recordOutcome(
   run: Run,
   intent: number,
-  { name, fields, over, ms }: Outcome,
+  { name, fields, over, ms, asked }: Outcome,
   opened?: { readonly permission: PermissionId; readonly account: AccountId; readonly refs: readonly string[] },
 ): Promise<void> {
   const { gate, exchange, access } = run
-  gate.metrics.calls.inc({ provider: exchange.route.id, result: name })
-  gate.metrics.holderSeconds.observe({ provider: exchange.route.id }, ms / 1000)
+  if (asked) {
+    gate.metrics.calls.inc({ provider: exchange.route.id, result: name })
+    gate.metrics.holderSeconds.observe({ provider: exchange.route.id }, ms / 1000)
+  }
   const { entry } = await gate.state.outcome({
     intent,
     fields,
     now: gate.now(),
-    delivered: name === 'delivered' && !access.order,
+    delivered: (name === 'delivered' || name === 'delivered_from_store') && !access.order,
+    asked,
     over,
     ...(opened && {
       opened: {

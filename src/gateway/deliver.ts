@@ -13,12 +13,15 @@ import { intentFields } from '../domain/record.ts'
 import type { AccessRequest } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import type { IntentResult } from '../evidence/access.ts'
+import type { KeptDays } from '../permissions/answer-store.ts'
 import type { Answer, NamedHolder, PartReader } from '../providers/adapter.ts'
 import { conclude, faultOutcome, mayRetry, outcomeOf, recordOutcome } from './call-end.ts'
 import type { Done, Outcome } from './call-end.ts'
 import { clientStream } from './client-stream.ts'
 import type { ClientStream } from './client-stream.ts'
 import { forward } from './forward.ts'
+import type { KeptParts } from './kept.ts'
+import { ageOf, keepRead, keptParts, recalled, ruleOf } from './kept.ts'
 import type { Holder } from './holder.ts'
 import type { Exchange } from './pipeline.ts'
 import { refuse, refuseWith, seenBy, unavailable } from './pipeline.ts'
@@ -48,6 +51,8 @@ export interface Run {
   readonly stream: ClientStream
   readonly witness: Witness
   readonly reservations: ReadonlyMap<AccountId, Reserved>
+  /** Parts for which the data holder is not called. */
+  readonly kept: KeptParts
   /** Replaced where an act came between two parts and the rest is granted all the same. */
   basis: Basis
   firstEntry: EntryRef | null
@@ -63,7 +68,9 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     return 'answered'
   }
   const { seen, decision } = basis
-  const reserved = await reserve(exchange, access, basis)
+  const answer = exchange.route.adapter.answer(exchange.form, access, decision.parts)
+  const kept = await keptParts(gate, exchange, basis, answer)
+  const reserved = await reserve(exchange, access, basis, kept)
   if ('refusal' in reserved) return refuseWith(gate, exchange, access, seen, 'quota', reserved.refusal, decision)
   const headers: (readonly [string, string])[] = []
   const stream = clientStream(exchange.res, headers, gate.draining)
@@ -71,7 +78,8 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
     gate,
     exchange,
     access,
-    answer: exchange.route.adapter.answer(exchange.form, access, decision.parts),
+    answer,
+    kept,
     stream,
     witness: witness(
       exchange.res,
@@ -102,14 +110,16 @@ async function reserve(
   exchange: Exchange,
   access: AccessRequest,
   { seen, decision }: Basis,
+  kept: KeptParts,
 ): Promise<
   | { readonly reservations: ReadonlyMap<AccountId, Reserved> }
   | { readonly refusal: { readonly reason: Reason; readonly retryAfterSeconds?: number } }
 > {
   const calls = new Map<AccountId, number>()
-  for (const part of decision.parts) {
+  for (const [index, part] of decision.parts.entries()) {
     const account = accountOf(exchange, seen.permissions, part)
     if (account === undefined) return { refusal: { reason: 'source_binding_missing' } }
+    if (kept.has(index)) continue
     calls.set(account, (calls.get(account) ?? 0) + 1)
   }
   const callsPerHour = exchange.live.policy.rules.find((r) => r.id === decision.rule)?.callsPerHour ?? null
@@ -204,7 +214,9 @@ async function onePart(run: Run, headers: (readonly [string, string])[], index: 
   try {
     const named = exchange.route.adapter.namesHolder?.(exchange.form) === true ? await gate.state.holderOf(permission.id) : undefined
     if (named === null) return { is: 'refuse', reason: 'evidence_missing' }
-    return await callPart(run, headers, { part, index, account, holder, permission, named, signal: abort.signal })
+    const calling = { part, index, account, holder, permission, named, signal: abort.signal }
+    const kept = run.kept.get(index)
+    return await (kept ? giveAgain(run, headers, calling, kept) : callPart(run, headers, calling))
   } finally {
     leave()
     clearTimeout(expiry)
@@ -224,7 +236,7 @@ interface Calling {
 }
 
 async function callPart(run: Run, headers: (readonly [string, string])[], calling: Calling): Promise<Done | 'stale'> {
-  const { exchange, stream } = run
+  const { stream } = run
   const { index, account, holder, signal } = calling
   const last = index === run.basis.decision.parts.length - 1
   for (let attempt = 0; ; attempt += 1) {
@@ -236,16 +248,7 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
     try {
       const intent = await recordIntent(run, calling)
       if (intent.is === 'stale') return 'stale'
-      exchange.calls += 1
-      exchange.ownEntries.add(intent.entry)
-      run.witness.called()
-      if (run.firstEntry === null) {
-        const { decision } = run.basis
-        run.firstEntry = { n: intent.n, name: intent.entry }
-        exchange.entry = run.firstEntry
-        headers.push(...grantHeaders(exchange, intent.entry, decision))
-        headers.push(['Content-Type', run.answer.contentType])
-      }
+      recorded(run, headers, intent)
       const done = await madeCall(run, calling, { intent: intent.n, authorization, again: attempt === 0 })
       if (done === undefined) continue
       if (done.is === 'data' && last) stream.finish()
@@ -254,6 +257,38 @@ async function callPart(run: Run, headers: (readonly [string, string])[], callin
       holder.slots.free()
     }
   }
+}
+
+/** A part from days that were read before, recorded like a call that was made for it. */
+async function giveAgain(run: Run, headers: (readonly [string, string])[], calling: Calling, kept: KeptDays): Promise<Done | 'stale'> {
+  const { stream } = run
+  const { part, index, account, signal } = calling
+  const last = index === run.basis.decision.parts.length - 1
+  const intent = await recordIntent(run, calling, 'store')
+  if (intent.is === 'stale') return 'stale'
+  recorded(run, headers, intent)
+  const before = stream.bytes
+  const started = performance.now()
+  const reader = run.answer.part(index)
+  const result = recalled(reader, kept, (out) => stream.push(out), signal)
+  const done = await conclude(run, { part, account, last, result, reader })
+  await recordOutcome(run, intent.n, outcomeOf(run, { result, reader, before, started, done, last, source: 'store' }))
+  if (done.is === 'data' && last) stream.finish()
+  return done
+}
+
+/** From here on the request has an entry, which its answer names. */
+function recorded(run: Run, headers: (readonly [string, string])[], intent: Extract<IntentResult, { is: 'recorded' }>): void {
+  const { exchange } = run
+  exchange.calls += 1
+  exchange.ownEntries.add(intent.entry)
+  run.witness.called()
+  if (run.firstEntry !== null) return
+  run.firstEntry = { n: intent.n, name: intent.entry }
+  exchange.entry = run.firstEntry
+  const age = ageOf(run.kept, intent.at)
+  headers.push(...grantHeaders(exchange, intent.entry, run.basis.decision), ['Content-Type', run.answer.contentType])
+  if (age !== undefined) headers.push(['Age', String(age)])
 }
 
 /** Makes the call that is on record and records how it ended. Undefined where it is made once more. */
@@ -271,7 +306,7 @@ async function madeCall(
   let outcome: Outcome
   let opened: readonly string[] = []
   try {
-    reader = run.answer.part(index)
+    reader = run.answer.part(index, ruleOf(exchange) !== undefined)
     const call = exchange.route.adapter.rewrite(exchange.form, access, part, { account, permission, ...(named && { holder: named }) })
     const result = await forward(holder, call, authorization, reader, stream, signal)
     holderBytes = result.holderBytes
@@ -285,6 +320,7 @@ async function madeCall(
     throw error
   }
   await recordOutcome(run, intent, outcome, opened.length === 0 ? undefined : { permission: permission.id, account, refs: opened })
+  if (outcome.name === 'delivered') keepRead(run, index, reader, access)
   return outcome.done
 }
 
@@ -294,12 +330,13 @@ function notCalled(signal: AbortSignal, attempt: number): Done | 'stale' {
   return signal.reason === 'withdrawn' && attempt === 0 ? 'stale' : { is: 'cut' }
 }
 
-function recordIntent(run: Run, { part, index, account, permission, named }: Calling): Promise<IntentResult> {
+function recordIntent(run: Run, { part, index, account, permission, named }: Calling, source?: 'store'): Promise<IntentResult> {
   const { gate, exchange, access } = run
   const { seen, decision, now } = run.basis
   const line = permission.scope.lines.find((l) => l.id === part.line)
   const context = { req: exchange.req, request: access, caller: exchange.caller, account, now, policy: exchange.live.policyHash }
-  const fields = intentFields(context, decision, { part, index, total: decision.parts.length, call: exchange.calls + 1 }, seen.permissions)
+  const used = { part, index, total: decision.parts.length, call: exchange.calls + 1, ...(source && { source }) }
+  const fields = intentFields(context, decision, used, seen.permissions)
   const { target, body } = exchange.route.adapter.rewrite(exchange.form, access, part, {
     account,
     permission,

@@ -7,6 +7,7 @@ import type { Caller } from '../domain/request.ts'
 import type { Millis } from '../domain/time.ts'
 import type { ProviderId } from '../domain/vocabulary.ts'
 import type { IntentArgs, IntentResult, OutcomeArgs, RefusedArgs, RefusedResult } from '../evidence/access.ts'
+import type { FindArgs, KeepArgs, KeptDays } from '../permissions/answer-store.ts'
 import type { Identity, IssuedToken } from '../permissions/tokens.ts'
 import type { WhoseRights } from '../permissions/client-rights.ts'
 import type {
@@ -67,6 +68,9 @@ export interface GateState {
   /** Who agreed, for a data holder that is told; null where no name is known. */
   holderOf(permission: PermissionId): Promise<NamedHolder | null>
   intent(args: IntentArgs): Promise<IntentResult>
+  /** Days that were read under a permission and may be given again; null where one of them is not there. */
+  keptDays(args: FindArgs): Promise<KeptDays | null>
+  keepDays(args: KeepArgs): Promise<void>
   /** Gives the entry's name. */
   outcome(args: OutcomeArgs): Promise<{ readonly entry: string }>
   refused(args: RefusedArgs): Promise<RefusedResult>

@@ -72,7 +72,7 @@ export function corsHeaders(client: ClientPolicy, origin: string | null): Header
   if (origin === null || !client.corsOrigins.includes(origin)) return []
   return [
     ['Access-Control-Allow-Origin', origin],
-    ['Access-Control-Expose-Headers', 'Audit-Entry, Ecluse-Reason, Ecluse-Refused-By, Ecluse-Narrowed, Retry-After, WWW-Authenticate'],
+    ['Access-Control-Expose-Headers', 'Age, Audit-Entry, Ecluse-Reason, Ecluse-Refused-By, Ecluse-Narrowed, Retry-After, WWW-Authenticate'],
     ['Vary', 'Origin'],
   ]
 }

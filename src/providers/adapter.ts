@@ -155,6 +155,13 @@ export interface PartReader {
   readonly allTooFine: boolean
   /** What the holder said in the body of an answer with status 200; in place of readings it is what the client is told. */
   readonly said?: HolderError | undefined
+  /**
+   * After `end`: what was delivered, day by day, for whoever may keep it; of all days of the part, those without a reading too.
+   * Undefined where it cannot be told apart by days.
+   */
+  days?(): ReadonlyMap<Day, Json> | undefined
+  /** In place of `push` and `end`: days as `days` gave them, of this series and no other, that join. */
+  recall?(days: readonly Json[]): Fed
   /** What the data holder says that it has opened for the permission: put on record with the outcome. */
   readonly opened?: readonly string[]
 }
@@ -170,7 +177,15 @@ export type Fed =
  */
 export interface Answer {
   readonly contentType: string
-  part(index: number): PartReader
+  /** @param keeping whether `days` will be asked for */
+  part(index: number, keeping?: boolean): PartReader
+  /**
+   * What a part is read from, in letters, digits and `/._-`: days that were kept under one name may answer another request for
+   * the same. Absent or undefined: nothing of it is kept.
+   */
+  series?(index: number): string | undefined
+  /** Whether days that were kept at different times can stand in one answer. */
+  joins?(days: readonly Json[]): boolean
   /** A part without data (or clipped to nothing). Nothing is written for it. */
   skip(index: number): void
   close(): readonly string[]

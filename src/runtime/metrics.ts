@@ -74,6 +74,12 @@ export function metricsOf() {
       help: 'How long the oldest end has waited for the acknowledgement of its data holder',
       registers,
     }),
+    kept: new Counter({
+      name: 'ecluse_kept_days_total',
+      help: 'Parts of requests that days read before could answer, by whether they were there',
+      labelNames: ['result'] as const,
+      registers,
+    }),
     journalQueue: new Gauge({ name: 'ecluse_journal_queue', help: 'Calls that wait for the journal', registers }),
     commitSeconds: new Histogram({
       name: 'ecluse_journal_commit_seconds',

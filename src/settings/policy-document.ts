@@ -122,6 +122,8 @@ const documentSchema = z.strictObject({
         grounds: z.array(z.enum(GDPR_BASES)),
         kinds: z.array(z.enum(DATA_KINDS)),
         finest: z.enum(STEPS),
+        // Decides nothing: it says what became of what was read.
+        keep: z.strictObject({ keepDays: whole, settledAfterDays: whole, revalidateHours: whole }).optional(),
       }),
     ),
     limits: z.array(

@@ -307,6 +307,14 @@ export const purposeSchema = z.strictObject({
   grounds: z.array(z.enum(GDPR_BASES)).describe('legal bases that a permission for this purpose may have; empty: none is accepted'),
   kinds: z.array(z.enum(DATA_KINDS)).describe('kinds of data that this purpose may read'),
   finest: z.enum(STEPS).describe('finest step that this purpose may read'),
+  keep: z
+    .strictObject({
+      keep_days: whole(1, 1100).describe('days after which what was read is deleted'),
+      settled_after_days: whole(0, 1100).describe('days after which a day no longer changes at the data holder').default(30),
+      revalidate_hours: whole(0, 8760).describe('hours after which a day that may still change is asked for anew').default(24),
+    })
+    .describe('closed days that were read are kept, encrypted, and given again; absent: nothing is kept')
+    .optional(),
 })
 
 export const ruleSchema = z.strictObject({

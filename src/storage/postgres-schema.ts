@@ -140,7 +140,7 @@ END $$;
  * @see `accessBatchesOn` for what it is called with
  */
 const ACCESS_BATCH = `
-CREATE FUNCTION access_batch(own bigint, number bigint, calls jsonb, heads jsonb, origins jsonb) RETURNS jsonb LANGUAGE plpgsql AS $body$
+CREATE OR REPLACE FUNCTION access_batch(own bigint, number bigint, calls jsonb, heads jsonb, origins jsonb) RETURNS jsonb LANGUAGE plpgsql AS $body$
 #variable_conflict use_variable
 DECLARE
   head log%ROWTYPE;
@@ -208,7 +208,7 @@ BEGIN
       INSERT INTO journal (n, at, body) VALUES (n, v_at, body);
       IF (call->>'delivered')::boolean THEN
         UPDATE delivery SET open = 0, entry = (origins->>log_id) || '/' || (n % ${2 ** 40}) WHERE intent = (call->>'intent')::bigint;
-        DELETE FROM holder_refusal WHERE permission = held.kept->>'permission';
+        IF coalesce((call->>'asked')::boolean, true) THEN DELETE FROM holder_refusal WHERE permission = held.kept->>'permission'; END IF;
       ELSE
         DELETE FROM delivery WHERE intent = (call->>'intent')::bigint;
       END IF;
@@ -246,4 +246,19 @@ BEGIN
 END $body$;
 `
 
-export const POSTGRES_MIGRATIONS: readonly Migration[] = [{ sql: TABLES + ACCESS_BATCH, serves: 1 }]
+/** Answers that may be given again. Whoever ends or narrows a permission takes them away, a gate of the version before too. */
+const KEPT_DAYS = `
+CREATE TABLE kept_day (
+  permission ${TEXT} NOT NULL REFERENCES permission(id), series ${TEXT} NOT NULL, day ${TEXT} NOT NULL, purpose ${TEXT} NOT NULL, at bigint NOT NULL,
+  box_key ${TEXT} NOT NULL, box bytea NOT NULL, PRIMARY KEY (permission, series, day)
+);
+CREATE INDEX kept_day_by_age ON kept_day(purpose, at);
+CREATE FUNCTION kept_day_goes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM kept_day WHERE permission = NEW.id; RETURN NULL; END $$;
+CREATE TRIGGER kept_day_goes AFTER UPDATE OF status, version ON permission FOR EACH ROW
+  WHEN (NEW.status <> 'active' OR NEW.version <> OLD.version) EXECUTE FUNCTION kept_day_goes();
+`
+
+export const POSTGRES_MIGRATIONS: readonly Migration[] = [
+  { sql: TABLES + ACCESS_BATCH, serves: 1 },
+  { sql: KEPT_DAYS + ACCESS_BATCH, serves: 1 },
+]

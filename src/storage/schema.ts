@@ -112,6 +112,16 @@ export const STATE_MIGRATIONS: readonly string[] = [
   -- The intent's own name: a decision may have seen the delivery while it was open.
   ALTER TABLE delivery ADD COLUMN begun TEXT;
   `,
+  // Answers that may be given again. Whoever ends or narrows a permission takes them away, in the same transaction.
+  `
+  CREATE TABLE kept_day (
+    permission TEXT NOT NULL REFERENCES permission(id), series TEXT NOT NULL, day TEXT NOT NULL, purpose TEXT NOT NULL, at INTEGER NOT NULL,
+    box_key TEXT NOT NULL, box BLOB NOT NULL, PRIMARY KEY (permission, series, day)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX kept_day_by_age ON kept_day(purpose, at);
+  CREATE TRIGGER kept_day_goes AFTER UPDATE OF status, version ON permission WHEN NEW.status <> 'active' OR NEW.version <> OLD.version
+    BEGIN DELETE FROM kept_day WHERE permission = NEW.id; END;
+  `,
 ]
 
 export const KEYS_MIGRATIONS: readonly string[] = [

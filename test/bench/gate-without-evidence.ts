@@ -98,6 +98,8 @@ const gate: Gate = {
     intent: ({ now }) => Promise.resolve({ is: 'recorded', n: (entries += 1), entry: `bench.localhost/journal/2026/${entries}`, at: now }),
     outcome: () => Promise.resolve({ entry: `bench.localhost/journal/2026/${(entries += 1)}` }),
     refused: () => Promise.resolve({ is: 'confirmed' }),
+    keptDays: () => Promise.resolve(null),
+    keepDays: () => Promise.resolve(),
     exchange: () => Promise.resolve(undefined),
     tokenFor: () => Promise.resolve(undefined),
     heldShares: () => Promise.resolve([]),

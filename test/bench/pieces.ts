@@ -253,7 +253,7 @@ async function logPieces(): Promise<Pick<Pieces, 'sealing' | 'hashMicros' | 'ver
     const counts = { readings: 28, dropped: 0, first: today(-30), last: today(-3) }
     const digest = createHash('sha256').update(context.req).digest('base64url')
     const fields = outcomeFields({ result: 'delivered', status: 200, bytes: 1030, holderBytes: 1040, counts, ms: 3, code: null, digest })
-    it.access.outcome({ intent: intent.n, fields, now: it.now(), delivered: true, over: true })
+    it.access.outcome({ intent: intent.n, fields, now: it.now(), delivered: true, asked: true, over: true })
   }
   const write = (entries: number): void => {
     for (let made = 0; made < entries; made += 256) it.atomically(() => Array.from({ length: 128 }).forEach(accessOnce))

@@ -72,7 +72,14 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
     const staleBecause = (why: Extract<IntentResult, { is: 'stale' }>['why']): IntentResult => ({ is: 'stale', why })
     const end = (intent: IntentResult, delivered: boolean, over = true, now: Millis = NOW) => {
       if (intent.is !== 'recorded') throw new Error(`not recorded: ${intent.why}`)
-      return stores.access.outcome({ intent: intent.n, fields: { clear: { t: 'access.outcome' }, sealed: {} }, now, delivered, over })
+      return stores.access.outcome({
+        intent: intent.n,
+        fields: { clear: { t: 'access.outcome' }, sealed: {} },
+        now,
+        delivered,
+        asked: true,
+        over,
+      })
     }
 
     describe('an intent', () => {
@@ -274,7 +281,7 @@ export function accessContract(name: string, open: () => Promise<Stores>): void 
         return intent.n
       }
       const outcome = (intent: number, delivered: boolean, over: boolean) =>
-        fresh.access.outcome({ intent, fields: { clear: { t: 'access.outcome' }, sealed: {} }, now: NOW, delivered, over })
+        fresh.access.outcome({ intent, fields: { clear: { t: 'access.outcome' }, sealed: {} }, now: NOW, delivered, asked: true, over })
       const fulfil = (permission: string) => fresh.registry.fulfil({ permission: permission as PermissionId, now: NOW })
       const lines = [aLine({ recurrence: 'once' }), aLine({ kind: 'daily_energy', finest: 'P1D', recurrence: 'once' })]
 

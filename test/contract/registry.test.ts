@@ -1,4 +1,5 @@
 import { accessContract } from './access.ts'
+import { answerStoreContract } from './answer-store.ts'
 import { consentContract } from './consent.ts'
 import { mandatesContract } from './mandates.ts'
 import { registryContract } from './registry.ts'
@@ -10,5 +11,6 @@ registryContract('SQLite', sqliteStores)
 tokensContract('SQLite', sqliteStores)
 accessContract('SQLite', sqliteStores)
 ticketsContract('SQLite', sqliteStores)
+answerStoreContract('SQLite', sqliteStores)
 consentContract('SQLite', sqliteStores)
 mandatesContract('SQLite', sqliteStores)

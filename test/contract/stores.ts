@@ -14,6 +14,8 @@ import type { Erasure } from '../../src/evidence/erase.ts'
 import { sealerOn } from '../../src/evidence/sealer.ts'
 import type { AdmitArgs, Admitted } from '../../src/permissions/admit.ts'
 import { admit } from '../../src/permissions/admit.ts'
+import type { AnswerStore } from '../../src/permissions/answer-store.ts'
+import { answerStoreOn } from '../../src/permissions/answer-store.ts'
 import { attachmentsOn } from '../../src/permissions/attachments.ts'
 import type { Consent } from '../../src/permissions/consent.ts'
 import { consentOn } from '../../src/permissions/consent.ts'
@@ -54,6 +56,7 @@ export interface Stores {
   readonly ownCalls: Async<OwnCalls>
   readonly tokens: Async<Tokens>
   readonly tickets: Async<Tickets>
+  readonly kept: Async<AnswerStore>
   readonly access: Async<AccessLog>
   readonly doubts: Async<Doubts>
   readonly consent: Async<Consent>
@@ -108,6 +111,8 @@ interface Ends {
   /** Where what the engine has of its own is used in place of the common one. */
   access?(journal: Journal, logs: Logs, tokenOf: (id: string) => string, common: AccessLog): AccessLog
   readonly box?: RowBox
+  /** Of its log, where another has the usual one. */
+  readonly origin?: string
 }
 
 /** @param ends what is done with the store in the end */
@@ -116,7 +121,7 @@ export function storesOn(store: Store, ends: Ends): Stores {
   const { db } = store
   const keys = keyStore(store.keys, Buffer.alloc(32, 9))
   const logs = logsOn(db)
-  const log = logs.add(ORIGIN, '', 'test', NOW)
+  const log = logs.add(ends.origin ?? ORIGIN, '', 'test', NOW)
   const journal = journalOf(db, logs, log, ends.box ? { box: ends.box } : {})
   const rights = rightsOn(db, journal, keys, index, operatorKeyOn(db, keys))
   const registry = registryOn(db, journal, keys, index, rights)
@@ -161,6 +166,7 @@ export function storesOn(store: Store, ends: Ends): Stores {
     rightActs: asynchronous(rightActsOn(registry, rights, attachments, journal, operatorKeyOn(db, keys))),
     ownCalls: asynchronous(ownCallsOn(db, journal, operatorKeyOn(db, keys), tokenOf)),
     tokens: asynchronous(tokensOn(db, journal, keys)),
+    kept: asynchronous(answerStoreOn(db, keys)),
     tickets: asynchronous(ticketsOn(db, Buffer.alloc(32, 9), index)),
     access: asynchronous(ends.access?.(journal, logs, tokenOf, common) ?? common),
     doubts: asynchronous(doubtsOn(db, registry)),

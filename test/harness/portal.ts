@@ -276,7 +276,14 @@ function gateOn(state: OwnedState, policy: Policy, policyHash: string, index: Ui
       if (intent.is !== 'recorded') throw new Error(`stale: ${intent.why}`)
       const counts = { readings: 7, dropped: 0, first: '2026-10-01', last: '2026-10-07' }
       const outcome = { result: 'delivered', status: 200, bytes: 700, holderBytes: 700, counts, ms: 5, code: null, digest: null } as const
-      await state.client.call('outcome', { intent: intent.n, fields: outcomeFields(outcome), now, delivered: true, over: true })
+      await state.client.call('outcome', {
+        intent: intent.n,
+        fields: outcomeFields(outcome),
+        now,
+        delivered: true,
+        asked: true,
+        over: true,
+      })
       return intent.n
     },
     async refuse(bare = METER): Promise<number> {

@@ -213,7 +213,8 @@ function accessCard(l: Language, held: Shown, access: Access, here: string): Htm
   return html`<article class="card" aria-labelledby="a-${access.n}">
     <h3 id="a-${access.n}">${at} – ${nameOf(held)}</h3>
     <p>
-      <span class="${access.result === 'delivered' ? 'good' : 'bad'}">${resultIn(l, access.result)}</span
+      <span class="${access.result === 'delivered' || access.result === 'delivered_from_store' ? 'good' : 'bad'}"
+        >${resultIn(l, access.result)}</span
       >${refused && access.reason !== null && html` – ${T.because[l]}${l === 'fr' ? ' : ' : ': '}${reasonIn(l, access.reason)}`}
     </p>
     <dl class="facts">

@@ -39,6 +39,7 @@ export const BASIS_WORDS: Readonly<Record<GdprBasis, Said>> = {
 }
 const RESULT_WORDS: Readonly<Record<OutcomeResult | 'under_way' | 'refused', Said>> = {
   delivered: { fr: 'Données remises', en: 'Data delivered' },
+  delivered_from_store: { fr: 'Données déjà lues, remises à nouveau', en: 'Data read before, delivered again' },
   no_data: { fr: 'Aucune donnée disponible', en: 'No data available' },
   upstream_error: { fr: 'Erreur du gestionnaire de réseau', en: 'Error of the network operator' },
   unreadable: { fr: 'Réponse illisible, rien n’a été remis', en: 'Unreadable answer, nothing was delivered' },

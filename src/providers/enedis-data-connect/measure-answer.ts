@@ -9,7 +9,8 @@
 import type { Part } from '../../domain/decision.ts'
 import { bareMeter } from '../../domain/meter.ts'
 import type { AccessRequest } from '../../domain/request.ts'
-import type { Millis, Period } from '../../domain/time.ts'
+import type { Json } from '../../domain/canonical.ts'
+import type { Day, Millis, Period } from '../../domain/time.ts'
 import { addDays, instantOf, parseDay, parseStamp, startOfDay } from '../../domain/time.ts'
 import { isAtLeast, minutesOf } from '../../domain/vocabulary.ts'
 import type { Answer, Counts, Fed, PartReader } from '../adapter.ts'
@@ -17,6 +18,7 @@ import { JsonBody } from '../json-stream.ts'
 import type { When } from '../senml.ts'
 import { qualityOf, SENML_TYPE, SenmlPack, wholeDays } from '../senml.ts'
 import { Averages, DailySums, DayClock } from './day-sums.ts'
+import { DayKeeper, together } from './kept-days.ts'
 import type { Described, Wanted, Why } from './measure-reader.ts'
 import { MeasureReader } from './measure-reader.ts'
 import type { Placed, RawPoint, Reading } from './reading.ts'
@@ -40,13 +42,20 @@ export function measureAnswer(
     form.view === 'senml' ? new OneView(series, access) : new MergedText(form.dialect, series, bareMeter(access.meter), hull(parts))
   return {
     contentType: form.view === 'senml' ? SENML_TYPE : CONTENT_TYPE,
-    part(index) {
+    part(index, keeping) {
       const part = parts[index]
       const called = part && SERIES[calledSeries(form, part, upstream)]
       if (!part?.period || called?.is !== 'measure') throw new RangeError('no such part')
       const wanted: Wanted = { meter: access.meter, series: called, period: part.period, generation: upstream }
-      return new MeasurePart(wanted, part, merged)
+      return new MeasurePart(wanted, part, merged, keeping === true ? new DayKeeper() : undefined)
     },
+    // What the gate computed is computed again, from what was read for it.
+    series(index) {
+      const part = parts[index]
+      if (!part || part.how === 'derive' || part.averageUp) return undefined
+      return `${upstream}/${calledSeries(form, part, upstream)}/${part.finest}`
+    },
+    joins: (days) => together(days) !== undefined,
     skip() {
       // Nothing stands for a part without data: its days are simply missing, as they are in Enedis's own answers.
     },
@@ -173,6 +182,7 @@ class MeasurePart implements PartReader {
   readonly #body: JsonBody
   readonly #sums: DailySums | undefined
   readonly #averages: Averages | undefined
+  readonly #keeper: DayKeeper | undefined
   readonly #clock = new DayClock()
   #failed: Why | undefined
   #described: Described | undefined
@@ -183,8 +193,9 @@ class MeasurePart implements PartReader {
   #first: string | null = null
   #last: string | null = null
 
-  constructor(wanted: Wanted, part: Part, merged: Written) {
+  constructor(wanted: Wanted, part: Part, merged: Written, keeper: DayKeeper | undefined) {
     this.#merged = merged
+    this.#keeper = keeper
     this.#part = part
     this.#wanted = wanted
     this.#reader = new MeasureReader(wanted, (point, described) => this.#take(point, described))
@@ -208,6 +219,22 @@ class MeasurePart implements PartReader {
     return wrong ? this.#fail(wrong) : this.#fed()
   }
 
+  recall(days: readonly Json[]): Fed {
+    const kept = together(days)
+    if (!kept) return this.#fail('unreadable')
+    for (const { described, points } of kept) {
+      for (const point of points) {
+        const wrong = this.#take(point, described)
+        if (wrong) return this.#fail(wrong)
+      }
+    }
+    return this.#fed()
+  }
+
+  days(): ReadonlyMap<Day, Json> | undefined {
+    return this.#failed ? undefined : this.#keeper?.days(this.#wanted.period)
+  }
+
   /** Points that went into a sum or an average are neither delivered nor dropped. */
   get counts(): Counts {
     return { readings: this.#readings, dropped: this.#dropped + this.#reader.ignored, first: this.#first, last: this.#last }
@@ -227,6 +254,8 @@ class MeasurePart implements PartReader {
     }
     const when = this.#merged.timed ? this.#when(placed) : undefined
     const made = this.#coarsened(placed)
+    // What is finer than granted is not kept either.
+    if (made === placed.reading) this.#keeper?.add(raw, placed, described)
     return made && this.#deliver(made, described, made === placed.reading ? when : this.#whenMade(made, when))
   }
 

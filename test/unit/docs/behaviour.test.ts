@@ -29,7 +29,7 @@ test('behind the prefix are the data paths of Enedis, each of them and no other'
 test('the gate’s own headers are those that the code sends', () => {
   const files = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
   const code = files.map((path) => readFileSync(join(repository, 'src', path), 'utf8')).join('\n')
-  const sent = new Set([...code.matchAll(/'(Audit-Entry|Ecluse-[A-Za-z-]+|Retry-After)'/g)].map((m) => m[1]))
+  const sent = new Set([...code.matchAll(/'(Age|Audit-Entry|Ecluse-[A-Za-z-]+|Retry-After)'/g)].map((m) => m[1]))
   expect(firstColumn('Headers of the gate').toSorted()).toStrictEqual([...sent].toSorted())
 })
 
