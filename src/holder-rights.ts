@@ -43,6 +43,8 @@ const LONGEST_PAUSE_MS = 900_000
 /** From here on somebody should look. */
 const MANY_ATTEMPTS = 8
 const TRIED_FOR_MS = 60_000
+/** Longer than any call takes: a gate that ended meanwhile keeps it no longer from the others. */
+const TAKEN_FOR_MS = TRIED_FOR_MS + 30_000
 /** GRDF sends its mails in batches each quarter of an hour. */
 const POLL_MS = 900_000
 /** A thousand rights are a megabyte. */
@@ -211,10 +213,13 @@ export function holderRightsOf(parts: {
       if (running || !parts.ready()) return
       running = true
       try {
-        const due = await state.call<readonly RightTask[]>('rightsDue', { now: now(), limit: AT_ONCE })
-        for (const task of due) await perform(task)
-        // A right that has just been asked for is looked for soon.
-        if (due.some(({ task }) => task === 'open')) listAt = Math.min(listAt ?? Infinity, now() + POLL_MS)
+        for (let taken = 0; taken < AT_ONCE; taken += 1) {
+          const task = await state.call<RightTask | null>('takeRight', { now: now(), forMs: TAKEN_FOR_MS })
+          if (!task) break
+          await perform(task)
+          // A right that has just been asked for is looked for soon.
+          if (task.task === 'open') listAt = Math.min(listAt ?? Infinity, now() + POLL_MS)
+        }
         await listWhenDue()
       } finally {
         running = false

@@ -101,8 +101,8 @@ export interface Rights {
   proof(args: { readonly id: number; readonly proof: ProofState | null; readonly until: Day | null }): void
   /** The permission has ended. Where the data holder itself ended it, there is nothing left to ask. */
   end(permission: string, by: EndReason | undefined, now: Millis): void
-  /** Those whose turn it is, the longest waiting first. */
-  due(args: { readonly now: Millis; readonly limit: number }): readonly RightTask[]
+  /** The one that has waited longest, if it is its turn; nobody else gets it for `forMs`. */
+  take(args: { readonly now: Millis; readonly forMs: number }): RightTask | null
   /** The end is acknowledged, with the entry that says so; or the data holder is to be asked again at `at`. */
   settle(args: {
     readonly id: number
@@ -158,7 +158,11 @@ export function rightsOn(db: Database, journal: Journal, keys: KeyStore, index: 
       "UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, box = NULL WHERE permission = ? AND state <> 'ended'",
     ),
     over: db.prepare("UPDATE holder_right SET state = 'ended', since = ?, next_at = NULL, box = NULL, code = ? WHERE id = ?"),
-    due: db.prepare('SELECT * FROM holder_right WHERE next_at <= ? ORDER BY next_at, id LIMIT ?'),
+    /** Of two gates that want it at once, the second finds its turn moved on. */
+    take: db.prepare(
+      `UPDATE holder_right SET next_at = :later WHERE next_at <= :now
+         AND id = (SELECT id FROM holder_right WHERE next_at <= :now ORDER BY next_at, id LIMIT 1) RETURNING *`,
+    ),
     byId: db.prepare('SELECT * FROM holder_right WHERE id = ?'),
     remove: db.prepare('DELETE FROM holder_right WHERE id = ?'),
     stands: db.prepare('UPDATE holder_right SET state = ?, since = ? WHERE id = ?'),
@@ -252,15 +256,14 @@ export function rightsOn(db: Database, journal: Journal, keys: KeyStore, index: 
         sql.end.run(now, now, permission)
       }
     },
-    due({ now, limit }) {
-      return (sql.due.all(now, limit) as unknown as Row[]).flatMap((row): RightTask[] => {
-        const box = boxOf(row)
-        if (!box) return []
-        const { id, permission, provider, account, attempts } = row
-        const about = { id, permission, provider, account, attempts, meter: box.meter, direction: box.direction }
-        if (row.state === 'ending' && box.ref !== undefined) return [{ ...about, task: 'end', ref: box.ref }]
-        return row.state === 'wanted' && box.order !== undefined ? [{ ...about, task: 'open', order: box.order }] : []
-      })
+    take({ now, forMs }) {
+      const row = sql.take.get({ now, later: now + forMs }) as unknown as Row | undefined
+      const box = row && boxOf(row)
+      if (!box) return null
+      const { id, permission, provider, account, attempts } = row
+      const about = { id, permission, provider, account, attempts, meter: box.meter, direction: box.direction }
+      if (row.state === 'ending' && box.ref !== undefined) return { ...about, task: 'end', ref: box.ref }
+      return row.state === 'wanted' && box.order !== undefined ? { ...about, task: 'open', order: box.order } : null
     },
     settle({ id, result, code, now }) {
       const row = rowOf(id)

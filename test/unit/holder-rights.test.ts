@@ -77,7 +77,7 @@ beforeAll(async () => {
     quota: quota(),
   }))
   const procedures: Readonly<Record<string, (args: never) => Promise<unknown>>> = {
-    rightsDue: stores.rights.due,
+    takeRight: stores.rights.take,
     rightSettled: stores.rights.settle,
     rightCounts: () => stores.rights.counts(),
     rightOpened: stores.rightActs.opened,
@@ -199,7 +199,7 @@ test('withdrawn here at once; ended there once both data holders are back, each 
     expect(one).toMatchObject({ state: 'ended', attempts: 7, entry: expect.stringMatching(/\/\d+$/) as string })
     expect(one.ref).toBeUndefined()
   }
-  expect(await stores.rights.due({ now: (now + 86_400_000) as Millis, limit: 10 })).toStrictEqual([])
+  expect(await stores.rights.take({ now: (now + 86_400_000) as Millis, forMs: 0 })).toBeNull()
   expect(log).not.toContain(METER)
 })
 
