@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { logOf, numberOf } from './domain/position.ts'
 import { rfc3339 } from './domain/time.ts'
 import type { Millis } from './domain/time.ts'
@@ -156,7 +157,6 @@ export interface ExportOrder {
   readonly for: string | null
   /** A zip if it ends in `.zip`, else a folder. Must not exist. */
   readonly out: string
-  readonly stateFolder: string
   readonly onProgress?: (done: number, of: number) => void
 }
 
@@ -231,8 +231,7 @@ interface Packed {
 
 /** What one log has of the selection. */
 async function packOf(call: Call, order: ExportOrder, reading: Begun, of: LogThere, opened: readonly Opened[]): Promise<Packed> {
-  const log = join(order.stateFolder, 'log', nameOfLog(of.origin))
-  const { checkpoint, vkey } = await shownLog(call, log, of.size)
+  const { folder: log, checkpoint, vkey } = await shownLog(call, of)
   const id = randomUUID()
   const tagKeys = await call<readonly TagKey[]>('audit tags', { ticket: reading.ticket })
   const made = await makePack(
@@ -267,16 +266,26 @@ export function nameOfLog(origin: string): string {
   return origin.slice(origin.lastIndexOf('/') + 1)
 }
 
-/** The checkpoint shown, over at least `size` entries. */
-async function shownLog(call: Call, log: string, size: number): Promise<{ readonly checkpoint: string; readonly vkey: string }> {
-  const vkey = (await readFile(join(log, 'vkey.txt'), 'utf8')).trim()
-  for (let turn = 0; turn < 3; turn += 1) {
-    const checkpoint = await readFile(join(log, 'checkpoint'), 'utf8')
-    const note = openNote(checkpoint, [vkey])
-    if (note.ok && (parseCheckpoint(note.text)?.size ?? -1) >= size) return { checkpoint, vkey }
+/** So long another gate may take to show what it has sealed: it does so every few seconds. */
+const SHOWN_WITHIN_MS = 30_000
+const LOOK_MS = 200
+
+/** Where the log is shown whole, the entries that it had when the selection was made included. */
+async function shownLog(
+  call: Call,
+  of: LogThere,
+): Promise<{ readonly folder: string; readonly checkpoint: string; readonly vkey: string }> {
+  const until = performance.now() + SHOWN_WITHIN_MS
+  for (;;) {
     await call('audit drain', {})
+    const { folder, vkey } = await call<{ folder: string; vkey: string }>('audit show', { log: of.id })
+    const checkpoint = ((await readIfThere(join(folder, 'checkpoint'))) ?? '').toString()
+    const note = openNote(checkpoint, [vkey])
+    if (note.ok && (parseCheckpoint(note.text)?.size ?? -1) >= of.size) return { folder, checkpoint, vkey }
+    if (performance.now() > until)
+      throw new Error(`the log ${of.origin} was not brought up to its last entry: look at the log of the gate that writes it`)
+    await sleep(LOOK_MS)
   }
-  throw new Error(`the log in ${log} was not brought up to its last entry: look at the log of the gate`)
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exportPack, nameOfLog } from './audit.ts'
+import { exportPack } from './audit.ts'
 import type { Call } from './audit.ts'
 import { ask, callAs, told } from './console-calls.ts'
 import type { Accesses, Begun, Evidence, PackOrder, ProvedEntry } from './console/ports.ts'
@@ -29,12 +29,11 @@ import type { StateClient } from './storage/rpc.ts'
 interface LogThere {
   readonly id: number
   readonly origin: string
-  readonly vkey: string
 }
 
-export function evidenceOn(context: CommandContext, stateFolder: string): Evidence {
+export function evidenceOn(context: CommandContext): Evidence {
   const call = ask(context.state)
-  const folderOf = (origin: string): string => join(stateFolder, 'log', nameOfLog(origin))
+  const shownAt = (log: number) => told(() => commandsOn(context)['audit show']({ log }))
   const drain = (): Promise<unknown> => told(() => commandsOn(context)['audit drain']())
   async function one(n: number): Promise<Browsed> {
     const found = (await call<Browsed | null>('oneEntry', { n })) ?? (await drain().then(() => call<Browsed | null>('oneEntry', { n })))
@@ -52,16 +51,17 @@ export function evidenceOn(context: CommandContext, stateFolder: string): Eviden
     one,
     async checkpoint() {
       await drain()
-      const { origin, vkey } = context.state.gauges
-      return { checkpoint: (await shownLog(folderOf(origin), vkey)).checkpoint, vkey }
+      const current = (await call<readonly LogThere[]>('logs', {})).find(({ origin }) => origin === context.state.gauges.origin)
+      if (!current) throw new Refusal('not_found', 'no log is written')
+      const { folder, vkey } = await shownAt(current.id)
+      return { checkpoint: (await shownLog(folder, vkey)).checkpoint, vkey }
     },
     async proof(n) {
       // Shown in a checkpoint, so that there is something to prove it against.
       await drain()
       const browsed = await one(n)
-      const log = (await call<readonly LogThere[]>('logs', {})).find(({ id }) => id === logOf(n))
-      if (!log) throw new Refusal('not_found', `there is no log of entry ${browsed.name}`)
-      return proofOf(folderOf(log.origin), log.vkey, browsed)
+      const { folder, vkey } = await shownAt(logOf(n))
+      return proofOf(folder, vkey, browsed)
     },
     begin: (by, select, why) => callAs(context, by)<Begun>('audit begin', { select, why }),
     async page(ticket, from, limit) {
@@ -69,19 +69,18 @@ export function evidenceOn(context: CommandContext, stateFolder: string): Eviden
       return { opened: page.opened.map(openEntry), next: page.next }
     },
     explain: (by, n, why) => told(() => explainEntry(callAs(context, by), n, why)),
-    export: (by, order, file, onProgress) => told(() => exportAs(callAs(context, by), stateFolder, order, file, onProgress)),
+    export: (by, order, file, onProgress) => told(() => exportAs(callAs(context, by), order, file, onProgress)),
   }
 }
 
 async function exportAs(
   call: Call,
-  stateFolder: string,
   { select, audience, title, why }: PackOrder,
   out: string,
   onProgress: (done: number, of: number) => void,
 ) {
   const scope = { ...(select as unknown as { readonly [key: string]: Json }), title } // plain data
-  const done = await exportPack(call, { select, scope, why: `${title}: ${why}`, for: audience, out, stateFolder, onProgress })
+  const done = await exportPack(call, { select, scope, why: `${title}: ${why}`, for: audience, out, onProgress })
   const { size } = await stat(out)
   return {
     file: out,

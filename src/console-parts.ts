@@ -104,7 +104,7 @@ function consoleParts(wiring: ConsoleWiring, settings: ConsoleSettings): Console
     journeys: journeysOn(wiring),
     clients: clientsOn(wiring),
     tokens: tokensOn(wiring),
-    evidence: evidenceOn(context, instance.state),
+    evidence: evidenceOn(context),
     overview: () => ({ ...readiness(), entries: state.gauges.entries, policy: accepted().policyHash }),
     quotas: wiring.quotas,
     accesses: accessesOn(state, now),

@@ -3,21 +3,23 @@
  * ends there. Each has its own origin and key; all keys come from the one signing seed of the instance, so that any of its
  * gates can finish the log of one that is gone.
  */
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { Json } from './domain/canonical.ts'
 import { positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
 import type { StateOptions } from './state.ts'
 import type { NoteSigner } from './evidence/log/note.ts'
-import { signerOf, vkeyOf } from './evidence/log/note.ts'
-import type { Publisher } from './evidence/publish.ts'
-import { publisherOn } from './evidence/publish.ts'
+import { openNote, parseCheckpoint, signerOf, vkeyOf } from './evidence/log/note.ts'
+import type { Copying, Publisher, Shown } from './evidence/publish.ts'
+import { copyShown, publisherOn } from './evidence/publish.ts'
 import type { Sealer } from './evidence/sealer.ts'
 import { writeDurably } from './storage/files.ts'
 import type { Journal, JournalRow } from './storage/journal.ts'
 import { derive } from './storage/keys.ts'
 import type { LogOnRecord, Logs } from './storage/logs.ts'
 import type { Database } from './storage/database.ts'
+import { Refused } from './storage/rpc.ts'
 
 export interface OwnLog {
   readonly id: number
@@ -55,6 +57,11 @@ export interface OwnLogs {
   closeEnded(args: { readonly now: Millis }): number
   /** Inside a transaction: names logs that other gates have opened since, so that one that is hidden shows. */
   noteOthers(args: { readonly now: Millis }): void
+  /**
+   * Where a log is shown, and how much of it; one that another gate writes is copied first, a piece at a time: `next` goes on
+   * where it is not null.
+   */
+  show(args: { readonly log: number; readonly next?: Copying }): Shown
   /** Writes the log of a gate that is gone to its end. */
   adopt(log: LogOnRecord): void
   /** After a rollback, and after a connection that broke: only what is on record counts. */
@@ -171,6 +178,24 @@ export function ownLogsOn(
       noting = fresh.map(({ id }) => id)
       if (fresh.length > 0) journal.append({ clear: { t: 'log.joined', logs: fresh.map(({ origin, vkey }) => ({ origin, vkey })) } }, now)
     },
+    show({ log: id, next }) {
+      const own = opened.find((log) => log.id === id)
+      if (own) return { folder: own.folder, vkey: own.vkey, size: own.publisher.shown, next: null }
+      const log = logs.all().find((other) => other.id === id)
+      if (!log) throw new Refused(`there is no log ${id}`)
+      const vkey = log.vkey ?? ''
+      const written = folderOfLog(folder, log.origin)
+      // Written here once and closed, it is whole; beside what is published lies nothing that this gate does not write.
+      const path = existsSync(join(written, 'checkpoint')) ? written : join(folder, 'copies', basename(written))
+      const sizeOf = (checkpoint: string): number => {
+        const note = openNote(checkpoint, [vkey])
+        return note.ok ? (parseCheckpoint(note.text)?.size ?? 0) : 0
+      }
+      const copied = copyShown(db, id, path, sizeOf, next)
+      if (copied !== undefined && copied !== 'whole') return { folder: path, vkey, size: 0, next: copied }
+      showKey({ folder: path, vkey })
+      return { folder: path, vkey, size: copied === undefined ? 0 : shownIn(path, sizeOf), next: null }
+    },
     adopt(log) {
       journal.join(log.id)
       opened.unshift(own(log))
@@ -226,12 +251,16 @@ export function freeName(logs: Logs, base: string): string {
   return `${base}-${number}`
 }
 
-const shownKeys = new WeakSet<OwnLog>()
+function shownIn(folder: string, sizeOf: (checkpoint: string) => number): number {
+  return sizeOf(readFileSync(join(folder, 'checkpoint'), 'utf8'))
+}
+
+const shownKeys = new Set<string>()
 
 /** Beside the log, for whoever has no better place to take it from. */
-function showKey(log: OwnLog): void {
-  if (shownKeys.has(log)) return
-  writeDurably(join(log.folder, 'vkey.txt'), Buffer.from(`${log.vkey}\n`), 0o644)
-  writeDurably(join(log.folder, 'policy.txt'), Buffer.from(`log ${log.vkey}\nquorum none\n`), 0o644)
-  shownKeys.add(log)
+function showKey({ folder, vkey }: Pick<OwnLog, 'folder' | 'vkey'>): void {
+  if (shownKeys.has(folder)) return
+  writeDurably(join(folder, 'vkey.txt'), Buffer.from(`${vkey}\n`), 0o644)
+  writeDurably(join(folder, 'policy.txt'), Buffer.from(`log ${vkey}\nquorum none\n`), 0o644)
+  shownKeys.add(folder)
 }

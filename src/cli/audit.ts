@@ -9,7 +9,7 @@ import type { RefusedPlace, VerifiedPlace } from '../evidence/verify/place.ts'
 import { absentLogs, readDisclosed, readTagKeys, verifyPlace } from '../evidence/verify/place.ts'
 import type { ReplayReport } from '../replay.ts'
 import type { Call } from './instance.ts'
-import { INSTANCE_OPTIONS, stateFolderOf, withState } from './instance.ts'
+import { INSTANCE_OPTIONS, withState } from './instance.ts'
 import { progressOn } from './progress.ts'
 import type { Words } from './words.ts'
 import { CliError, print, wordsOf } from './words.ts'
@@ -177,7 +177,6 @@ function replayText({ same, different, notRecomputable }: ReplayReport): string 
 async function makeExport(words: Words): Promise<number> {
   const out = words.need('out')
   const why = words.need('why')
-  const stateFolder = await stateFolderOf(words)
   const scope = Object.fromEntries(
     [...SCOPE.map((name) => [name, words.all(name)] as const), ['all', words.flag('all') ? ['true'] : []] as const].filter(
       ([, v]) => v.length > 0,
@@ -191,7 +190,6 @@ async function makeExport(words: Words): Promise<number> {
       why,
       for: words.option('for') ?? null,
       out,
-      stateFolder,
       onProgress: (at, of) => progress.tell(out, at, of),
     }
     return exportPack(call, order)

@@ -14,7 +14,7 @@ import { EMPTY_ROOT, HASH_BYTES, leafHash, rowRoot, subtreeRoot } from './log/me
 import type { NoteSigner } from './log/note.ts'
 import { checkpointText, signNote } from './log/note.ts'
 import type { Tile } from './log/tiles.ts'
-import { encodeBundle, hashesAt, newTiles, TILE_WIDTH, tilePath } from './log/tiles.ts'
+import { encodeBundle, hashesAt, newTiles, TILE_WIDTH, tilePath, tilesOf } from './log/tiles.ts'
 
 export interface Publisher {
   /** Publishes what is sealed; gives the size shown. */
@@ -26,20 +26,87 @@ export interface Publisher {
 
 /** @param log number of the log */
 export function publisherOn(db: Database, log: number, folder: string, signer: NoteSigner): Publisher {
+  const tiles = tilesIn(db, log, folder)
+  const sql = {
+    body: db.prepare('SELECT body FROM checkpoint WHERE log = ?'),
+    insert: db.prepare('INSERT INTO checkpoint (log, body) VALUES (?, ?)'),
+    swap: db.prepare('UPDATE checkpoint SET body = ? WHERE log = ? AND body = ?'),
+  }
+  // Nothing is taken for published at start: missing files are written again, those present are compared.
+  let shown = 0
+  return {
+    root: tiles.root,
+    get shown() {
+      return shown
+    },
+    publish() {
+      const size = tiles.size()
+      if (size === shown || size === 0) return shown
+      for (const tile of newTiles(shown, size)) tiles.put(tile)
+      const body = signNote(checkpointText(signer.name, size, tiles.root(size)), [signer])
+      const previous = sql.body.get(log)
+      // From here on this checkpoint exists, whatever happens to the file.
+      if (previous === undefined) sql.insert.run(log, body)
+      else if (Number(sql.swap.run(body, log, String(previous['body'])).changes) !== 1)
+        throw new Error('another writer signed a checkpoint of this log')
+      tiles.write('checkpoint', Buffer.from(body))
+      shown = size
+      return shown
+    },
+  }
+}
+
+/** A log that another gate writes, copied as it was last shown. */
+export interface Copying {
+  readonly checkpoint: string
+  /** Tiles that are there. */
+  readonly done: number
+}
+
+/** Where a log is shown. */
+export interface Shown {
+  readonly folder: string
+  readonly vkey: string
+  readonly size: number
+  readonly next: Copying | null
+}
+
+const TILES_AT_ONCE = 16
+
+/** Copies a piece: files that are there stay, the checkpoint comes last. Undefined where nothing of it was shown yet. */
+export function copyShown(
+  db: Database,
+  log: number,
+  folder: string,
+  sizeOf: (checkpoint: string) => number,
+  before?: Copying,
+): Copying | 'whole' | undefined {
+  const checkpoint = before?.checkpoint ?? db.prepare('SELECT body FROM checkpoint WHERE log = ?').get(log)?.['body']
+  if (checkpoint === undefined) return undefined
+  const tiles = tilesIn(db, log, folder)
+  const from = before?.done ?? 0
+  let at = 0
+  for (const tile of tilesOf(sizeOf(String(checkpoint)))) {
+    at += 1
+    if (at <= from) continue
+    if (!existsSync(join(folder, tilePath(tile.level, tile.index, tile.width)))) tiles.put(tile)
+    if (at === from + TILES_AT_ONCE) return { checkpoint: String(checkpoint), done: at }
+  }
+  tiles.write('checkpoint', Buffer.from(String(checkpoint)))
+  return 'whole'
+}
+
+/** What is stored of a log, and the files in which it is shown. */
+function tilesIn(db: Database, log: number, folder: string) {
   const at = (number: number): number => positionOf(log, number)
   const sql = {
     last: db.prepare('SELECT max(n) AS last FROM entry WHERE n >= ? AND n < ?'),
     leaves: db.prepare('SELECT leaf AS hash FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
     hashes: db.prepare('SELECT hash FROM tile_hash WHERE level = ? AND i >= ? AND i < ? ORDER BY i'),
     entries: db.prepare('SELECT bytes FROM entry WHERE n >= ? AND n < ? ORDER BY n'),
-    body: db.prepare('SELECT body FROM checkpoint WHERE log = ?'),
-    insert: db.prepare('INSERT INTO checkpoint (log, body) VALUES (?, ?)'),
-    swap: db.prepare('UPDATE checkpoint SET body = ? WHERE log = ? AND body = ?'),
   }
   // One writer, one name, outside the tiles: what a crash leaves here belongs to no log.
   const unfinished = join(folder, '.unfinished')
-  // Nothing is taken for published at start: missing files are written again, those present are compared.
-  let shown = 0
   /** Hashes of a level, laid one behind the other. */
   const row = (level: number, from: number, to: number): Buffer =>
     Buffer.concat(
@@ -94,23 +161,12 @@ export function publisherOn(db: Database, log: number, folder: string, signer: N
 
   return {
     root,
-    get shown() {
-      return shown
-    },
-    publish() {
+    /** Entries sealed. */
+    size(): number {
       const last = sql.last.get(at(0), positionOf(log + 1, 0))?.['last']
-      const size = last === null || last === undefined ? 0 : numberOf(Number(last)) + 1
-      if (size === shown || size === 0) return shown
-      for (const tile of newTiles(shown, size)) put(tilePath(tile.level, tile.index, tile.width), bytesOf(tile))
-      const body = signNote(checkpointText(signer.name, size, root(size)), [signer])
-      const previous = sql.body.get(log)
-      // From here on this checkpoint exists, whatever happens to the file.
-      if (previous === undefined) sql.insert.run(log, body)
-      else if (Number(sql.swap.run(body, log, String(previous['body'])).changes) !== 1)
-        throw new Error('another writer signed a checkpoint of this log')
-      writeDurably(join(folder, 'checkpoint'), Buffer.from(body), 0o644, unfinished)
-      shown = size
-      return shown
+      return last === null || last === undefined ? 0 : numberOf(Number(last)) + 1
     },
+    put: (tile: Tile) => put(tilePath(tile.level, tile.index, tile.width), bytesOf(tile)),
+    write: (name: string, bytes: Uint8Array) => writeDurably(join(folder, name), bytes, 0o644, unfinished),
   }
 }

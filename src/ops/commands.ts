@@ -12,6 +12,7 @@ import type { Millis } from '../domain/time.ts'
 import { rfc3339 } from '../domain/time.ts'
 import { OPERATOR_ENDS, STATUSES } from '../domain/vocabulary.ts'
 import type { Page, Selection } from '../evidence/disclose.ts'
+import type { Shown } from '../evidence/publish.ts'
 import type { ActResult, PermissionRecord } from '../permissions/record.ts'
 import type { Views } from '../permissions/registry.ts'
 import type { Admitted } from '../permissions/admit.ts'
@@ -101,6 +102,7 @@ const ASKED = {
     entries: number,
   }),
   restored: z.strictObject({ madeAt: z.string().max(40), trust: z.boolean() }),
+  shown: z.strictObject({ log: number }),
   sign: z.strictObject({ log: number, id: word, manifest: z.string() }),
   attachment: z.strictObject({ ticket: word, permission: word, sha256: word }),
   facts: z.strictObject({ client: word, meter: word }),
@@ -297,6 +299,14 @@ export function commandsOn(context: CommandContext) {
       return { origin: state.gauges.origin, suspended }
     },
     'audit logs': () => state.call('logs', {}),
+    /** Where the files of a log are that show it, those of other gates too, as far as they were shown. */
+    async 'audit show'(args: z.input<typeof ASKED.shown>) {
+      const { log } = read(ASKED.shown, args)
+      let shown = await state.call<Shown>('showLog', { log })
+      while (shown.next !== null) shown = await state.call<Shown>('showLog', { log, next: shown.next })
+      const { folder, vkey, size } = shown
+      return { folder, vkey, size }
+    },
     /** By its name, or its number in the log that is written now: its position among all logs. */
     async 'audit entry'(args: z.input<typeof ASKED.entry>) {
       const { entry } = read(ASKED.entry, args)

@@ -371,7 +371,7 @@ describe('a pack', () => {
     const out = join(scratch, 'never.zip')
     const call: Call = (command, args) =>
       command === 'audit exported' ? Promise.reject(new Error('the state can no longer be written')) : gate.command(command, args)
-    const order = { select: { client: 'viriya' }, scope: {}, why: 'x', for: null, out, stateFolder: gate.state }
+    const order = { select: { client: 'viriya' }, scope: {}, why: 'x', for: null, out }
     await expect(exportPack(call, order)).rejects.toThrow('can no longer be written')
     expect(readdirSync(scratch).filter((name) => name.includes('never'))).toStrictEqual([])
     await expect(exportPack(call, { ...order, out: zip })).rejects.toThrow('exists')
@@ -510,7 +510,7 @@ describe('a pack', () => {
         return value
       }
       const out = join(scratch, name)
-      await exportPack(call, { select: { meter: OTHER_METER as never }, scope: {}, why: 'x', for: null, out, stateFolder: gate.state })
+      await exportPack(call, { select: { meter: OTHER_METER as never }, scope: {}, why: 'x', for: null, out })
       return out
     }
     const without = await cheat('without', (page) =>

@@ -186,7 +186,7 @@ describe('after subject erase', () => {
 
   test('a pack that holds the erased entries verifies, without what is gone', async () => {
     const out = join(scratch, 'pack')
-    await exportPack(gate.command, { select: { client: 'viriya' }, scope: {}, why: 'x', for: null, out, stateFolder: gate.state })
+    await exportPack(gate.command, { select: { client: 'viriya' }, scope: {}, why: 'x', for: null, out })
     expect(await verifyPlace(out)).toMatchObject({ ok: true, pack: { unopened: expect.any(Number), documents: 3 } })
     expect(tracesOf(erased, out)).toStrictEqual([])
     expect(tracesOf(ordered, out).length).toBeGreaterThan(3)

@@ -1,10 +1,12 @@
 /** Several gates on one PostgreSQL: what one does holds for all, each writes a log of its own, and all of them verify. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { exportPack } from '../../src/audit.ts'
+import type { MeterId } from '../../src/domain/meter.ts'
 import { verifyPlace } from '../../src/evidence/verify/place.ts'
 import type { TestGate } from '../harness/gate.ts'
 import { aGate, bearer, curve } from '../harness/gate.ts'
@@ -95,6 +97,28 @@ describe('two gates', () => {
     expect([alone.exit, JSON.parse(alone.out)]).toMatchObject([0, { absent: [expect.stringMatching(/journal\/\d{4}$/)] }])
     const hiding = await verify(b.state, b.state)
     expect([hiding.exit, JSON.parse(hiding.out)]).toMatchObject([1, { ok: false, why: 'log_hidden' }])
+  })
+
+  test('a pack about one meter holds what both logs say of it, and every part verifies and replays', async () => {
+    const out = join(folder, 'pack')
+    const made = await exportPack(a.command, {
+      select: { meter: `prm:${METER}` as MeterId },
+      scope: { meter: METER },
+      out,
+      why: 'a test',
+      for: null,
+    })
+    expect(made.packs).toHaveLength(2)
+    const parts = readdirSync(out)
+    expect(parts).toHaveLength(2)
+    for (const part of parts) {
+      const verified = await cli('audit', 'verify', '--json', join(out, part))
+      expect([part, verified.exit, JSON.parse(verified.out)]).toMatchObject([part, 0, { ok: true }])
+      const replayed = await cli('audit', 'replay', '--json', '--pack', join(out, part))
+      expect([part, replayed.exit, JSON.parse(replayed.out)]).toMatchObject([part, 0, { ok: true, different: [] }])
+    }
+    const whole = await cli('audit', 'verify', '--json', ...parts.map((part) => join(out, part)))
+    expect([whole.exit, JSON.parse(whole.out)]).toMatchObject([0, { ok: true, absent: [] }])
   })
 
   test('both logs verify, and the second names the first', async () => {
