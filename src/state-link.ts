@@ -1,10 +1,12 @@
 /**
  * The connection of the owner's thread to PostgreSQL, and what is run over it. Where it breaks, the transaction, the locks
  * and the right to write the log are gone with it: it is made anew, the logs' locks are taken again, and what was under way
- * is asked once more: a batch under its own number, a transaction only where the server says that it was not committed.
+ * is asked once more: a batch under its own number, a transaction only where what it left in the database is not there.
  */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { OwnLogs } from './state-logs.ts'
+import type { OwnLog, OwnLogs } from './state-logs.ts'
+import { leaveLogBehind } from './state-start.ts'
 import { PostgresError } from './storage/faults.ts'
 import type { Journal } from './storage/journal.ts'
 import type { KeyStore } from './storage/keys.ts'
@@ -54,6 +56,10 @@ export function linkOf(store: PostgresStore, journal: Journal, keys: KeyStore, o
       applicationName,
     )
     for (const log of own.all) lockAgain(log.id)
+    // A commit that waited for a standby when its connection ended can be seen here and be nowhere else. This one is later:
+    // it is over once the standby has both.
+    store.query('UPDATE log SET alive_at = clock_ms() WHERE id = $1', own.current.id)
+    for (const log of own.all) if (log.publisher.behind()) leave(log)
     keys.drop()
     own.reload()
   }
@@ -63,6 +69,13 @@ export function linkOf(store: PostgresStore, journal: Journal, keys: KeyStore, o
       store.query('SELECT pg_sleep(0.02)')
     }
     throw new Error(`another gate writes the log ${journal.nameOf(journal.next(id)).replace(/\/\d+$/, '')} now: this one stops`)
+  }
+  /** Whoever signs on makes two logs of one. */
+  function leave({ id, origin, publisher: { shown } }: OwnLog): void {
+    store.atomically(() => leaveLogBehind(store.db, id, store.clock()))
+    throw new Error(
+      `the log ${origin} was shown with ${shown} entries and PostgreSQL does not know them all any more: what took its place is older. No entry is added to this log; started again, the gate goes on in a new one. Suspend what was acted on in the minutes before`,
+    )
   }
   async function heal(): Promise<void> {
     for (let wait = 50; ; wait = Math.min(1000, wait * 2)) {
@@ -121,20 +134,37 @@ export async function look<T>(link: Link, keys: KeyStore, work: () => T, patienc
   }
 }
 
+/**
+ * Left by a transaction that writes something. The server's own number of it would not do: after a crash or a promotion
+ * the numbers of what was lost are given again, to others.
+ */
+function setMark(store: PostgresStore, log: number): string {
+  const mark = randomUUID()
+  store.query('UPDATE log SET mark = $1 WHERE id = $2 AND pg_current_xact_id_if_assigned() IS NOT NULL', mark, log)
+  return mark
+}
+
+function hasMark(store: PostgresStore, log: number, mark: string): boolean {
+  return store.query('SELECT 1 FROM log WHERE id = $1 AND mark = $2', log, mark).length > 0
+}
+
 /** Throws {@link Unreachable} after `patience` ms, but never while it is in doubt whether the work was committed. */
 export type Transaction = <T>(work: () => T, patience: number) => Promise<T>
 
 export function transactionsOn(store: PostgresStore, keys: KeyStore, own: OwnLogs, link: Link): Transaction {
   return async <T>(work: () => T, patience: number): Promise<T> => {
     /** Sent to be committed, and not answered. */
-    let doubt: { readonly id: string; readonly value: T } | undefined
+    let doubt: { readonly log: number; readonly mark: string; readonly value: T } | undefined
     function attempt(): T {
-      if (doubt && store.wasCommitted(doubt.id)) return doubt.value
+      if (doubt && hasMark(store, doubt.log, doubt.mark)) return doubt.value
       doubt = undefined
+      // One that the work opens would be gone with it.
+      const log = own.current.id
       try {
         store.unit.begin()
         keys.drop()
-        doubt = { id: store.transactionId(), value: work() }
+        const value = work()
+        doubt = { log, mark: setMark(store, log), value }
         store.unit.commit()
         return doubt.value
       } catch (error) {

@@ -246,4 +246,10 @@ BEGIN
 END $body$;
 `
 
-export const POSTGRES_MIGRATIONS: readonly Migration[] = [{ sql: TABLES + ACCESS_BATCH, serves: 1 }]
+/** What the last transaction of a log left, by which it is found out whether it was committed. */
+const MARK = 'ALTER TABLE log ADD COLUMN mark text'
+
+export const POSTGRES_MIGRATIONS: readonly Migration[] = [
+  { sql: TABLES + ACCESS_BATCH, serves: 1 },
+  { sql: MARK, serves: 1 },
+]

@@ -36,9 +36,6 @@ export interface PostgresStore extends Store {
   /** Connects again after the connection broke. Throws where that is not possible yet. */
   reconnect(): void
   rollback(): void
-  /** Of the transaction under way; asked of a new connection, it tells whether one was committed. */
-  transactionId(): string
-  wasCommitted(id: string): boolean
 }
 
 /** A notification has at most 8,000 bytes. */
@@ -60,7 +57,6 @@ export function openPostgres(
   const ask = bridgeTo(settings)
   let now = 0 as Millis
   let inTransaction = false
-  let transaction = ''
   /** What is told at the commit. */
   let told: Json[] = []
   /** Whether the time of what is written is still to come. */
@@ -107,8 +103,7 @@ export function openPostgres(
     ])
   }
   function begin(): void {
-    const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now, pg_current_xact_id()::text AS id' })
-    transaction = String(rows[0]?.['id'])
+    const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now' })
     inTransaction = true
     ahead = false
     told = []
@@ -165,8 +160,6 @@ export function openPostgres(
     query: (sql, ...values) => query(sql, values).rows as Row[],
     reconnect: connect,
     rollback: () => end('ROLLBACK'),
-    transactionId: () => transaction,
-    wasCommitted: (id) => query('SELECT pg_xact_status($1::text::xid8) AS status', [id]).rows[0]?.['status'] === 'committed',
   }
 }
 
