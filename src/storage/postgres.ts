@@ -48,6 +48,8 @@ export function channelOf(schema: string): string {
 /** How long a question may go unanswered beyond what the connection itself allows. */
 const GRACE_MS = 5000
 const VALUES_MOST = 30_000
+/** A clock that is so much behind what it was has been set. */
+const STEP_MS = 1000
 
 export function openPostgres(
   settings: PostgresSettings,
@@ -116,7 +118,13 @@ export function openPostgres(
   function commit(): void {
     tellAll()
     // An act's time is a millisecond ahead of the locks: nobody is let in before that has come.
-    while (ahead && Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now']) < now) sleep(1)
+    while (ahead) {
+      const missing = now - Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now'])
+      if (missing <= 0) break
+      // Begun anew, it has the time that it is now.
+      if (missing > STEP_MS) throw new PostgresError('40001', 'the clock of PostgreSQL went back while an act was recorded')
+      sleep(1)
+    }
     end('COMMIT')
   }
   return {

@@ -21,6 +21,7 @@ import type { PostgresServer } from '../harness/postgres.ts'
 import { postgresTree } from '../harness/postgres.ts'
 import { redisServer } from '../harness/redis.ts'
 import { secretsOf, today } from '../harness/settings.ts'
+import { clockOfPostgres, gateClocks } from './grounds/clock.ts'
 import type { Field, Terrain } from './grounds/ground.ts'
 import { network, whyNoNamespace } from './grounds/network.ts'
 import { plain } from './grounds/plain.ts'
@@ -32,6 +33,8 @@ export const TERRAINS: Readonly<Record<string, Terrain>> = {
   plain: { open: plain },
   standby: { open: standby },
   network: { open: network, whyNot: whyNoNamespace },
+  'clocks of gates': { open: gateClocks },
+  'clock of PostgreSQL': { open: clockOfPostgres },
 }
 
 export interface CampaignOptions {
@@ -117,7 +120,7 @@ export async function gatesCampaign({
   async function start(i: number): Promise<GateProcess> {
     const gate = await aGateProcess({
       holder,
-      env,
+      env: { ...env, ...ground.envOf?.(i) },
       folder: join(folder, `gate-${i}`),
       node: ground.nodeOf?.(i) ?? [],
       change(tree) {

@@ -67,6 +67,8 @@ export async function postgresServer(
       `unix_socket_directories = '${folder}'`,
       'max_connections = 40',
       'shared_buffers = 32MB',
+      // In the folder: of a server that is killed, nothing stays in /dev/shm.
+      'dynamic_shared_memory_type = mmap',
       'fsync = on',
       'logging_collector = off',
       'timezone = UTC',

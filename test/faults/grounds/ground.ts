@@ -19,6 +19,7 @@ export interface Ground {
   addressOf(gate: number): { readonly host: string; readonly port: number }
   /** Options of Node for the process of a gate. */
   nodeOf?(gate: number): readonly string[]
+  envOf?(gate: number): Readonly<Record<string, string>>
   /** The database's clock is moved: by it, nothing can be put in order. */
   readonly movesClock?: true
   close(): Promise<void>
