@@ -13,15 +13,16 @@ import type { KeyStore } from './storage/keys.ts'
 import type { PostgresStore } from './storage/postgres.ts'
 import { isLost, isPassing } from './storage/postgres.ts'
 
-const RETRIES = 20
-
-/** The database cannot be reached; nothing was changed. */
+/** The database cannot be reached, or cannot do it now; nothing was changed. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
 /** Advisory locks are of the whole database, and an instance is of one schema in it: two may share a server. */
 const NAMED = "hashtextextended(current_schema() || '/' || $1, 0)"
+
+/** Connections of this gate but for the one that asks. */
+const OURS = 'FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()'
 
 /** Whether this connection may write a log now. */
 export function lockLog(store: PostgresStore, id: number): boolean {
@@ -50,11 +51,8 @@ export function linkOf(store: PostgresStore, journal: Journal, keys: KeyStore, o
   function connectOnce(): void {
     leading = false
     store.reconnect()
-    // A connection of ours that this side lost may stand on the server for a while yet.
-    store.query(
-      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid()',
-      applicationName,
-    )
+    // A connection of ours that this side lost may stand on the server for a while yet; one that waits for a disk cannot be ended.
+    store.query(`SELECT pg_terminate_backend(pid) ${OURS}`, applicationName)
     for (const log of own.all) lockAgain(log.id)
     // A commit that waited for a standby when its connection ended can be seen here and be nowhere else. This one is later:
     // it is over once the standby has both.
@@ -64,11 +62,15 @@ export function linkOf(store: PostgresStore, journal: Journal, keys: KeyStore, o
     own.reload()
   }
   function lockAgain(id: number): void {
-    for (let tried = 0; tried < 50; tried += 1) {
+    for (let tried = 0; ; tried += 1) {
+      // Asked first: one that ends in between has let go of the lock.
+      const isOurs = store.query(`SELECT 1 ${OURS}`, applicationName).length > 0
       if (lockLog(store, id)) return
+      if (tried > 50 && isOurs) throw new PostgresError('08006', 'PostgreSQL has not ended our connection of before yet')
+      if (tried > 50)
+        throw new Error(`another gate writes the log ${journal.nameOf(journal.next(id)).replace(/\/\d+$/, '')} now: this one stops`)
       store.query('SELECT pg_sleep(0.02)')
     }
-    throw new Error(`another gate writes the log ${journal.nameOf(journal.next(id)).replace(/\/\d+$/, '')} now: this one stops`)
   }
   /** Whoever signs on makes two logs of one. */
   function leave({ id, origin, publisher: { shown } }: OwnLog): void {
@@ -108,6 +110,13 @@ export function isShort(error: unknown): boolean {
   return error instanceof PostgresError && /^(53|57014)/.test(error.sqlState)
 }
 
+/** Between tries, until `end`. */
+async function later(error: unknown, end: number): Promise<void> {
+  if (performance.now() > end && error instanceof Error)
+    throw new Unreachable(`PostgreSQL cannot do it now (${error.message}): nothing was changed`)
+  await sleep(10 + Math.random() * 40)
+}
+
 /** Runs `send` until the database has answered: what it sends is counted once however often it comes. */
 export async function untilAnswered<T>(link: Link, send: () => T): Promise<T> {
   for (;;) {
@@ -123,13 +132,15 @@ export async function untilAnswered<T>(link: Link, send: () => T): Promise<T> {
 
 /** A single look, outside any transaction. Throws {@link Unreachable} after `patience` ms. */
 export async function look<T>(link: Link, keys: KeyStore, work: () => T, patience: number): Promise<T> {
+  const end = performance.now() + patience
   for (;;) {
     try {
       keys.drop()
       return work()
     } catch (error) {
-      if (!isLost(error)) throw error
-      await link.again(patience)
+      if (isLost(error)) await link.again(patience)
+      else if (isShort(error)) await later(error, end)
+      else throw error
     }
   }
 }
@@ -177,12 +188,13 @@ export function transactionsOn(store: PostgresStore, keys: KeyStore, own: OwnLog
         throw error
       }
     }
-    for (let tries = 0; ; tries += 1) {
+    const end = performance.now() + patience
+    for (;;) {
       try {
         return attempt()
       } catch (error) {
         if (isLost(error)) await link.again(doubt ? Number.POSITIVE_INFINITY : patience)
-        else if ((isPassing(error) || isShort(error)) && tries < RETRIES) await sleep(10 + Math.random() * 40)
+        else if (isPassing(error) || isShort(error)) await later(error, end)
         else throw error
       }
     }

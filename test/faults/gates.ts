@@ -22,6 +22,7 @@ import { postgresTree } from '../harness/postgres.ts'
 import { redisServer } from '../harness/redis.ts'
 import { secretsOf, today } from '../harness/settings.ts'
 import { clockOfPostgres, gateClocks } from './grounds/clock.ts'
+import { disk, whyNoSmallDisk } from './grounds/disk.ts'
 import type { Field, Terrain } from './grounds/ground.ts'
 import { network, whyNoNamespace } from './grounds/network.ts'
 import { plain } from './grounds/plain.ts'
@@ -35,6 +36,7 @@ export const TERRAINS: Readonly<Record<string, Terrain>> = {
   network: { open: network, whyNot: whyNoNamespace },
   'clocks of gates': { open: gateClocks },
   'clock of PostgreSQL': { open: clockOfPostgres },
+  disk: { open: disk, whyNot: whyNoSmallDisk },
 }
 
 export interface CampaignOptions {
@@ -195,7 +197,7 @@ export async function gatesCampaign({
       } catch (error) {
         // A gate that is gone, or a database that cannot be reached, did nothing or does not know: neither is a confirmation.
         if (
-          !/cannot be reached|no gate answers|wait for the state|ECONN|EPIPE|socket|is ended|exists already|too late|hang up/.test(
+          !/cannot be reached|cannot do it now|no gate answers|wait for the state|ECONN|EPIPE|socket|is ended|exists already|too late|hang up/.test(
             String(error),
           )
         )

@@ -16,6 +16,9 @@ export interface PostgresServer {
   readonly port: number
   readonly folder: string
   readonly pid: number
+  readonly running: boolean
+  /** Of the postmaster and all that it started. */
+  pids(): readonly number[]
   start(): Promise<void>
   /** SIGKILL of the postmaster and all that it started: as a power cut leaves it, but for the page cache. */
   kill(): Promise<void>
@@ -82,6 +85,10 @@ export async function postgresServer(
     get pid() {
       return child?.pid ?? 0
     },
+    get running() {
+      return child !== undefined && child.exitCode === null && child.signalCode === null
+    },
+    pids: () => (child?.pid === undefined ? [] : [child.pid, ...childrenOf(child.pid)]),
     async start() {
       const [command, ...args] = [...prefix, ...(prefix.length > 0 ? asUser() : []), join(BIN, 'postgres'), '-D', folder]
       child = spawn(command, args, {
@@ -108,8 +115,7 @@ export async function postgresServer(
     },
     admit: (network) => appendFileSync(join(folder, 'pg_hba.conf'), `host all all ${network} trust\n`),
     signal(name) {
-      if (!child?.pid) return
-      for (const pid of [child.pid, ...childrenOf(child.pid)]) process.kill(pid, name)
+      for (const pid of server.pids()) process.kill(pid, name)
     },
     settings: (schema, change) => ({
       host: '127.0.0.1',
@@ -126,6 +132,7 @@ export async function postgresServer(
     sql: (text) =>
       execFileSync('psql', ['-h', folder, '-p', String(port), '-U', 'ecluse', '-d', 'postgres', '-Atqc', text], {
         encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
         // A standby may hear of it through this very process, which waits here.
         env: { ...process.env, PGOPTIONS: '-c synchronous_commit=local' },
       }).trim(),
