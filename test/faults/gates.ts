@@ -24,6 +24,7 @@ import { secretsOf, today } from '../harness/settings.ts'
 import { clockOfPostgres, gateClocks } from './grounds/clock.ts'
 import { disk, whyNoSmallDisk } from './grounds/disk.ts'
 import type { Field, Terrain } from './grounds/ground.ts'
+import { STATEMENT_TIMEOUT_MS } from './grounds/ground.ts'
 import { network, whyNoNamespace } from './grounds/network.ts'
 import { plain } from './grounds/plain.ts'
 import { standby } from './grounds/standby.ts'
@@ -128,7 +129,7 @@ export async function gatesCampaign({
       change(tree) {
         tree['instance'] = { ...(tree['instance'] as object), node: `gate-${i}` }
         const { host, port } = ground.addressOf(i)
-        tree['storage'] = { postgres: { ...postgresTree(port, 'gates'), host } }
+        tree['storage'] = { postgres: { ...postgresTree(port, 'gates'), host, statement_timeout_ms: STATEMENT_TIMEOUT_MS } }
         tree['redis'] = { url: redis.url }
       },
     })

@@ -8,12 +8,9 @@ import type { PostgresServer } from '../../harness/postgres.ts'
 import { postgresServer } from '../../harness/postgres.ts'
 import { injectInto } from '../strace.ts'
 import type { Breakage, Ground } from './ground.ts'
-import { CONF } from './ground.ts'
+import { CONF, LONG_MS } from './ground.ts'
 
 const SIZE_MB = 160
-/** Longer than a statement may take and than its connection is waited for. */
-const LONG_MS = 14_000
-
 export function whyNoSmallDisk(): string | undefined {
   const disk = mkdtempSync(join(tmpdir(), 'ecluse-try-'))
   const why = mounted(disk)

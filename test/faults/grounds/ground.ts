@@ -31,6 +31,11 @@ export interface Terrain {
   whyNot?(): string | undefined
 }
 
+/** Of the gates. */
+export const STATEMENT_TIMEOUT_MS = 3000
+/** Longer than a gate waits for a statement, and for its connection: then it connects again. */
+export const LONG_MS = STATEMENT_TIMEOUT_MS + 4000
+
 /** For the check: when each transaction was committed. */
 export const CONF: readonly string[] = ['track_commit_timestamp = on', 'max_connections = 60']
 

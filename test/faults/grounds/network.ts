@@ -3,11 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { postgresServer } from '../../harness/postgres.ts'
 import type { Ground } from './ground.ts'
-import { CONF, oneOf } from './ground.ts'
+import { CONF, LONG_MS, oneOf } from './ground.ts'
 
-/** Less than a gate waits for anything, and longer than it waits for a statement and its connection. */
+/** Less than a gate waits for anything. */
 const SHORT_MS = 700
-const LONG_MS = 14_000
 
 export function whyNoNamespace(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root'

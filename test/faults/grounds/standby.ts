@@ -3,10 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { faultProxy } from '../../harness/fault-proxy.ts'
 import { postgresPair } from '../../harness/postgres-pair.ts'
 import type { Ground } from './ground.ts'
-import { CONF } from './ground.ts'
-
-/** Longer than a statement may take and than its connection is waited for: `statement_timeout_ms` and 2 s. */
-const LONG_MS = 14_000
+import { CONF, LONG_MS } from './ground.ts'
 
 export async function standby(): Promise<Ground> {
   const pair = await postgresPair('synchronous', CONF)
