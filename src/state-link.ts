@@ -57,7 +57,7 @@ export function linkOf(store: PostgresStore, journal: Journal, keys: KeyStore, o
     // A commit that waited for a standby when its connection ended can be seen here and be nowhere else. This one is later:
     // it is over once the standby has both.
     store.query('UPDATE log SET alive_at = clock_ms() WHERE id = $1', own.current.id)
-    for (const log of own.all) if (log.publisher.behind()) leave(log)
+    leave(own.all.filter(({ publisher }) => publisher.behind()))
     keys.drop()
     own.reload()
   }
@@ -73,10 +73,14 @@ export function linkOf(store: PostgresStore, journal: Journal, keys: KeyStore, o
     }
   }
   /** Whoever signs on makes two logs of one. */
-  function leave({ id, origin, publisher: { shown } }: OwnLog): void {
-    store.atomically(() => leaveLogBehind(store.db, id, store.clock()))
+  function leave(lost: readonly OwnLog[]): void {
+    const [log] = lost
+    if (!log) return
+    store.atomically(() => {
+      for (const { id } of lost) leaveLogBehind(store.db, id, store.clock())
+    })
     throw new Error(
-      `the log ${origin} was shown with ${shown} entries and PostgreSQL does not know them all any more: what took its place is older. No entry is added to this log; started again, the gate goes on in a new one. Suspend what was acted on in the minutes before`,
+      `the log ${log.origin} was shown with ${log.publisher.shown} entries and PostgreSQL does not know them all any more: what took its place is older. No entry is added to this log; started again, the gate goes on in a new one. Suspend what was acted on in the minutes before`,
     )
   }
   async function heal(): Promise<void> {
