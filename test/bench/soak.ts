@@ -37,6 +37,8 @@ interface Subject {
 
 const MB = 1_048_576
 const SAMPLES = 12
+/** Of each call of the last hour, kept by its gate for a quota that is shared: an hour's load of a soak is far above any real quota. */
+const CALL_BYTES = 160
 const LITTLE_HEAP = ['--max-old-space-size=128']
 /** How many sockets are open to the data holder, and which timers and requests of a file run, is a matter of the last seconds. */
 const PASSING = /^(TCPSocketWrap|Timeout|FSReq.*)$/
@@ -83,13 +85,12 @@ export async function soak(wish: SoakWish): Promise<readonly string[]> {
       for (const [which, each] of held.entries())
         say(line(each, (i * seconds) / 60, which === 0 ? told : [], which === 0 ? String(connected.at(-1)) : ''))
     }
-    const found = gates.flatMap((_gate, which) =>
-      verdict(
-        samples.map((held) => held[which] as Held),
-        say,
-      ),
-    ) // one of each gate
-    if (connected.at(-1) !== connected[0]) found.push(`${connected[0]} connections to PostgreSQL, then ${connected.at(-1)}`)
+    const mostCalls = wish.postgres ? (perSecond * 3600) / gates.length : 0
+    const ofEach = gates.map((_gate, which) => samples.map((held) => held[which] as Held)) // one of each gate
+    const found = ofEach.flatMap((each) => verdict(each, mostCalls, say))
+    // One may be made anew while it is counted.
+    const [early, late] = [Math.min(...connected.slice(0, 4)), Math.min(...connected.slice(-4))]
+    if (late > early) found.push(`${early} connections to PostgreSQL, then ${late}`)
     for (const gate of gates) await gate.stop()
     for (const { state } of gates) {
       const answer = await verifyPlace(state, { quiescent: true })
@@ -152,16 +153,23 @@ function line(held: Held, minute: number, told: readonly number[], connections: 
   return `${at?.padStart(6)}  ${heap?.padStart(8)}  ${rss?.padStart(8)}   ${kinds.join(', ').padEnd(48)} ${counts.join(' ')}  ${String(held.entries).padStart(7)}  ${connections}`
 }
 
-function verdict(samples: readonly Held[], say: (line: string) => void): string[] {
-  const median = (list: readonly Held[]): number => list.map((s) => s.heapBytes).toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0
+/** @param mostCalls of this gate that may be kept for a quota that gates share */
+function verdict(samples: readonly Held[], mostCalls: number, say: (line: string) => void): string[] {
+  const median = (list: readonly Held[], of: 'heapBytes' | 'entries'): number =>
+    list.map((s) => s[of]).toSorted((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0
   const third = Math.floor(samples.length / 3)
   const [first, last] = [samples.slice(0, third), samples.slice(-third)]
-  const grown = median(last) - median(first)
+  // A call is an intent and an outcome.
+  const calls = Math.min(mostCalls, (median(last, 'entries') - median(first, 'entries')) / 2)
+  const kept = calls * CALL_BYTES
+  const grown = median(last, 'heapBytes') - median(first, 'heapBytes') - kept
   const lasting = (held: Held | undefined): string => {
     const kinds = Object.entries(held?.handles ?? {}).filter(([kind]) => !PASSING.test(kind))
     return JSON.stringify(kinds.toSorted())
   }
-  say(`heap, last third against first: ${grown < 0 ? '' : '+'}${(grown / MB).toFixed(2)} MB`)
+  say(
+    `heap, last third against first: ${grown < 0 ? '' : '+'}${(grown / MB).toFixed(2)} MB${kept > 0 ? `, beside ${(kept / MB).toFixed(2)} MB for ${Math.round(calls)} calls of the last hour` : ''}`,
+  )
   return [
     ...(grown > 5 * MB ? [`the heap grew by ${(grown / MB).toFixed(1)} MB`] : []),
     ...(lasting(samples[0]) === lasting(samples.at(-1)) ? [] : [`handles: ${lasting(samples[0])}, then ${lasting(samples.at(-1))}`]),
