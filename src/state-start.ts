@@ -8,6 +8,7 @@ import { numberOf, positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
 import { indexKeyCheck } from './storage/keys.ts'
 import type { LogOnRecord, Logs } from './storage/logs.ts'
+import { logsOn } from './storage/logs.ts'
 import type { StateOptions } from './state.ts'
 import type { OwnLog } from './state-logs.ts'
 import { freeName, newSigner } from './state-logs.ts'
@@ -28,8 +29,18 @@ export function checkIndexKey(db: Database, index: Uint8Array): void {
  * waited to be sealed are not sealed, because they may have been, with other salts; what was under way counts as read.
  */
 export function leaveLogsBehind(db: Database, now: number): void {
-  for (const sql of ['DELETE FROM journal', 'DELETE FROM open_intent', 'UPDATE delivery SET open = 0 WHERE open = 1']) db.prepare(sql).run()
-  db.prepare('UPDATE log SET closed_at = ? WHERE closed_at IS NULL').run(now)
+  for (const { id, closedAt } of logsOn(db).all()) if (closedAt === null) leaveLogBehind(db, id, now)
+}
+
+export function leaveLogBehind(db: Database, id: number, now: number): void {
+  const rows = [positionOf(id, 0), positionOf(id + 1, 0)]
+  for (const sql of [
+    'DELETE FROM journal WHERE n >= ? AND n < ?',
+    'DELETE FROM open_intent WHERE n >= ? AND n < ?',
+    'UPDATE delivery SET open = 0 WHERE open = 1 AND intent >= ? AND intent < ?',
+  ])
+    db.prepare(sql).run(...rows)
+  db.prepare('UPDATE log SET closed_at = ? WHERE id = ?').run(now, id)
 }
 
 /** The log that was written last, and how many entries of it are here. */

@@ -16,6 +16,8 @@ const NEEDED = {
   'golang-go': 'go',
   'golang-golang-x-mod-dev': '/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go',
   strace: 'strace',
+  iproute2: 'ip',
+  faketime: 'faketime',
   e2fsprogs: 'mkfs.ext4',
   xfsprogs: 'mkfs.xfs',
   chromium: '/usr/bin/chromium',

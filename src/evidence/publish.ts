@@ -22,6 +22,8 @@ export interface Publisher {
   /** Root of the first `size` entries, from stored hashes. */
   root(size: number): Buffer
   readonly shown: number
+  /** Whether the database knows of less than was shown: what took its place is older. */
+  behind(): boolean
 }
 
 /** @param log number of the log */
@@ -38,6 +40,11 @@ export function publisherOn(db: Database, log: number, folder: string, signer: N
     root: tiles.root,
     get shown() {
       return shown
+    },
+    behind() {
+      const body = sql.body.get(log)?.['body']
+      // The second line of a checkpoint is its size.
+      return Number(body === undefined ? 0 : String(body).split('\n')[1]) < shown
     },
     publish() {
       const size = tiles.size()

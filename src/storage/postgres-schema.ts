@@ -246,6 +246,9 @@ BEGIN
 END $body$;
 `
 
+/** What the last transaction of a log left, by which it is found out whether it was committed. */
+const MARK = 'ALTER TABLE log ADD COLUMN mark text'
+
 /** Answers that may be given again. Whoever ends or narrows a permission takes them away, a gate of the version before too. */
 const KEPT_DAYS = `
 CREATE TABLE kept_day (
@@ -260,5 +263,6 @@ CREATE TRIGGER kept_day_goes AFTER UPDATE OF status, version ON permission FOR E
 
 export const POSTGRES_MIGRATIONS: readonly Migration[] = [
   { sql: TABLES + ACCESS_BATCH, serves: 1 },
+  { sql: MARK, serves: 1 },
   { sql: KEPT_DAYS + ACCESS_BATCH, serves: 1 },
 ]

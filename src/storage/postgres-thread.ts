@@ -94,7 +94,10 @@ function serve({ settings, port, flag }: ThreadData): void {
       }
       fresh.on('error', gone)
       fresh.on('end', gone)
-      await fresh.connect()
+      await fresh.connect().catch((error: unknown) => {
+        // Without room on its disk PostgreSQL lets nobody in, and has no code for it («could not write init file»).
+        throw (error as { readonly code?: unknown }).code === 'XX000' ? new Error((error as Error).message) : error
+      })
       client = fresh
       return { ok: true, rows: [], count: 0 }
     }

@@ -36,9 +36,6 @@ export interface PostgresStore extends Store {
   /** Connects again after the connection broke. Throws where that is not possible yet. */
   reconnect(): void
   rollback(): void
-  /** Of the transaction under way; asked of a new connection, it tells whether one was committed. */
-  transactionId(): string
-  wasCommitted(id: string): boolean
 }
 
 /** A notification has at most 8,000 bytes. */
@@ -51,6 +48,8 @@ export function channelOf(schema: string): string {
 /** How long a question may go unanswered beyond what the connection itself allows. */
 const GRACE_MS = 5000
 const VALUES_MOST = 30_000
+/** A clock that is so much behind what it was has been set. */
+const STEP_MS = 1000
 
 export function openPostgres(
   settings: PostgresSettings,
@@ -60,7 +59,6 @@ export function openPostgres(
   const ask = bridgeTo(settings)
   let now = 0 as Millis
   let inTransaction = false
-  let transaction = ''
   /** What is told at the commit. */
   let told: Json[] = []
   /** Whether the time of what is written is still to come. */
@@ -107,8 +105,7 @@ export function openPostgres(
     ])
   }
   function begin(): void {
-    const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now, pg_current_xact_id()::text AS id' })
-    transaction = String(rows[0]?.['id'])
+    const { rows } = ask({ is: 'script', sql: 'BEGIN; SELECT clock_ms() AS now' })
     inTransaction = true
     ahead = false
     told = []
@@ -121,7 +118,13 @@ export function openPostgres(
   function commit(): void {
     tellAll()
     // An act's time is a millisecond ahead of the locks: nobody is let in before that has come.
-    while (ahead && Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now']) < now) sleep(1)
+    while (ahead) {
+      const missing = now - Number(query('SELECT clock_ms() AS now', []).rows[0]?.['now'])
+      if (missing <= 0) break
+      // Begun anew, it has the time that it is now.
+      if (missing > STEP_MS) throw new PostgresError('40001', 'the clock of PostgreSQL went back while an act was recorded')
+      sleep(1)
+    }
     end('COMMIT')
   }
   return {
@@ -165,8 +168,6 @@ export function openPostgres(
     query: (sql, ...values) => query(sql, values).rows as Row[],
     reconnect: connect,
     rollback: () => end('ROLLBACK'),
-    transactionId: () => transaction,
-    wasCommitted: (id) => query('SELECT pg_xact_status($1::text::xid8) AS status', [id]).rows[0]?.['status'] === 'committed',
   }
 }
 

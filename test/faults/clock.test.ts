@@ -1,16 +1,18 @@
-/** A wall clock that is set forward and back under a running gate. */
+/** A wall clock that is set forward and back under a running gate, and that of PostgreSQL under an act. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { openPostgres } from '../../src/storage/postgres.ts'
 import type { GateProcess } from '../harness/gate.ts'
 import { aGateProcess, bearer, curve } from '../harness/gate.ts'
 import type { FakeHolder } from '../harness/holder.ts'
 import { fakeHolder } from '../harness/holder.ts'
 import { METER, today } from '../harness/settings.ts'
 import { readLog } from './evidence.ts'
+import { postgresWithMovedClock } from './grounds/clock.ts'
 
 const MINUTE = 60_000
 let holder: FakeHolder
@@ -115,4 +117,22 @@ test('a clock that was wrong and is set right needs nobody; small steps are none
   expect((await ask(on, token)).status).toBe(200)
   expect(await on.stop()).toBe(0)
   await readLog(on.state, true)
+})
+
+test('a clock of PostgreSQL that goes back while an act is recorded is not waited for: the act begins anew', async () => {
+  const { server, stepTo, close } = await postgresWithMovedClock()
+  onTestFinished(close)
+  const store = openPostgres(server.settings('gates'))
+  store.unit.begin()
+  store.db.lock([['viriya', null]])
+  stepTo(-60 * MINUTE)
+  const began = performance.now()
+  expect(() => store.unit.commit()).toThrow('the clock of PostgreSQL went back while an act was recorded')
+  expect(performance.now() - began).toBeLessThan(5000)
+  store.rollback()
+  store.unit.begin()
+  store.db.lock([['viriya', null]])
+  store.unit.commit()
+  expect(store.clock()).toBeLessThan(Date.now() - 59 * MINUTE)
+  store.close()
 })

@@ -1,9 +1,9 @@
 /**
- * `npm run gates [-- --seconds N --gates N --faults a,b]`: several gates on one PostgreSQL under load, permissions given
- * and withdrawn all the while, and faults in between. Whatever the fault: no intent is committed after a withdrawal under
- * it was confirmed, every call that the data holder saw has its intent, every intent one outcome, and every log verifies.
+ * `npm run gates [-- --on GROUND --seconds N --gates N --faults 'a;b']`: several gates on one PostgreSQL under load,
+ * permissions given and withdrawn all the while, and faults in between. Whatever the fault: no intent is committed after a
+ * withdrawal under it was confirmed, nothing acknowledged is lost, every call that the data holder saw has its intent,
+ * every intent one outcome, every log verifies, and all gates serve again by themselves.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,100 +13,40 @@ import type { OpenedEntry } from '../../src/evidence/opened.ts'
 import { verifyPlace } from '../../src/evidence/verify/place.ts'
 import type { OpenedReport } from '../../src/audit.ts'
 import { openEntries } from '../../src/audit.ts'
-import type { FaultProxy } from '../harness/fault-proxy.ts'
-import { faultProxy } from '../harness/fault-proxy.ts'
 import type { GateProcess } from '../harness/gate.ts'
 import { aGateProcess, bearer } from '../harness/gate.ts'
 import type { FakeHolder, Script } from '../harness/holder.ts'
 import { fakeHolder, ordinary } from '../harness/holder.ts'
 import type { PostgresServer } from '../harness/postgres.ts'
-import { postgresServer, postgresTree } from '../harness/postgres.ts'
-import type { RedisServer } from '../harness/redis.ts'
+import { postgresTree } from '../harness/postgres.ts'
 import { redisServer } from '../harness/redis.ts'
 import { secretsOf, today } from '../harness/settings.ts'
-import type { Checked, SeenCall, Withdrawal } from './union.ts'
+import { clockOfPostgres, gateClocks } from './grounds/clock.ts'
+import { disk, whyNoSmallDisk } from './grounds/disk.ts'
+import type { Field, Terrain } from './grounds/ground.ts'
+import { STATEMENT_TIMEOUT_MS } from './grounds/ground.ts'
+import { network, whyNoNamespace } from './grounds/network.ts'
+import { plain } from './grounds/plain.ts'
+import { standby } from './grounds/standby.ts'
+import type { Checked, SeenCall, Withdrawal, Written } from './union.ts'
 import { checkUnion } from './union.ts'
 
-export interface Field {
-  readonly server: PostgresServer
-  readonly redis: RedisServer
-  /** Between each gate and PostgreSQL. */
-  readonly links: readonly FaultProxy[]
-  readonly gates: (GateProcess | undefined)[]
-  restart(gate: number): Promise<void>
-}
-/** What is broken, and mended again before it returns. */
-export type Breakage = (field: Field) => Promise<void>
-
-export const BREAKAGES: Readonly<Record<string, Breakage>> = {
-  async 'kill -9 of PostgreSQL'({ server }) {
-    await server.kill()
-    await sleep(Math.random() * 800)
-    await server.start()
-  },
-  async 'PostgreSQL stopped for a while'({ server }) {
-    server.signal('SIGSTOP')
-    await sleep(300 + Math.random() * 1500)
-    server.signal('SIGCONT')
-  },
-  async 'kill -9 of a gate'({ gates, restart }) {
-    const one = Math.floor(Math.random() * gates.length)
-    await gates[one]?.kill()
-    await restart(one)
-  },
-  async 'a gate stopped for a while'({ gates }) {
-    const child = gates[Math.floor(Math.random() * gates.length)]?.child
-    child?.kill('SIGSTOP')
-    await sleep(300 + Math.random() * 1500)
-    child?.kill('SIGCONT')
-  },
-  async 'connections to PostgreSQL reset'({ links }) {
-    for (let i = 0; i < 5; i += 1) {
-      links[Math.floor(Math.random() * links.length)]?.reset()
-      await sleep(Math.random() * 150)
-    }
-  },
-  async 'a gate cut off from PostgreSQL'({ links }) {
-    const link = links[Math.floor(Math.random() * links.length)]
-    link?.set({ halfOpen: true })
-    await sleep(500 + Math.random() * 2000)
-    await link?.heal()
-    link?.reset()
-  },
-  async 'answers of PostgreSQL lost'({ links }) {
-    const link = links[Math.floor(Math.random() * links.length)]
-    link?.set({ halfOpen: true }, 'toClient')
-    await sleep(200 + Math.random() * 800)
-    await link?.heal()
-    link?.reset()
-  },
-  async 'a slow way to PostgreSQL'({ links }) {
-    for (const link of links) link.set({ latencyMs: 20, jitterMs: 60 })
-    await sleep(1500)
-    for (const link of links) await link.heal()
-  },
-  async 'kill -9 of Redis'({ redis }) {
-    await redis.kill()
-    await sleep(Math.random() * 500)
-    await redis.start()
-  },
-  async 'a storm of connections'({ server }) {
-    const storm = Array.from({ length: 30 }, () => faultlessConnection(server))
-    await Promise.all(storm)
-  },
-}
-
-async function faultlessConnection(server: PostgresServer): Promise<void> {
-  await Promise.resolve()
-  spawnSync('psql', ['-h', '127.0.0.1', '-p', String(server.port), '-U', 'ecluse', '-d', 'postgres', '-Atqc', 'SELECT 1'], {
-    stdio: 'ignore',
-  })
+export const TERRAINS: Readonly<Record<string, Terrain>> = {
+  plain: { open: plain },
+  standby: { open: standby },
+  network: { open: network, whyNot: whyNoNamespace },
+  'clocks of gates': { open: gateClocks },
+  'clock of PostgreSQL': { open: clockOfPostgres },
+  disk: { open: disk, whyNot: whyNoSmallDisk },
 }
 
 export interface CampaignOptions {
+  readonly on?: string
   readonly gates: number
+  /** At least; all breakages come, whatever it takes. */
   readonly seconds: number
-  readonly breakages: readonly string[]
+  /** Absent: all of the ground. */
+  readonly breakages?: readonly string[]
   /** Breaks the gates' own rule once all serve: the check must find it. */
   readonly plant?: (server: PostgresServer) => void
   /** Connections that ask at once. */
@@ -149,23 +89,27 @@ export const PLANTS = {
 } as const
 
 export async function gatesCampaign({
+  on = 'plain',
   gates: count,
   seconds,
-  breakages,
+  breakages: wanted,
   plant,
   clients = 12,
   say,
 }: CampaignOptions): Promise<CampaignCounts> {
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-many-'))
-  const server = await postgresServer(['track_commit_timestamp = on', 'max_connections = 60'])
-  await server.start()
+  const terrain = TERRAINS[on]
+  if (!terrain) throw new Error(`there is no ground «${on}»: ${Object.keys(TERRAINS).join(', ')}`)
+  const ground = await terrain.open(count)
+  const breakages = wanted ?? Object.keys(ground.breakages)
   const redis = await redisServer()
   const holder = await fakeHolder()
   holder.script = quick
-  const links = await Promise.all(Array.from({ length: count }, () => faultProxy({ port: server.port })))
   const gates: (GateProcess | undefined)[] = []
   const env = secretsOf()
   const withdrawals: Withdrawal[] = []
+  const given: string[] = []
+  const delivered: string[] = []
   const withdrawMs: number[] = []
   const live = new Map<number, string>()
   const tallies = { answered: 0, refused: 0, unavailable: 0 }
@@ -179,11 +123,13 @@ export async function gatesCampaign({
   async function start(i: number): Promise<GateProcess> {
     const gate = await aGateProcess({
       holder,
-      env,
+      env: { ...env, ...ground.envOf?.(i) },
       folder: join(folder, `gate-${i}`),
+      node: ground.nodeOf?.(i) ?? [],
       change(tree) {
         tree['instance'] = { ...(tree['instance'] as object), node: `gate-${i}` }
-        tree['storage'] = { postgres: postgresTree(links[i]?.port ?? 0, 'gates') }
+        const { host, port } = ground.addressOf(i)
+        tree['storage'] = { postgres: { ...postgresTree(port, 'gates'), host, statement_timeout_ms: STATEMENT_TIMEOUT_MS } }
         tree['redis'] = { url: redis.url }
       },
     })
@@ -191,9 +137,7 @@ export async function gatesCampaign({
     return gate
   }
   const field: Field = {
-    server,
     redis,
-    links,
     gates,
     async restart(i) {
       gates[i] = undefined
@@ -217,12 +161,15 @@ export async function gatesCampaign({
       try {
         const answer = await fetch(gate.url + path, { ...bearer(token), signal: AbortSignal.timeout(15_000) })
         await answer.text()
-        if (answer.status === 200) tallies.answered += 1
-        else if (answer.status === 403) tallies.refused += 1
+        if (answer.status === 200) {
+          tallies.answered += 1
+          delivered.push(answer.headers.get('audit-entry') ?? 'an answer without an entry')
+        } else if (answer.status === 403) tallies.refused += 1
         else if ([429, 502, 503].includes(answer.status)) {
           tallies.unavailable += 1
           const why = `${answer.status} ${answer.headers.get('ecluse-reason') ?? ''}`
           reasons[why] = (reasons[why] ?? 0) + 1
+          await sleep(10)
         } else throw new Error(`unexpected status ${answer.status}: ${String(answer.headers.get('ecluse-reason'))}`)
       } catch (error) {
         // Cut by a kill or by the gate: fetch has one error for it, and another for its patience.
@@ -241,6 +188,7 @@ export async function gatesCampaign({
       }
       try {
         await gives.permit({ id, meter: meterOf(slot), from: today(-800), until: today(-2) })
+        given.push(id)
         live.set(slot, id)
         await sleep(50 + Math.random() * 300)
         const began = performance.now()
@@ -250,7 +198,7 @@ export async function gatesCampaign({
       } catch (error) {
         // A gate that is gone, or a database that cannot be reached, did nothing or does not know: neither is a confirmation.
         if (
-          !/cannot be reached|no gate answers|wait for the state|ECONN|EPIPE|socket|is ended|exists already|too late|hang up/.test(
+          !/cannot be reached|cannot do it now|no gate answers|wait for the state|ECONN|EPIPE|socket|is ended|exists already|too late|hang up/.test(
             String(error),
           )
         )
@@ -265,19 +213,21 @@ export async function gatesCampaign({
     for (let i = 1; i < count; i += 1) await start(i)
     token = await first.token()
     await first.permit({ id: 'steady', meter: STEADY, from: today(-800), until: today(-2) })
-    server.sql(WATCH_COMMITS)
-    plant?.(server)
+    ground.server.sql(WATCH_WRITES)
+    plant?.(ground.server)
     const load = [...Array.from({ length: clients }, reader), ...Array.from({ length: METERS }, (_, slot) => giver(slot))]
     let failed: unknown
     for (const each of load) each.catch((error: unknown) => (failed ??= error))
     const until = performance.now() + seconds * 1000
-    while (performance.now() < until) {
+    while (performance.now() < until || broken < breakages.length) {
       await sleep(400 + Math.random() * 600)
       if (failed !== undefined) throw failed
       const name = breakages[broken % Math.max(1, breakages.length)]
       if (name === undefined) continue
       broken += 1
-      await BREAKAGES[name]?.(field)
+      const breakage = ground.breakages[name]
+      if (!breakage) throw new Error(`there is no fault «${name}»: ${Object.keys(ground.breakages).join(', ')}`)
+      await breakage(field)
       const took = await healed(gates, token, name)
       healMs.push(took)
       if (took > 2000) say(`«${name}»: ${Math.round(took)} ms until every gate decided again`)
@@ -295,7 +245,15 @@ export async function gatesCampaign({
       if (code !== 0) throw new Error(`a gate ended with ${String(code)}: ${gate?.output() ?? ''}`)
     }
     for (let i = 0; i < count; i += 1) await verified(join(folder, `gate-${i}`, 'state'))
-    const checked = checkUnion({ entries, withdrawals, calls: seen(holder), commits: commitsOf(server) })
+    const checked = checkUnion({
+      entries,
+      withdrawals,
+      calls: seen(holder),
+      given,
+      delivered,
+      written: writtenBy(ground.server),
+      clockMoved: ground.movesClock === true,
+    })
     return {
       ...checked,
       ...tallies,
@@ -308,10 +266,9 @@ export async function gatesCampaign({
   } finally {
     ended = true
     for (const gate of gates) if (gate && gate.child.exitCode === null && gate.child.signalCode === null) gate.child.kill('SIGKILL')
-    await Promise.all(links.map((link) => link.close()))
     await holder.close()
     await redis.close()
-    await server.close()
+    await ground.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -371,16 +328,18 @@ function seen(holder: FakeHolder): SeenCall[] {
     })
 }
 
-/** A row of the journal is gone once it is sealed: which transaction wrote it is kept beside, for the test alone. */
-const WATCH_COMMITS = `
+/** A row of the journal is gone once it is sealed: where and by which transaction it was written is kept beside, for the test alone. */
+const WATCH_WRITES = `
 SET search_path = gates;
-CREATE TABLE watched (n bigint, xid xid8);
-CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gates.watched VALUES (NEW.n, pg_current_xact_id()); RETURN NEW; END $$;
+CREATE TABLE watched (n bigint, xid xid8, place pg_lsn);
+CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN INSERT INTO gates.watched VALUES (NEW.n, pg_current_xact_id(), pg_current_wal_insert_lsn()); RETURN NEW; END $$;
 CREATE TRIGGER watch AFTER INSERT ON journal FOR EACH ROW EXECUTE FUNCTION watch();`
 
-function commitsOf(server: PostgresServer): ReadonlyMap<string, number> {
+function writtenBy(server: PostgresServer): ReadonlyMap<string, Written> {
   const rows = server.sql(
-    `SET search_path = gates; SELECT l.origin || '/' || (w.n % ${2 ** 40}), (extract(epoch FROM pg_xact_commit_timestamp(w.xid::xid)) * 1000000)::bigint
+    `SET search_path = gates; SELECT l.origin || '/' || (w.n % ${2 ** 40}), w.place - '0/0',
+       (extract(epoch FROM pg_xact_commit_timestamp(w.xid::xid)) * 1000000)::bigint
      FROM watched w JOIN log l ON l.id = w.n / ${2 ** 40}`,
   )
   return new Map(
@@ -388,23 +347,26 @@ function commitsOf(server: PostgresServer): ReadonlyMap<string, number> {
       .split('\n')
       .filter(Boolean)
       .map((row) => {
-        const [name = '', at = ''] = row.split('|')
-        return [name, Number(at)]
+        const [name = '', place = '', at = ''] = row.split('|')
+        return [name, { place: BigInt(place), committedAt: Number(at) }]
       }),
   )
 }
 
 if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
-    options: { seconds: { type: 'string', default: '60' }, gates: { type: 'string', default: '2' }, faults: { type: 'string' } },
+    options: {
+      on: { type: 'string', default: 'plain' },
+      seconds: { type: 'string', default: '60' },
+      gates: { type: 'string', default: '2' },
+      faults: { type: 'string' },
+    },
   })
-  const names = values.faults?.split(',') ?? Object.keys(BREAKAGES)
-  const unknown = names.find((name) => !Object.hasOwn(BREAKAGES, name))
-  if (unknown !== undefined) throw new Error(`there is no fault «${unknown}»: ${Object.keys(BREAKAGES).join(', ')}`)
   const counts = await gatesCampaign({
+    on: values.on,
     gates: Number(values.gates),
     seconds: Number(values.seconds),
-    breakages: names,
+    ...(values.faults !== undefined && { breakages: values.faults.split(';') }),
     say: (line) => void process.stdout.write(`${line}\n`),
   })
   const { withdrawMs, healMs, faults, ...others } = counts

@@ -9,21 +9,21 @@ export interface Strace {
 
 /** Writes down these calls of all threads. Descriptors come with their path. */
 export function traceCalls(pid: number, file: string, calls: string): Promise<Strace> {
-  return attach(pid, ['-y', '-s', '160', '-o', file, '-e', `trace=${calls}`])
+  return attach([pid], ['-y', '-s', '160', '-o', file, '-e', `trace=${calls}`])
 }
 
 /** A fault in calls of fsync, as strace's `inject` has it. */
-export function injectInto(pid: number, injection: string): Promise<Strace> {
-  return attach(pid, ['-o', '/dev/null', '-e', 'trace=fsync', '-e', `inject=${injection}`])
+export function injectInto(pids: number | readonly number[], injection: string): Promise<Strace> {
+  return attach([pids].flat(), ['-o', '/dev/null', '-e', 'trace=fsync,fdatasync', '-e', `inject=${injection}`])
 }
 
-async function attach(pid: number, args: readonly string[]): Promise<Strace> {
-  const strace = spawn('strace', ['-f', '-p', String(pid), ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+async function attach(pids: readonly number[], args: readonly string[]): Promise<Strace> {
+  const strace = spawn('strace', ['-f', ...pids.flatMap((pid) => ['-p', String(pid)]), ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   await new Promise<void>((resolve, reject) => {
     strace.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text
-      if (said.includes('attached')) resolve()
+      if (pids.every((pid) => new RegExp(`^strace: Process ${pid} (attached|.*threads)`, 'm').test(said))) resolve()
     })
     strace.once('exit', () => reject(new Error(`strace could not attach: ${said}`)))
   })

@@ -28,6 +28,8 @@ export interface FaultProxy {
   readonly accepted: number
   set(faults: Partial<Faults>, ...directions: readonly Direction[]): void
   arrivals(what: Arrivals): Promise<void>
+  /** Where new connections go from now on, as with an address that moves; those that are open stay where they are. */
+  retarget(port: number): void
   /** RST to both sides of all that is open. */
   reset(): void
   heal(): Promise<void>
@@ -41,6 +43,7 @@ const MOST_HELD = 262_144
 export async function faultProxy(to: { readonly port: number; readonly host?: string }): Promise<FaultProxy> {
   const faults: Record<Direction, Faults> = { toServer: SOUND, toClient: SOUND }
   const sockets = new Set<Socket>()
+  let onwardPort = to.port
   let mode: Arrivals = 'forward'
   let accepted = 0
   let server = await listening(0)
@@ -65,7 +68,7 @@ export async function faultProxy(to: { readonly port: number; readonly host?: st
     accepted += 1
     kept(client)
     if (mode === 'hole') return void client.resume()
-    const onward = connect({ port: to.port, host: to.host ?? '127.0.0.1', allowHalfOpen: true, noDelay: true })
+    const onward = connect({ port: onwardPort, host: to.host ?? '127.0.0.1', allowHalfOpen: true, noDelay: true })
     kept(onward)
     stream(client, onward, 'toServer')
     stream(onward, client, 'toClient')
@@ -122,6 +125,7 @@ export async function faultProxy(to: { readonly port: number; readonly host?: st
       for (const direction of directions.length === 0 ? BOTH : directions) faults[direction] = { ...faults[direction], ...changed }
     },
     arrivals,
+    retarget: (at) => void (onwardPort = at),
     reset() {
       for (const socket of sockets) socket.resetAndDestroy()
     },

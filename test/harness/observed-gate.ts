@@ -6,6 +6,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { aGate } from './gate.ts'
+import { postgresTree } from './postgres.ts'
 import { METER, today } from './settings.ts'
 
 export interface Held {
@@ -24,16 +25,31 @@ export interface ObservedGate {
   readonly child: ChildProcess
   readonly port: number
   readonly token: string
+  readonly state: string
   /** Waits until nothing is under way, then collects and tells. */
   held(): Promise<Held>
   stop(): Promise<void>
 }
 
-type Ready = { readonly port: number; readonly token: string }
+/** Where it lies, and with whom it shares its state. */
+export interface ObservedPlace {
+  /** Kept when it stops. */
+  readonly folder?: string
+  readonly env?: Record<string, string>
+  readonly of?: {
+    readonly node: string
+    readonly postgres: number
+    readonly redis: string
+    /** Permits what all of them read. */
+    readonly first: boolean
+  }
+}
+
+type Ready = { readonly port: number; readonly token: string; readonly state: string }
 
 /** Curves of {@link METER} are permitted for the last hundred days. `node`: options of the process. */
-export async function observedGate(holderUrl: string, node: readonly string[] = []): Promise<ObservedGate> {
-  const child = spawn(process.execPath, ['--expose-gc', ...node, import.meta.filename, holderUrl], {
+export async function observedGate(holderUrl: string, node: readonly string[] = [], place: ObservedPlace = {}): Promise<ObservedGate> {
+  const child = spawn(process.execPath, ['--expose-gc', ...node, import.meta.filename, holderUrl, JSON.stringify(place)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const next = <T>(): Promise<T> =>
@@ -45,11 +61,10 @@ export async function observedGate(holderUrl: string, node: readonly string[] = 
         resolve(message as T)
       })
     })
-  const { port, token } = await next<Ready>()
+  const ready = await next<Ready>()
   return {
     child,
-    port,
-    token,
+    ...ready,
     held() {
       child.send('held')
       return next<Held>()
@@ -62,19 +77,25 @@ export async function observedGate(holderUrl: string, node: readonly string[] = 
   }
 }
 
-async function observed(holderUrl: string): Promise<void> {
+async function observed(holderUrl: string, { of, ...place }: ObservedPlace): Promise<void> {
   const warnings: string[] = []
   process.on('warning', (warning) => void warnings.push(`${warning.name}: ${warning.message}`))
   const gate = await aGate({
     holderUrl,
+    ...place,
     change(tree) {
+      if (of) {
+        tree['instance'] = { ...(tree['instance'] as object), node: of.node }
+        tree['storage'] = { postgres: postgresTree(of.postgres, 'gates') }
+        tree['redis'] = { url: of.redis }
+      }
       const { accounts } = (tree['providers'] as { 'enedis-data-connect': { accounts: { quota: unknown }[] } })['enedis-data-connect']
       // The moments of an hour's calls are kept for the quota: of a quota that is real, there are few.
       for (const account of accounts) account.quota = { per_second: 10_000, per_hour: 10_000_000 }
       tree['logging'] = { level: 'error' }
     },
   })
-  await gate.permit({ id: 'p1', meter: METER, from: today(-100), until: today(-1) })
+  if (of?.first !== false) await gate.permit({ id: 'p1', meter: METER, from: today(-100), until: today(-1) })
   const token = await gate.token()
   async function held(): Promise<Held> {
     const { size } = await quiet()
@@ -102,7 +123,7 @@ async function observed(holderUrl: string): Promise<void> {
     if (message === 'held') void held().then((told) => process.send?.(told))
     else void gate.stop().then(() => process.exit(0))
   })
-  process.send?.({ port: gate.port, token } satisfies Ready)
+  process.send?.({ port: gate.port, token, state: gate.state } satisfies Ready)
 }
 
-if (import.meta.main) await observed(process.argv[2] ?? '')
+if (import.meta.main) await observed(process.argv[2] ?? '', JSON.parse(process.argv[3] ?? '{}') as ObservedPlace)

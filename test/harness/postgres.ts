@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,12 +16,18 @@ export interface PostgresServer {
   readonly port: number
   readonly folder: string
   readonly pid: number
+  readonly running: boolean
+  /** Of the postmaster and all that it started. */
+  pids(): readonly number[]
   start(): Promise<void>
   /** SIGKILL of the postmaster and all that it started: as a power cut leaves it, but for the page cache. */
   kill(): Promise<void>
+  /** Whoever comes from there, without a password. Before it starts. */
+  admit(network: string): void
   signal(name: 'SIGSTOP' | 'SIGCONT'): void
   /** A schema of its own: several instances share one server. */
   settings(schema: string, change?: Partial<PostgresSettings>): PostgresSettings
+  /** Over its socket in the file system, whatever becomes of the network. */
   sql(text: string): string
   close(): Promise<void>
 }
@@ -34,10 +40,23 @@ export function postgresTree(port: number, schema: string): Record<string, strin
   return { host: '127.0.0.1', port, database: 'postgres', user: 'ecluse', schema }
 }
 
-/** @param conf lines for postgresql.conf · @param from the folder of a base backup, in place of a new cluster */
-export async function postgresServer(conf: readonly string[] = [], from?: (folder: string) => void): Promise<PostgresServer> {
+export interface PostgresPlace {
+  /** Fills the folder, in place of a new cluster. */
+  readonly from?: (folder: string) => void
+  /** Where the folder is made. */
+  readonly within?: string
+  /** Words before the program's own, which end in another program: `ip netns exec …`. They run as whoever runs the test. */
+  readonly prefix?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** @param conf lines for postgresql.conf */
+export async function postgresServer(
+  conf: readonly string[] = [],
+  { from, within = tmpdir(), prefix = [], env }: PostgresPlace = {},
+): Promise<PostgresServer> {
   const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'ecluse-postgres-'))
+  const folder = mkdtempSync(join(within, 'ecluse-postgres-'))
   chmodSync(folder, 0o700)
   if (USER) chownSync(folder, USER.uid, USER.gid)
   if (from) from(folder)
@@ -51,6 +70,8 @@ export async function postgresServer(conf: readonly string[] = [], from?: (folde
       `unix_socket_directories = '${folder}'`,
       'max_connections = 40',
       'shared_buffers = 32MB',
+      // In the folder: of a server that is killed, nothing stays in /dev/shm.
+      'dynamic_shared_memory_type = mmap',
       'fsync = on',
       'logging_collector = off',
       'timezone = UTC',
@@ -64,20 +85,20 @@ export async function postgresServer(conf: readonly string[] = [], from?: (folde
     get pid() {
       return child?.pid ?? 0
     },
+    get running() {
+      return child !== undefined && child.exitCode === null && child.signalCode === null
+    },
+    pids: () => (child?.pid === undefined ? [] : [child.pid, ...childrenOf(child.pid)]),
     async start() {
-      child = spawn(join(BIN, 'postgres'), ['-D', folder], { stdio: 'ignore', detached: true, ...USER })
+      const [command, ...args] = [...prefix, ...(prefix.length > 0 ? asUser() : []), join(BIN, 'postgres'), '-D', folder]
+      child = spawn(command, args, {
+        stdio: 'ignore',
+        detached: true,
+        env: { ...process.env, ...env },
+        ...(prefix.length === 0 && USER),
+      })
       for (let tried = 0; ; tried += 1) {
-        const { status } = spawnSync(join(BIN, 'pg_isready'), [
-          '-q',
-          '-h',
-          '127.0.0.1',
-          '-p',
-          String(port),
-          '-U',
-          'ecluse',
-          '-d',
-          'postgres',
-        ])
+        const { status } = spawnSync(join(BIN, 'pg_isready'), ['-q', '-h', folder, '-p', String(port), '-U', 'ecluse', '-d', 'postgres'])
         if (status === 0) return
         if (tried > 600 || child.exitCode !== null) throw new Error('PostgreSQL did not start')
         await sleep(50)
@@ -92,9 +113,9 @@ export async function postgresServer(conf: readonly string[] = [], from?: (folde
       while (children.some((pid) => existsSync(`/proc/${pid}/stat`) && !isZombie(pid))) await sleep(5)
       rmSync(join(folder, 'postmaster.pid'), { force: true })
     },
+    admit: (network) => appendFileSync(join(folder, 'pg_hba.conf'), `host all all ${network} trust\n`),
     signal(name) {
-      if (!child?.pid) return
-      for (const pid of [child.pid, ...childrenOf(child.pid)]) process.kill(pid, name)
+      for (const pid of server.pids()) process.kill(pid, name)
     },
     settings: (schema, change) => ({
       host: '127.0.0.1',
@@ -109,8 +130,11 @@ export async function postgresServer(conf: readonly string[] = [], from?: (folde
       ...change,
     }),
     sql: (text) =>
-      execFileSync('psql', ['-h', '127.0.0.1', '-p', String(port), '-U', 'ecluse', '-d', 'postgres', '-Atqc', text], {
+      execFileSync('psql', ['-h', folder, '-p', String(port), '-U', 'ecluse', '-d', 'postgres', '-Atqc', text], {
         encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A standby may hear of it through this very process, which waits here.
+        env: { ...process.env, PGOPTIONS: '-c synchronous_commit=local' },
       }).trim(),
     async close() {
       await server.kill()
@@ -118,6 +142,16 @@ export async function postgresServer(conf: readonly string[] = [], from?: (folde
     },
   }
   return server
+}
+
+/** For what root has to begin. */
+function asUser(): readonly string[] {
+  return USER ? ['setpriv', `--reuid=${USER.uid}`, `--regid=${USER.gid}`, '--clear-groups', '--'] : []
+}
+
+/** The cluster that listens on `port`, copied into an empty folder. */
+export function baseBackup(port: number, to: string): void {
+  run('pg_basebackup', ['--pgdata', to, '-h', '127.0.0.1', '-p', String(port), '-U', 'ecluse', '--checkpoint', 'fast', '--no-sync'])
 }
 
 function run(program: string, args: readonly string[]): void {
