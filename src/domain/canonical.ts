@@ -15,10 +15,13 @@ export function canonicalJson(value: Json): string {
   }
   if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(',')}]`
   if (typeof value !== 'object') throw new TypeError('a value that JSON cannot hold')
-  const entries = Object.entries(value as { readonly [key: string]: Json | undefined })
-    .filter((entry): entry is [string, Json] => entry[1] !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(',')}}`
+  const members = value as { readonly [key: string]: Json | undefined }
+  const texts: string[] = []
+  for (const key of Object.keys(members).toSorted()) {
+    const item = members[key]
+    if (item !== undefined) texts.push(`${JSON.stringify(key)}:${canonicalJson(item)}`)
+  }
+  return `{${texts.join(',')}}`
 }
 
 /** The name of what is written so: a scope, a policy. */

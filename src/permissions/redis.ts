@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MeterId } from '../domain/meter.ts'
-import type { ClientId } from '../domain/permission.ts'
+import type { ClientId, PermissionView } from '../domain/permission.ts'
 import type { RedisSecrets, RedisSettings } from '../runtime/redis.ts'
 import { redisClient, redisServer } from '../runtime/redis.ts'
 import type { SharedCache, Told } from './cache.ts'
@@ -165,10 +165,10 @@ export async function redisCache(
     },
     async getViews(who, meter) {
       const value = await get(viewsKey(who, meter))
-      return isViews(value, who, meter) ? value : undefined
+      return isKept(value, who) ? viewsOf(value, meter) : undefined
     },
     putIdentity: (hash, identity) => put(tokenKey(hash), identity),
-    putViews: (who, meter, views) => put(viewsKey(who, meter), views),
+    putViews: (who, meter, views) => put(viewsKey(who, meter), keptOf(views)),
     dropIdentity: (hash) => drop(tokenKey(hash)),
     dropViews: (who, meter) => drop(viewsKey(who, meter)),
     tellActs: (acts) =>
@@ -199,13 +199,28 @@ function isIdentity(value: unknown): value is Identity {
   )
 }
 
-/** The registry confirms the hash of a scope, so the scope must be the one that was hashed. */
-function isViews(value: unknown, who: ClientId, meter: MeterId): value is Views {
+/** Views as they lie there: without the meter, to which the key binds them, and the hash of each scope, made from it again. */
+interface Kept {
+  readonly generation: number
+  readonly permissions: readonly Omit<PermissionView, 'meter' | 'scopeHash'>[]
+}
+
+function keptOf({ generation, permissions }: Views): Kept {
+  // What is undefined is not written.
+  return { generation, permissions: permissions.map((permission) => ({ ...permission, meter: undefined, scopeHash: undefined })) }
+}
+
+/** The registry confirms the hash, in the transaction of each intent: it must be that of the scope that was decided on. */
+function viewsOf({ generation, permissions }: Kept, meter: MeterId): Views {
+  return { generation, permissions: permissions.map((kept) => ({ ...kept, meter, scopeHash: scopeHashOf(kept.scope) })) }
+}
+
+function isKept(value: unknown, who: ClientId): value is Kept {
   if (typeof value !== 'object' || value === null) return false
-  const { generation, permissions } = value as Partial<Views>
+  const { generation, permissions } = value as Partial<Kept>
   return (
     typeof generation === 'number' &&
     Array.isArray(permissions) &&
-    permissions.every((p) => p.meter === meter && p.scope.recipient === who && scopeHashOf(p.scope) === p.scopeHash)
+    permissions.every((p: Kept['permissions'][number]) => p.scope.recipient === who)
   )
 }

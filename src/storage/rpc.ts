@@ -286,7 +286,8 @@ export function stateClient(
         if (sentAt !== undefined) watch()
         if (!scheduled) {
           scheduled = true
-          queueMicrotask(flush)
+          // Not at once: what else of this turn of the loop is ready to be read shares the commit.
+          setImmediate(flush)
         }
       })
     },

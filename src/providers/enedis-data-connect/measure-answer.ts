@@ -271,7 +271,7 @@ class MeasurePart implements PartReader {
   }
 
   /** Every point of a curve goes by the clock: which of two equal stamps of autumn it is, their order tells. */
-  #when({ reading, days, interval }: Placed): When | undefined {
+  #when({ reading, first, last, interval }: Placed): When | undefined {
     if (interval) {
       const end = this.#clock.elapsed(interval.day, interval.minute)
       return end === undefined
@@ -279,7 +279,7 @@ class MeasurePart implements PartReader {
         : { at: (startOfDay(interval.day) + (end - interval.length) * MINUTE) as Millis, seconds: interval.length * 60 }
     }
     const moment = this.#wanted.series.stamp === 'moment' ? parseStamp(reading.date) : undefined
-    return moment ? { at: instantOf(moment.day, moment.secondOfDay) } : wholeDays(days)
+    return moment ? { at: instantOf(moment.day, moment.secondOfDay) } : wholeDays({ from: first, until: addDays(last, 1) })
   }
 
   /** Of a day that was summed, its day; of a mean, its length before the end of its last point. */

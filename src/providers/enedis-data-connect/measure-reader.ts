@@ -152,6 +152,22 @@ export class MeasureReader implements JsonSink {
     return true
   }
 
+  /** A point as a whole: the same as its pieces, in a fraction of the calls. */
+  item(value: Readonly<Record<string, unknown>>): boolean | undefined {
+    const list = this.#frames.at(-1)?.at
+    if (list?.is !== 'point') return undefined
+    const point: RawPoint = {}
+    for (const name in value) {
+      const leaf = list.fields.get(name)
+      if (!leaf) continue
+      const text = value[name]
+      if (!('field' in leaf) || (typeof text !== 'string' && text !== null)) return this.#stop('unreadable')
+      if (text !== null) point[leaf.field as keyof RawPoint] = text
+    }
+    this.#point = point
+    return this.#endPoint()
+  }
+
   key(name: string): boolean {
     this.#next = this.#frames.at(-1)?.at?.fields.get(name)
     return true

@@ -6,7 +6,7 @@
  * they came. Source: Data Connect Swagger; all known clients read the stamps so.
  */
 import type { Day, Period } from '../../domain/time.ts'
-import { addDays, addMonths, contains, dayOfIntervalEnd, parseDay, parseStamp, startOfMonth } from '../../domain/time.ts'
+import { addDays, addMonths, dayOfIntervalEnd, parseDay, parseStamp, startOfMonth } from '../../domain/time.ts'
 import type { Step } from '../../domain/vocabulary.ts'
 import { minutesOf } from '../../domain/vocabulary.ts'
 import type { Measure } from './series.ts'
@@ -24,10 +24,11 @@ export interface Reading {
 /** Stands in `measure_type` (v5) or `n` (2026) of a reading that the gate computed from finer ones. */
 export const DERIVED = 'DERIVED'
 
-/** Where a reading lies. `days`: all that it tells of. */
+/** Where a reading lies: the days that it tells of are those from `first` to `last`, which is included. */
 export interface Placed {
   readonly reading: Reading
-  readonly days: Period
+  readonly first: Day
+  readonly last: Day
   /** Of a curve: the day of the interval, and minutes since its midnight of the stamp as written (1440 for 00:00). */
   readonly interval?: { readonly day: Day; readonly minute: number; readonly length: number }
 }
@@ -53,15 +54,15 @@ export function place(raw: RawPoint, series: Measure): Placed | undefined {
       return placeInterval(reading, raw.length)
     case 'day': {
       const on = parseDay(date)
-      return on && { reading, days: oneDay(on) }
+      return on && { reading, first: on, last: on }
     }
     case 'moment': {
       const on = parseDay(date) ?? parseStamp(date)?.day
-      return on && { reading, days: oneDay(on) }
+      return on && { reading, first: on, last: on }
     }
     case 'month': {
       const on = parseDay(date) ?? parseStamp(date)?.day
-      return on && { reading, days: { from: startOfMonth(on), until: addMonths(startOfMonth(on), 1) } }
+      return on && { reading, first: startOfMonth(on), last: addDays(addMonths(startOfMonth(on), 1), -1) }
     }
   }
 }
@@ -74,15 +75,11 @@ function placeInterval(reading: Reading, length: string | undefined): Placed | u
   const day = dayOfIntervalEnd(stamp)
   const minute = stamp.secondOfDay === 0 ? 1440 : stamp.secondOfDay / 60
   // An interval that begins before midnight tells of the day before, too.
-  const days = minute >= minutes ? oneDay(day) : { from: addDays(day, -1), until: addDays(day, 1) }
-  return { reading: { ...reading, length: step }, days, interval: { day, minute, length: minutes } }
-}
-
-function oneDay(on: Day): Period {
-  return { from: on, until: addDays(on, 1) }
+  const first = minute >= minutes ? day : addDays(day, -1)
+  return { reading: { ...reading, length: step }, first, last: day, interval: { day, minute, length: minutes } }
 }
 
 /** Whether all that the reading tells of lies in the days granted. */
-export function isInside(placed: Placed, granted: Period): boolean {
-  return contains(granted, placed.days)
+export function isInside({ first, last }: Placed, granted: Period): boolean {
+  return granted.from <= first && last < granted.until
 }

@@ -17,6 +17,7 @@ import { isAtLeast, minutesOf, STEPS } from '../../domain/vocabulary.ts'
 import type { Answer } from '../adapter.ts'
 import { Averages, DailySums, DayClock } from '../enedis-data-connect/day-sums.ts'
 import type { Placed } from '../enedis-data-connect/reading.ts'
+import { isInside } from '../enedis-data-connect/reading.ts'
 import { answerHead, answerTail, CONTENT_TYPE } from './envelope.ts'
 import { measuredOf, OneView } from './one-view.ts'
 import type { QName } from './service.ts'
@@ -235,14 +236,15 @@ function placesOf(
   const minute = at.second / 60
   const placed = (day: Day, end: number): Placed => ({
     reading: { value: v, date: d, length: p as Step },
-    days: end >= length ? dayOf(day) : { from: addDays(day, -1), until: addDays(day, 1) },
+    first: end >= length ? day : addDays(day, -1),
+    last: day,
     interval: { day, minute: end, length },
   })
   const ends = minute === 0 ? placed(addDays(at.day, -1), 1440) : placed(at.day, minute)
   const starts =
     minute + length <= 1440
       ? placed(at.day, minute + length)
-      : { ...placed(at.day, minute + length), days: { from: at.day, until: addDays(at.day, 2) } }
+      : { ...placed(at.day, minute + length), first: at.day, last: addDays(at.day, 1) }
   return { ends, starts, which: stamping(n, length) }
 }
 
@@ -289,8 +291,7 @@ function curve(detailed: Detailed, part: Part, days: Period, state: { tooFine: n
       const { which } = places
       // Every point goes by the clock: which of two equal stamps of autumn it is, their order tells.
       const started = clock && startOf(places, clock)
-      const inside =
-        which === 'unknown' ? [places.ends, places.starts].every((p) => contains(days, p.days)) : contains(days, places[which].days)
+      const inside = which === 'unknown' ? [places.ends, places.starts].every((p) => isInside(p, days)) : isInside(places[which], days)
       if (!inside) return ['drop']
       const placed = places[which === 'starts' ? 'starts' : 'ends']
       if (sums) return summed(sums.add(placed))
