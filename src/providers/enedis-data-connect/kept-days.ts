@@ -4,7 +4,7 @@
  */
 import type { Json } from '../../domain/canonical.ts'
 import type { Day, Period } from '../../domain/time.ts'
-import { addDays, countDays } from '../../domain/time.ts'
+import { addDays } from '../../domain/time.ts'
 import type { Described } from './measure-reader.ts'
 import type { Placed, RawPoint } from './reading.ts'
 
@@ -18,11 +18,11 @@ export class DayKeeper {
   #described: Described | undefined
   #apart = true
 
-  add(raw: RawPoint, { days }: Placed, described: Described): void {
-    if (countDays(days) !== 1) this.#apart = false
+  add(raw: RawPoint, { first, last }: Placed, described: Described): void {
+    if (first !== last) this.#apart = false
     this.#described = described
-    const points = this.#points.get(days.from) ?? []
-    this.#points.set(days.from, points)
+    const points = this.#points.get(first) ?? []
+    this.#points.set(first, points)
     points.push(raw)
   }
 
