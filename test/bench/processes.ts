@@ -82,7 +82,17 @@ export function cpuMicros(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const [user, system, usersOfEnded, systemOfEnded] = [11, 12, 13, 14].map((i) => Number(fields[i]))
   const own = ((user ?? 0) + (system ?? 0) + (usersOfEnded ?? 0) + (systemOfEnded ?? 0)) * TICK_MICROS
-  return childrenOf(pid).reduce((sum, child) => sum + cpuMicros(child), own)
+  return childrenOf(pid).reduce((sum, child) => sum + ofChild(child), own)
+}
+
+/** One that has ended meanwhile: its parent's count has it once it is waited for. */
+function ofChild(pid: number): number {
+  try {
+    return cpuMicros(pid)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ESRCH') return 0
+    throw error
+  }
 }
 
 /** `_SC_CLK_TCK` is 100 on every Linux that Node runs on. */
