@@ -18,9 +18,8 @@ const HOUR_MS = 3_600_000
 /** With another index key every meter would be unknown and every request refused, without a word of why. */
 export function checkIndexKey(db: Database, index: Uint8Array): void {
   const check = indexKeyCheck(index)
-  const row = db.prepare("SELECT value FROM meta WHERE key = 'index_check'").get()
-  if (row === undefined) db.prepare("INSERT INTO meta (key, value) VALUES ('index_check', ?)").run(check)
-  else if (row['value'] !== check)
+  db.prepare("INSERT INTO meta (key, value) VALUES ('index_check', ?) ON CONFLICT DO NOTHING").run(check)
+  if (db.prepare("SELECT value FROM meta WHERE key = 'index_check'").get()?.['value'] !== check)
     throw new Error('the index key is not the one with which the meters in ecluse.db are found: give that one (evidence.keys.index)')
 }
 

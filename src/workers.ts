@@ -109,6 +109,7 @@ export async function startWorkers({ count, accepted, read, log, endMs }: Worker
         void again(place)
       })
     })
+    worker.on('error', (error) => log.error({ worker: place.number, err: error }, 'a worker cannot be spoken to'))
     const ready = new Promise<true>((resolve) => {
       worker.on('message', (told: { readonly is?: string; readonly url?: string }) => {
         if (told.is !== READY) return
@@ -130,16 +131,18 @@ export async function startWorkers({ count, accepted, read, log, endMs }: Worker
     place.leaving = true
     place.ready = false
     if (!worker) return 0
-    const gone = once(worker, 'exit') as Promise<[number | null]>
-    if (how === LEAVE && worker.isConnected()) worker.send(LEAVE)
+    const gone = once(worker, 'exit') as Promise<[number | null, string | null]>
+    // Whether it was heard shows in its end, for which there is a limit.
+    if (how === LEAVE && worker.isConnected()) worker.send(LEAVE, () => undefined)
     else worker.process.kill('SIGTERM')
     const late = setTimeout(() => {
       log.error({ worker: place.number }, 'a worker did not end in time: it is killed')
       worker.process.kill('SIGKILL')
     }, endMs)
-    const [code] = await gone
+    const [code, signal] = await gone
     clearTimeout(late)
-    return code ?? 1
+    // Asked before it listened to anybody: it had begun nothing.
+    return signal === 'SIGTERM' ? 0 : (code ?? 1)
   }
   let turn: Promise<unknown> = Promise.resolve()
   /** One replacement at a time; it ends at the first that does not start, so that the others go on serving. */
@@ -148,6 +151,8 @@ export async function startWorkers({ count, accepted, read, log, endMs }: Worker
       for (const place of places) {
         if (!serving) return
         await end(place, LEAVE)
+        // Asked to stop meanwhile: nobody would end the new one.
+        if (!serving) return
         if (await start(place)) continue
         throw new Error(`worker ${place.number} does not start: see the log; the others are as they were`)
       }

@@ -292,10 +292,10 @@ function checkServer(query: Query): void {
 const MIGRATING = 4_901_163_225_119
 
 function migrate(script: (sql: string) => void, query: Query, schema: string, migrations: readonly Migration[]): void {
-  script(`CREATE SCHEMA IF NOT EXISTS ${quoted(schema)}; SET search_path = ${quoted(schema)}`)
-  // One at a time, whichever gates start together.
+  // One at a time, whichever gates start together: of two that make one schema, PostgreSQL refuses the second even with IF NOT EXISTS.
   query('SELECT pg_advisory_lock($1)', [MIGRATING])
   try {
+    script(`CREATE SCHEMA IF NOT EXISTS ${quoted(schema)}; SET search_path = ${quoted(schema)}`)
     script('CREATE TABLE IF NOT EXISTS migration (id bigint PRIMARY KEY, serves bigint NOT NULL, at timestamptz NOT NULL DEFAULT now())')
     const row = query('SELECT max(id) AS last, max(serves) AS serves FROM migration', []).rows[0]
     const last = Number(row?.['last'] ?? 0)

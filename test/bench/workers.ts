@@ -46,6 +46,7 @@ function serve(reusePort: boolean): void {
       .end(String(process.pid % 100).padStart(2, '0'))
   })
   server.listen({ host: '127.0.0.1', port: Number(port), reusePort, backlog: 511 }, () => process.send?.('ready'))
+  process.once('disconnect', () => process.exit(0))
   process.once('SIGTERM', () => {
     // Takes no more connections, and finishes those that it has: a primary that accepts must have acknowledged it first.
     if (mode === 'cluster') cluster.worker?.disconnect()

@@ -214,3 +214,23 @@ test('a call whose intent the database recorded too late for its client is on re
   expect(await verifyPlace(gate.state)).toMatchObject({ ok: true, logs: [{ openIntents: 0 }] })
   await proxy.close()
 }, 60_000)
+
+test('gates that start together on an empty database all come up', async () => {
+  const schema = 'together'
+  const gates = await Promise.all(
+    ['k', 'l', 'm', 'n', 'o', 'p', 'q', 'r'].map((name) =>
+      aGate({
+        holder,
+        env,
+        folder: join(folder, name),
+        change(tree) {
+          tree['instance'] = { ...(tree['instance'] as object), node: name }
+          tree['storage'] = { postgres: postgresTree(server.port, schema) }
+        },
+      }),
+    ),
+  )
+  const origins = await Promise.all(gates.map((gate) => gate.command<{ origin: string }>('status', {})))
+  expect(new Set(origins.map(({ origin }) => origin)).size).toBe(8)
+  for (const gate of gates) await gate.stop()
+})

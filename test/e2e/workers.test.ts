@@ -202,6 +202,17 @@ test('workers end with the process that started them, even where it is killed', 
   removeFolder(gate)
 })
 
+test('asked to stop while they are being replaced, all of them end', async () => {
+  const gate = await aGateProcess({ holder, args: ['--workers', '2'], change: (tree) => shared('both', tree) })
+  const before = workersOf(gate.child.pid ?? 0)
+  gate.child.kill('SIGUSR2')
+  await until(() => before.some((pid) => !isThere(pid)), 10_000)
+  expect(await gate.stop()).toBe(0)
+  await sleep(1500)
+  expect(spawnSync('pgrep', ['-f', gate.config]).stdout.toString()).toBe('')
+  removeFolder(gate)
+})
+
 test.each<[string, string, (tree: Tree) => void, string]>([
   ['no PostgreSQL', '2', () => undefined, 'a state folder has one owner: workers need storage.postgres, which they share'],
   [

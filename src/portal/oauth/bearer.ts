@@ -42,8 +42,7 @@ export function bearerOf({ issuer, now }: Pick<OAuthParts, 'issuer' | 'now'>, ri
 
   async function keyOf(header: JWTHeaderParameters): Promise<CryptoKey | Uint8Array> {
     if (CARRIED_KEYS.some((name) => header[name] !== undefined)) throw new errors.JWSInvalid('a key came with the token')
-    const { shown } = await ring.current()
-    const key = shown.find(({ kid }) => kid === header.kid)
+    const key = await ring.shown(header.kid)
     if (!key) throw new errors.JWKSNoMatchingKey()
     const known = imported.get(key.kid)
     if (known) return known

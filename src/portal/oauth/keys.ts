@@ -4,6 +4,7 @@
  * have signed has ended.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { JWK } from 'jose'
 import type { OAuthParts } from './ports.ts'
 
@@ -16,9 +17,15 @@ export interface SigningKeys {
 export interface KeyRing {
   /** Replaces what is due; the same object as long as nothing changed. */
   current(): Promise<SigningKeys>
+  /** The public half of a key, which another gate may have made since; undefined where there is none of this name. */
+  shown(kid: string | undefined): Promise<SigningKeys['shown'][number] | undefined>
 }
 
 const KIND = 'oauth-key'
+/** Another gate may have replaced the key: long before its tokens are no longer taken, this one signs with it no more. */
+const LOOK_MS = 3_600_000
+/** Whoever makes up names of keys costs one look a second. */
+const LOOK_AGAIN_MS = 1000
 const DAY_MS = 86_400_000
 const ROTATION_MS = 90 * DAY_MS
 /** Longest life that the settings allow a token, and some time for a clock that was corrected. */
@@ -59,7 +66,7 @@ export function keyRing({ state, now }: Pick<OAuthParts, 'state' | 'now'>): KeyR
         signing: { ...fresh.private, kty: 'OKP', kid: fresh.kid, use: 'sig', alg: 'EdDSA' },
         shown: [fresh, ...old.map(({ key }) => key)].map(shownAs),
       },
-      due: Math.min(fresh.createdAt + ROTATION_MS, ...ends),
+      due: Math.min(fresh.createdAt + ROTATION_MS, at + LOOK_MS, ...ends),
     }
   }
   async function makeKey(at: number): Promise<StoredKey> {
@@ -79,15 +86,25 @@ export function keyRing({ state, now }: Pick<OAuthParts, 'state' | 'now'>): KeyR
     await state.tickets.put({ kind: KIND, id: rest.kid, payload, ttlSeconds: SHOWN_SECONDS, now: at as ReturnType<typeof now> })
   }
 
+  let readAt = -Infinity
+  async function again(): Promise<SigningKeys> {
+    // Two requests at once must not make two keys.
+    reading ??= read().finally(() => {
+      reading = undefined
+      readAt = now()
+    })
+    const fresh = await reading
+    ring = ring && isDeepStrictEqual(fresh.keys, ring.keys) ? { ...fresh, keys: ring.keys } : fresh
+    return ring.keys
+  }
+  const current = async (): Promise<SigningKeys> => (ring && now() < ring.due ? ring.keys : again())
+
   return {
-    async current() {
-      if (ring && now() < ring.due) return ring.keys
-      // Two requests at once must not make two keys.
-      reading ??= read().finally(() => {
-        reading = undefined
-      })
-      ring = await reading
-      return ring.keys
+    current,
+    async shown(kid) {
+      const find = ({ shown }: SigningKeys) => shown.find((key) => key.kid === kid)
+      const known = find(await current())
+      return known ?? (now() - readAt < LOOK_AGAIN_MS ? undefined : find(await again()))
     },
   }
 }
