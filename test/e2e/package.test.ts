@@ -77,7 +77,7 @@ test('it holds what runs and what is read, and nothing else', () => {
   expect(held).toContain('dist/cli/main.js')
   expect(held).toContain('config/demo.yaml')
   expect(
-    held.filter((path) => !/^(bin|dist|config|docs)\/|^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE)$/.test(path)),
+    held.filter((path) => !/^(bin|dist|config|deploy|docs)\/|^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE)$/.test(path)),
   ).toStrictEqual([])
   expect(held.filter((path) => /\.ts$|\.map$|\.pem$|\.key$|\.db/.test(path))).toStrictEqual([])
 })
