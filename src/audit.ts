@@ -280,6 +280,9 @@ async function shownLog(
     await call('audit drain', {})
     const { folder, vkey } = await call<{ folder: string; vkey: string }>('audit show', { log: of.id })
     const checkpoint = ((await readIfThere(join(folder, 'checkpoint'))) ?? '').toString()
+    const beside = (await readIfThere(join(folder, 'vkey.txt')))?.toString().trim()
+    if (beside !== undefined && beside !== vkey)
+      throw new Error(`the key that is published with the log ${of.origin} is not its own: vkey.txt was changed`)
     const note = openNote(checkpoint, [vkey])
     if (note.ok && (parseCheckpoint(note.text)?.size ?? -1) >= of.size) return { folder, checkpoint, vkey }
     if (performance.now() > until)
