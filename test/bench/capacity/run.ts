@@ -32,6 +32,8 @@ const count = (name: 'meters' | 'calls-a-day' | 'per-second'): number | undefine
   return value
 }
 const [meters, callsADay, perSecond] = [count('meters'), count('calls-a-day'), count('per-second')]
+if (meters === undefined && callsADay !== undefined) throw new Error('--calls-a-day needs --meters')
+if (meters !== undefined && perSecond !== undefined) throw new Error('--meters and --per-second are two loads: give one')
 
 const measured = values.measure || values.short
 const figures = measured
