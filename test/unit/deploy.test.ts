@@ -3,19 +3,22 @@
  * Each check is also given a mistake, which it must find.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { StatefulSet } from 'kubernetes-models/apps/v1'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { Namespace, Service } from 'kubernetes-models/v1'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { parseSettings } from '../../src/settings/settings.ts'
 
 const repository = join(import.meta.dirname, '..', '..')
+const folder = mkdtempSync(join(tmpdir(), 'ecluse-deploy-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const read = (...path: readonly string[]): string => readFileSync(join(repository, ...path), 'utf8')
 const operating = read('docs', 'operating.md')
 const block = (language: string, after = ''): string =>
@@ -75,10 +78,42 @@ describe('compose.yaml', () => {
       .replace('    server 127.0.0.1:8080;\n', '    server gate-1:8080;\n    server gate-2:8080;\n')
       .replace('gate.town.example', 'gate.example.fr')
       .replaceAll('/etc/ssl/gate/', '/run/secrets/')
+      .replace('/var/log/nginx/ecluse.log', '/dev/stdout')
+      .replace('/var/log/nginx/ecluse-error.log', '/dev/stderr')
     expect(read('deploy', 'compose', 'nginx.conf')).toBe(`# The block of docs/operating.md, for two gates.\n${expected}`)
     const words = (text: string): string[] => text.trim().split(/\s+/)
     const [, , ...allowed] = words(block('acl'))
     expect(words(read('deploy', 'compose', 'users.acl'))).toStrictEqual(['user', 'default', 'off', 'user', ...allowed])
+  })
+  const nginx = spawnSync('nginx', ['-v']).status === 0
+  test.skipIf(!nginx)('nginx itself finds no mistake in its file, and one that is planted (where it is installed)', () => {
+    const made = spawnSync(
+      'openssl',
+      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=gate', '-days', '1', '-keyout', 'key.pem', '-out', 'chain.pem'],
+      { cwd: folder },
+    )
+    expect(made.status).toBe(0)
+    const conf = read('deploy', 'compose', 'nginx.conf')
+      .replaceAll(/gate-[12]:/g, '127.0.0.1:')
+      .replaceAll('/run/secrets/', `${folder}/`)
+      // What a test writes to is a socket, which cannot be opened anew.
+      .replaceAll(/\/dev\/std(out|err)/g, `${folder}/$1`)
+    const said = (server: string): string => {
+      const own = ['body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+        .map((name) => `${name === 'body' ? 'client_body' : name}_temp_path ${folder}/${name};`)
+        .join(' ')
+      writeFileSync(join(folder, 'nginx.conf'), `pid ${folder}/pid;\nevents {}\nhttp {\n${own}\n${server}}\n`)
+      return spawnSync('nginx', ['-t', '-e', join(folder, 'error'), '-c', join(folder, 'nginx.conf')], { encoding: 'utf8' }).stderr
+    }
+    expect(said(conf)).toContain('test is successful')
+    expect(said(spoilt(conf, 'merge_slashes', 'merge_slash'))).toContain('unknown directive "merge_slash"')
+  })
+  test('no service writes to its image or gains privilege, and gates are asked whether they take requests', () => {
+    const { services } = parse(text, { merge: true }) as Compose
+    expect(Object.keys(services)).toStrictEqual(['gate-1', 'gate-2', 'nginx', 'postgres', 'redis'])
+    for (const [name, { read_only, security_opt }] of Object.entries(services))
+      expect([name, read_only, security_opt]).toStrictEqual([name, true, ['no-new-privileges:true']])
+    expect(services['gate-1']?.environment?.['ECLUSE_HEALTH_URL']).toBe('http://127.0.0.1:9090/readyz')
   })
 })
 interface Compose {
@@ -89,6 +124,9 @@ interface Compose {
         readonly configs?: readonly { readonly source: string }[]
         readonly secrets?: readonly string[]
         readonly volumes?: readonly string[]
+        readonly read_only?: boolean
+        readonly security_opt?: readonly string[]
+        readonly environment?: Readonly<Record<string, string>>
       }
     >
   >
@@ -125,6 +163,43 @@ describe('kubernetes', () => {
     expect(() => validate(spoilt(text, 'serviceName: gates', 'serviceName: [gates]'))).toThrow('serviceName must be string')
     expect(() => validate(spoilt(text, 'path: /livez, port: ops', 'path: /livez'))).toThrow('port')
   })
+  test('a container that starts again in its pod finds its secrets and its name', () => {
+    const set = documents(text).find(({ kind }) => kind === 'StatefulSet') as unknown as Pods
+    const command = set.spec.template.spec.containers[0]?.command ?? []
+    const [source, secrets, settings, run] = ['source', 'secrets', 'settings', 'run'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+      string,
+    ]
+    for (const path of [source, secrets, settings, run]) mkdirSync(path)
+    for (const path of [folder, source, settings]) chmodSync(path, 0o755)
+    for (const path of [secrets, run]) chmodSync(path, 0o777)
+    writeFileSync(join(source, 'signing'), 'a key')
+    // Nobody may write to it, as Kubernetes mounts it.
+    chmodSync(join(source, 'signing'), 0o444)
+    cpSync(join(repository, 'deploy', 'ecluse.yaml'), join(settings, 'ecluse.yaml'))
+    const started = (script: string): number | null =>
+      spawnSync(
+        'sh',
+        [
+          '-c',
+          script
+            .replaceAll('/run/secret-source/', `${source}/`)
+            .replaceAll('/run/secrets/', `${secrets}/`)
+            .replaceAll('/etc/ecluse/', `${settings}/`)
+            .replaceAll('/run/ecluse/', `${run}/`)
+            .replace(/exec node .*$/, 'true'),
+        ],
+        // Root may write to what nobody may write to: the pod is not root.
+        { env: { PATH: '/usr/bin:/bin', HOSTNAME: 'gate-7' }, ...(process.getuid?.() === 0 && { uid: 1000, gid: 1000 }) },
+      ).status
+    const script = command[2] ?? ''
+    expect([started(script), started(script)]).toStrictEqual([0, 0])
+    expect(statSync(join(secrets, 'signing')).mode & 0o077).toBe(0)
+    expect(parseSettings(readFileSync(join(run, 'ecluse.yaml'), 'utf8'), {})).toMatchObject({ settings: { instance: { node: 'gate-7' } } })
+    expect(started(spoilt(script, 'cp -fL', 'cp -L'))).toBe(1)
+  })
   test('pods run without privilege, as the restricted standard wants it', () => {
     const set = documents(text).find(({ kind }) => kind === 'StatefulSet') as unknown as Pods
     const { securityContext: pod, containers } = set.spec.template.spec
@@ -140,7 +215,10 @@ describe('kubernetes', () => {
 interface Pods {
   readonly spec: {
     readonly template: {
-      readonly spec: { readonly securityContext: object; readonly containers: readonly { readonly securityContext: object }[] }
+      readonly spec: {
+        readonly securityContext: object
+        readonly containers: readonly { readonly command: readonly string[]; readonly securityContext: object }[]
+      }
     }
   }
 }
@@ -156,10 +234,15 @@ describe('systemd', () => {
     expect(read('deploy', 'systemd', 'ecluse@.service')).toBe(many)
   })
   const analyze = spawnSync('systemd-analyze', ['--version']).status === 0
-  test.skipIf(!analyze)('systemd itself finds no mistake in it (where it is installed)', () => {
-    const { stderr } = spawnSync('systemd-analyze', ['verify', join(repository, 'deploy', 'systemd', 'ecluse.service')], {
-      encoding: 'utf8',
-    })
-    expect(stderr.split('\n').filter((line) => /Unknown|Invalid|Failed to parse/.test(line))).toStrictEqual([])
+  test.skipIf(!analyze)('systemd itself finds no mistake in them, and one that is planted (where it is installed)', () => {
+    const said = (name: string, text: string): readonly string[] => {
+      writeFileSync(join(folder, name), text)
+      const { stderr } = spawnSync('systemd-analyze', ['verify', join(folder, name)], { encoding: 'utf8' })
+      // The gate itself is not installed here: that alone may be said.
+      return stderr.split('\n').filter((line) => line !== '' && !line.endsWith('ecluse is not executable: No such file or directory'))
+    }
+    expect(said('ecluse.service', unit)).toStrictEqual([])
+    expect(said('ecluse@gate-1.service', read('deploy', 'systemd', 'ecluse@.service'))).toStrictEqual([])
+    expect(said('ecluse-spoilt.service', spoilt(unit, 'NoNewPrivileges', 'NoNewPrivilege')).join()).toMatch(/Unknown key.*'NoNewPrivilege'/)
   })
 })
