@@ -120,6 +120,7 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
     insertToken: db.prepare(
       'INSERT INTO token (hash, id, client, credential, purpose, permissions, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     ),
+    latest: db.prepare('SELECT max(created_at) AS at FROM token WHERE client = ? AND credential = ?'),
     surplus: db.prepare(
       `DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE client = ? AND credential = ? AND revoked_at IS NULL
        ORDER BY created_at DESC LIMIT 1000000 OFFSET ?)`,
@@ -169,7 +170,10 @@ export function tokensOn(db: Database, journal: Journal, keys: KeyStore): Tokens
     const hash = tokenHash(token)
     const id = `tok_${randomBytes(12).toString('base64url')}`
     const expiresAt = (now + ttl * 1000) as Millis
-    sql.insertToken.run(hash, id, client, credential, purpose, set === null ? null : JSON.stringify(set), now, expiresAt)
+    // Of two that are made in one millisecond, the second one is the newer.
+    const after = credential === null ? null : (sql.latest.get(client, credential)?.['at'] ?? null)
+    const created = after === null ? now : Math.max(now, Number(after) + 1)
+    sql.insertToken.run(hash, id, client, credential, purpose, set === null ? null : JSON.stringify(set), created, expiresAt)
     return { token, id, hash, client, expiresAt }
   }
 

@@ -128,6 +128,13 @@ export function tokensContract(name: string, open: () => Promise<Stores>): void 
       await fresh.close()
     })
 
+    test('beyond the cap the first one goes also where all were made in one millisecond', async () => {
+      const { secret } = await stores.tokens.addCredential({ client: OFFICE, rotate: true, now: NOW })
+      const made: string[] = []
+      for (let i = 0; i < 8; i += 1) made.push((await exchange(OFFICE, secret, NOW))?.token ?? '')
+      const known = await Promise.all(made.map(async (token) => (await identify(token)) !== undefined))
+      expect(known).toStrictEqual([false, false, false, false, false, true, true, true])
+    })
     test('beyond the cap the token that was made first goes, whichever ends first', async () => {
       const fresh = await open()
       await declare(fresh)
