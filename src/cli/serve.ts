@@ -76,7 +76,9 @@ async function supervised(count: number, { accepted, file, log, drainMs, graceMs
   process.on('SIGHUP', () => void starting.then((workers) => workers.reload()).catch(told))
   process.on('SIGUSR2', () => void starting.then((workers) => workers.replace()).catch(told))
   const asked = askedToStop()
-  const workers = await starting
+  const workers = await Promise.race([starting, asked])
+  // Asked to stop before all of them served: they end with this process, as they would if it were killed.
+  if (typeof workers === 'string') process.exit(0)
   await asked
   return workers.stop()
 }

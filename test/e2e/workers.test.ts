@@ -1,4 +1,5 @@
 /** `ecluse serve --workers 2`: gates on one port, replaced while requests go on, started again where they end, stopped together. */
+import type { ChildProcess } from 'node:child_process'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -200,6 +201,26 @@ test('workers end with the process that started them, even where it is killed', 
   await gate.kill()
   await until(() => workers.every((pid) => !isThere(pid)), 5000)
   removeFolder(gate)
+})
+
+test('asked to stop before they serve, because no database answers, all of them end', async () => {
+  const port = await freePort()
+  let child: ChildProcess | undefined
+  const starting = aGateProcess({
+    holder,
+    args: ['--workers', '2'],
+    change(tree) {
+      shared('away', tree)
+      tree['storage'] = { postgres: postgresTree(port, 'away') }
+    },
+    onSpawn: (spawned) => (child = spawned),
+  })
+  const ended = starting.then(String, String)
+  await until(() => workersOf(child?.pid ?? 0).length === 2, 10_000)
+  const workers = workersOf(child?.pid ?? 0)
+  child?.kill('SIGTERM')
+  expect(await ended).toContain('before it was ready')
+  await until(() => workers.every((pid) => !isThere(pid)), 5000)
 })
 
 test('asked to stop while they are being replaced, all of them end', async () => {
