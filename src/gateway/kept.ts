@@ -38,7 +38,9 @@ export async function keptParts(gate: Gate, exchange: Exchange, { decision, now 
     gate.metrics.kept.inc({ result: usable ? 'found' : 'missing' })
     if (usable) found.set(index, days)
   }
-  return found
+  // All of it or nothing: parts of two qualities are one answer no more, and what is kept of one would fail each time.
+  const whole = found.size === decision.parts.length && answer.joins?.([...found.values()].flatMap(({ days }) => days)) === true
+  return whole ? found : NONE
 }
 
 /** Seconds since the oldest of it was read, as the client is told (RFC 9111, 5.1). Undefined where nothing is from here. */

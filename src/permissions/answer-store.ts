@@ -65,7 +65,7 @@ export function answerStoreOn(db: Database, keys: KeyStore): AnswerStore {
     permission: db.prepare("SELECT box_key FROM permission WHERE id = ? AND version = ? AND status = 'active'"),
     keep: db.prepare(
       `INSERT INTO kept_day (permission, series, day, purpose, at, box_key, box) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (permission, series, day) DO UPDATE SET at = excluded.at, box_key = excluded.box_key, box = excluded.box`,
+       ON CONFLICT (permission, series, day) DO UPDATE SET purpose = excluded.purpose, at = excluded.at, box_key = excluded.box_key, box = excluded.box`,
     ),
     old: db.prepare('DELETE FROM kept_day WHERE purpose = ? AND at < ?'),
     others: db.prepare('DELETE FROM kept_day WHERE purpose NOT IN (SELECT value FROM json_each(?))'),
@@ -94,6 +94,7 @@ export function answerStoreOn(db: Database, keys: KeyStore): AnswerStore {
       const row = sql.permission.get(permission, version)
       if (!row) return 0
       const key = String(row['box_key'])
+      if (keys.get(key) === undefined) return 0
       for (const [day, value] of days)
         sql.keep.run(
           permission,

@@ -156,7 +156,7 @@ export interface PartReader {
   /** What the holder said in the body of an answer with status 200; in place of readings it is what the client is told. */
   readonly said?: HolderError | undefined
   /**
-   * After `end`: what was delivered, day by day, for whoever may keep it; of all days of the part, those without a reading too.
+   * After `end`: what was delivered, day by day, for whoever may keep it; days without a reading are not among them.
    * Undefined where it cannot be told apart by days.
    */
   days?(): ReadonlyMap<Day, Json> | undefined

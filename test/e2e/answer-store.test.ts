@@ -89,13 +89,14 @@ describe('a purpose that keeps what was read', () => {
     expect([reading.start, reading.interval_reading.length]).toStrictEqual([today(-19), 96])
   })
 
-  test('narrows as ever, and of several parts calls for those that are not there', async () => {
-    // Two parts of a week: the first was never read, of the second all days are there.
+  test('narrows as ever, and of several parts calls for all where one is not there', async () => {
+    // Of three parts the last was read, the others never.
     await read(gate, curve(METER, today(-16), today(-9)), token)
     const both = await read(gate, curve(METER, today(-30), today(-9)), token)
-    expect([both.status, both.calls]).toStrictEqual([200, 2])
+    expect([both.status, both.calls]).toStrictEqual([200, 3])
+    expect(await read(gate, curve(METER, today(-30), today(-9)), token)).toMatchObject({ status: 200, calls: 0, text: both.text })
     const parts = (await ofLastRequest()).filter(({ t }) => t === 'access.intent').map((entry) => entry['source'] ?? 'holder')
-    expect(parts).toStrictEqual(['holder', 'holder', 'store'])
+    expect(parts).toStrictEqual(['store', 'store', 'store'])
     const beyond = await read(gate, daily(METER, -8, 0), token)
     expect(beyond).toMatchObject({ status: 200, narrowed: `${today(-8)}/${today(-2)}`, calls: 1 })
     expect(await read(gate, daily(METER, -8, 0), token)).toMatchObject({ status: 200, narrowed: beyond.narrowed, calls: 0 })

@@ -26,14 +26,14 @@ export class DayKeeper {
     points.push(raw)
   }
 
-  /** Of an answer that was read to its end; a day without a reading is a day, too. */
+  /** Of an answer that was read to its end. A day without a reading is asked for again: it may have one by then. */
   days({ from, until }: Period): ReadonlyMap<Day, Json> | undefined {
     if (!this.#apart || !this.#described) return undefined
     const { quality, mode } = this.#described
     const days = new Map<Day, Json>()
     for (let day = from; day < until; day = addDays(day, 1)) {
       const points = (this.#points.get(day) ?? []).map((point): Json => ({ ...point }) as Json)
-      days.set(day, { quality, ...(mode !== undefined && { mode }), points })
+      if (points.length > 0) days.set(day, { quality, ...(mode !== undefined && { mode }), points })
     }
     return days
   }
