@@ -4,7 +4,7 @@
  * gates can finish the log of one that is gone.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { Json } from './domain/canonical.ts'
 import { positionOf } from './domain/position.ts'
 import type { Millis } from './domain/time.ts'
@@ -186,7 +186,7 @@ export function ownLogsOn(
       const vkey = log.vkey ?? ''
       const written = folderOfLog(folder, log.origin)
       // Written here once and closed, it is whole; beside what is published lies nothing that this gate does not write.
-      const path = existsSync(join(written, 'checkpoint')) ? written : join(folder, 'copies', basename(written))
+      const path = keyIn(written) === vkey ? written : join(folder, 'copies', String(id))
       const sizeOf = (checkpoint: string): number => {
         const note = openNote(checkpoint, [vkey])
         return note.ok ? (parseCheckpoint(note.text)?.size ?? 0) : 0
@@ -249,6 +249,12 @@ export function freeName(logs: Logs, base: string): string {
   let number = 2
   while (taken.has(`${base}-${number}`)) number += 1
   return `${base}-${number}`
+}
+
+/** Whose log lies in a folder: two origins may end alike. */
+function keyIn(folder: string): string | undefined {
+  const file = join(folder, 'vkey.txt')
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined
 }
 
 function shownIn(folder: string, sizeOf: (checkpoint: string) => number): number {
