@@ -149,9 +149,48 @@ describe('two workers', () => {
       ok: true,
       value: ["1:1: 'purposes' is missing", expect.stringContaining("unknown key 'purposses'")],
     })
+    expect(await callControl(gate.state, 'replace', {})).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('nothing was replaced: 1:1:'),
+    })
     writeFileSync(gate.config, text)
     expect(await callControl(gate.state, 'reload', {})).toStrictEqual({ ok: true, value: [] })
     expect(pids()).toStrictEqual(before)
+  })
+
+  test('are replaced once, however often they are told of one change', async () => {
+    const text = readFileSync(gate.config, 'utf8')
+    const told = (): number => gate.output().split('every worker was replaced').length
+    const before = told()
+    writeFileSync(gate.config, text.replace('idle_seconds: 90', 'idle_seconds: 95'))
+    const said = await Promise.all([1, 2, 3].map(() => callControl(gate.state, 'reload', {})))
+    expect(said).toStrictEqual(Array(3).fill({ ok: true, value: [] }))
+    expect(told()).toBe(before + 1)
+  })
+
+  test('what was not taken over is no start for one that ended, until it is taken back', async () => {
+    const text = readFileSync(gate.config, 'utf8')
+    writeFileSync(gate.config, text.replace('node: test', 'node: other'))
+    expect(await callControl(gate.state, 'reload', {})).toMatchObject({ value: ['instance.node: needs a restart of all workers at once'] })
+    process.kill(pids()[0] ?? 0, 'SIGKILL')
+    await sleep(2500)
+    expect(pids()).toHaveLength(1)
+    writeFileSync(gate.config, text)
+    await until(() => pids().length === 2, 10_000)
+    await until(async () => Object.values(await ready()).every((standing) => standing !== 'down'), 15_000)
+  })
+
+  test('the clock is confirmed at each of them, and one that does not answer is named', async () => {
+    expect(await callControl(gate.state, 'clock confirm', {})).toStrictEqual({ ok: true, value: { confirmed: true } })
+    const [, second = 0] = pids()
+    process.kill(second, 'SIGSTOP')
+    try {
+      const [reloaded, confirmed] = await Promise.all(['reload', 'clock confirm'].map((name) => callControl(gate.state, name, {})))
+      expect(reloaded).toMatchObject({ ok: true, value: [expect.stringMatching(/^worker [12]: the gate does not answer/)] })
+      expect(confirmed).toMatchObject({ ok: false, error: expect.stringMatching(/^worker [12]: the gate does not answer/) })
+    } finally {
+      process.kill(second, 'SIGCONT')
+    }
   })
 
   test('one that is killed is started again, and the other serves', async () => {
