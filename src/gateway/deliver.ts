@@ -20,20 +20,19 @@ import type { Done, Outcome } from './call-end.ts'
 import { clientStream } from './client-stream.ts'
 import type { ClientStream } from './client-stream.ts'
 import { forward } from './forward.ts'
-import type { KeptParts } from './kept.ts'
 import { ageOf, keepRead, keptParts, recalled, ruleOf } from './kept.ts'
 import type { Holder } from './holder.ts'
 import type { Exchange } from './pipeline.ts'
 import { refuse, refuseWith, seenBy, unavailable } from './pipeline.ts'
 import type { Gate, Seen } from './ports.ts'
-import type { Reservation } from './quota.ts'
+import type { Reserved } from './reserve.ts'
+import { accountOf, reserve } from './reserve.ts'
 import { grantHeaders, send } from './respond.ts'
 import { underWayKey } from './under-way.ts'
 import { witness } from './witness.ts'
 import type { Witness } from './witness.ts'
 
 type Granted = Exclude<Decision, { result: 'deny' }>
-type Reserved = Extract<Reservation, { ok: true }>
 
 /** What was decided, on what, and when: as the evidence states it, and as it is decided again. */
 export interface Basis {
@@ -51,8 +50,8 @@ export interface Run {
   readonly stream: ClientStream
   readonly witness: Witness
   readonly reservations: ReadonlyMap<AccountId, Reserved>
-  /** Parts for which the data holder is not called. */
-  readonly kept: KeptParts
+  /** Of each part, where the data holder is not called. */
+  readonly kept: readonly KeptDays[] | undefined
   /** Replaced where an act came between two parts and the rest is granted all the same. */
   basis: Basis
   firstEntry: EntryRef | null
@@ -61,6 +60,7 @@ export interface Run {
 }
 
 const MOST_DECISIONS = 4
+const NOTHING: ReadonlyMap<AccountId, Reserved> = new Map()
 
 export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequest, basis: Basis): Promise<'answered' | 'stale'> {
   if (!gate.state.ready) {
@@ -70,7 +70,8 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
   const { seen, decision } = basis
   const answer = exchange.route.adapter.answer(exchange.form, access, decision.parts)
   const kept = await keptParts(gate, exchange, basis, answer)
-  const reserved = await reserve(exchange, access, basis, kept)
+  // What is here costs the data holder's quota nothing.
+  const reserved = kept ? { reservations: NOTHING } : await reserve(exchange, access, basis)
   if ('refusal' in reserved) return refuseWith(gate, exchange, access, seen, 'quota', reserved.refusal, decision)
   const headers: (readonly [string, string])[] = []
   const stream = clientStream(exchange.res, headers, gate.draining)
@@ -104,42 +105,6 @@ export async function deliver(gate: Gate, exchange: Exchange, access: AccessRequ
   } finally {
     for (const reservation of reserved.reservations.values()) reservation.release()
   }
-}
-
-async function reserve(
-  exchange: Exchange,
-  access: AccessRequest,
-  { seen, decision }: Basis,
-  kept: KeptParts,
-): Promise<
-  | { readonly reservations: ReadonlyMap<AccountId, Reserved> }
-  | { readonly refusal: { readonly reason: Reason; readonly retryAfterSeconds?: number } }
-> {
-  const calls = new Map<AccountId, number>()
-  for (const [index, part] of decision.parts.entries()) {
-    const account = accountOf(exchange, seen.permissions, part)
-    if (account === undefined) return { refusal: { reason: 'source_binding_missing' } }
-    if (kept.has(index)) continue
-    calls.set(account, (calls.get(account) ?? 0) + 1)
-  }
-  const callsPerHour = exchange.live.policy.rules.find((r) => r.id === decision.rule)?.callsPerHour ?? null
-  const rule = callsPerHour === null ? null : { id: decision.rule, callsPerHour }
-  const reservations = new Map<AccountId, Reserved>()
-  for (const [account, count] of calls) {
-    const reservation = await exchange.route.quota.reserve({ client: exchange.client.id, account, api: access.api, calls: count, rule })
-    if (!reservation.ok) {
-      for (const other of reservations.values()) other.release()
-      const reason = reservation.whose === 'rule' ? 'quota_gate' : 'quota_holder'
-      return { refusal: { reason, retryAfterSeconds: reservation.retryAfterSeconds } }
-    }
-    reservations.set(account, reservation)
-  }
-  return { reservations }
-}
-
-export function accountOf({ route }: Exchange, permissions: readonly PermissionView[], part: Part): AccountId | undefined {
-  const bindings = permissions.find((p) => p.id === part.permission)?.bindings ?? []
-  return bindings.find((b) => b.provider === route.id && b.ready && route.holders.has(b.account))?.account
 }
 
 async function serveParts(run: Run, headers: (readonly [string, string])[]): Promise<'answered' | 'stale'> {
@@ -215,7 +180,7 @@ async function onePart(run: Run, headers: (readonly [string, string])[], index: 
     const named = exchange.route.adapter.namesHolder?.(exchange.form) === true ? await gate.state.holderOf(permission.id) : undefined
     if (named === null) return { is: 'refuse', reason: 'evidence_missing' }
     const calling = { part, index, account, holder, permission, named, signal: abort.signal }
-    const kept = run.kept.get(index)
+    const kept = run.kept?.[index]
     return await (kept ? giveAgain(run, headers, calling, kept) : callPart(run, headers, calling))
   } finally {
     leave()
@@ -286,9 +251,8 @@ function recorded(run: Run, headers: (readonly [string, string])[], intent: Extr
   if (run.firstEntry !== null) return
   run.firstEntry = { n: intent.n, name: intent.entry }
   exchange.entry = run.firstEntry
-  const age = ageOf(run.kept, intent.at)
   headers.push(...grantHeaders(exchange, intent.entry, run.basis.decision), ['Content-Type', run.answer.contentType])
-  if (age !== undefined) headers.push(['Age', String(age)])
+  if (run.kept) headers.push(['Age', String(ageOf(run.kept, intent.at))])
 }
 
 /** Makes the call that is on record and records how it ended. Undefined where it is made once more. */

@@ -53,6 +53,11 @@ const NOT_SENT = new Set([
 /** The holder answered, and what it sent is no answer. */
 const FRAMING = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS_OVERFLOW'])
 
+/** Of a signal that was given. */
+export function cutBy({ reason }: AbortSignal): Cut {
+  return reason === 'withdrawn' || reason === 'timeout' ? reason : 'client_abort'
+}
+
 export function forward(
   holder: Holder,
   call: OutgoingCall,
@@ -76,7 +81,7 @@ export function forward(
     let decoder: TextDecoder | undefined
 
     const total = setTimeout(() => stop('timeout'), settings.timeouts.totalSeconds * 1000)
-    const onAbort = (): void => stop(signal.reason === 'withdrawn' ? 'withdrawn' : signal.reason === 'timeout' ? 'timeout' : 'client_abort')
+    const onAbort = (): void => stop(cutBy(signal))
     function finish(result: Forwarded): void {
       if (settled) return
       settled = true

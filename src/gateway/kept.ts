@@ -1,60 +1,62 @@
 /**
- * Parts of a request that are answered from days read before, where the purpose lets them be kept: after the same
- * decision, behind an intent and before an outcome of their own, through the same filter. The data holder hears nothing.
+ * A request that is answered from days read before, where the purpose lets them be kept: after the same decision, behind intents
+ * and before outcomes as ever, through the same filter. The data holder hears nothing.
  */
 import type { AccessRequest } from '../domain/request.ts'
 import type { KeepRule } from '../domain/policy.ts'
 import type { Millis } from '../domain/time.ts'
-import type { KeptDays } from '../permissions/answer-store.ts'
+import type { FindArgs, KeptDays } from '../permissions/answer-store.ts'
 import type { Answer, PartReader } from '../providers/adapter.ts'
 import type { Basis, Run } from './deliver.ts'
 import type { Forwarded } from './forward.ts'
+import { cutBy } from './forward.ts'
 import type { Exchange } from './pipeline.ts'
 import type { Gate } from './ports.ts'
-
-/** By the number of the part. */
-export type KeptParts = ReadonlyMap<number, KeptDays>
-
-const NONE: KeptParts = new Map()
 
 /** What of this request's answer may be kept; undefined: nothing. */
 export function ruleOf({ live, caller }: Pick<Exchange, 'live' | 'caller'>): KeepRule | undefined {
   return live.policy.purposes.find(({ code }) => code === caller.purpose)?.keep
 }
 
-/** Before anything is reserved: what is here costs the data holder's quota nothing. */
-export async function keptParts(gate: Gate, exchange: Exchange, { decision, now }: Basis, answer: Answer): Promise<KeptParts> {
+/**
+ * The days of all parts, in their order, before anything is reserved; undefined where the data holder is asked for all. Part of it
+ * would not do: parts of two qualities are one answer no more, and what is kept of one would fail each time.
+ */
+export async function keptParts(
+  gate: Gate,
+  exchange: Exchange,
+  { decision, now }: Basis,
+  answer: Answer,
+): Promise<readonly KeptDays[] | undefined> {
   const rule = ruleOf(exchange)
-  if (!rule) return NONE
-  const found = new Map<number, KeptDays>()
+  if (!rule) return undefined
+  const kept: KeptDays[] = []
   for (const [index, { permission, period }] of decision.parts.entries()) {
     const series = answer.series?.(index)
-    if (series === undefined || period === null) continue
-    const days = await gate.state.keptDays({ permission, series, period, rule, now }).catch((error: unknown) => {
-      gate.log.error({ err: error }, 'kept days could not be looked up: the data holder is asked')
-      return null
-    })
-    const usable = days && answer.joins?.(days.days) === true
-    gate.metrics.kept.inc({ result: usable ? 'found' : 'missing' })
-    if (usable) found.set(index, days)
+    const days = series === undefined || period === null ? null : await lookUp(gate, { permission, series, period, rule, now })
+    if (days) kept.push(days)
+    else break
   }
-  // All of it or nothing: parts of two qualities are one answer no more, and what is kept of one would fail each time.
-  const whole = found.size === decision.parts.length && answer.joins?.([...found.values()].flatMap(({ days }) => days)) === true
-  return whole ? found : NONE
+  const whole = kept.length === decision.parts.length && answer.joins?.(kept.flatMap(({ days }) => days)) === true
+  gate.metrics.kept.inc({ result: whole ? 'found' : 'missing' })
+  return whole ? kept : undefined
 }
 
-/** Seconds since the oldest of it was read, as the client is told (RFC 9111, 5.1). Undefined where nothing is from here. */
-export function ageOf(kept: KeptParts, now: Millis): number | undefined {
-  if (kept.size === 0) return undefined
-  return Math.max(0, Math.ceil((now - Math.min(...[...kept.values()].map(({ oldest }) => oldest))) / 1000))
+function lookUp(gate: Gate, args: FindArgs): Promise<KeptDays | null> {
+  return gate.state.keptDays(args).catch((error: unknown) => {
+    gate.log.error({ err: error }, 'kept days could not be looked up: the data holder is asked')
+    return null
+  })
+}
+
+/** Seconds since the oldest of it was read, as the client is told (RFC 9111, 5.1). */
+export function ageOf(kept: readonly KeptDays[], now: Millis): number {
+  return Math.max(0, Math.ceil((now - Math.min(...kept.map(({ oldest }) => oldest))) / 1000))
 }
 
 /** What a call to the data holder would have given; nothing is read where the permission ended meanwhile. */
 export function recalled(reader: PartReader, { days }: KeptDays, push: (out: readonly string[]) => void, signal: AbortSignal): Forwarded {
-  if (signal.aborted) {
-    const why = signal.reason === 'withdrawn' ? 'withdrawn' : signal.reason === 'timeout' ? 'timeout' : 'client_abort'
-    return { is: 'broken', why, holderBytes: 0, retryable: false }
-  }
+  if (signal.aborted) return { is: 'broken', why: cutBy(signal), holderBytes: 0, retryable: false }
   const fed = reader.recall?.(days)
   if (fed?.ok !== true) return { is: 'broken', why: 'unreadable', holderBytes: 0, retryable: false }
   push(fed.out)

@@ -75,8 +75,8 @@ export function metricsOf() {
       registers,
     }),
     kept: new Counter({
-      name: 'ecluse_kept_days_total',
-      help: 'Parts of requests that days read before could answer, by whether they were there',
+      name: 'ecluse_kept_requests_total',
+      help: 'Requests of purposes that keep what was read, by whether all of it was there',
       labelNames: ['result'] as const,
       registers,
     }),

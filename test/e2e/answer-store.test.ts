@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { replayState } from '../../src/audit.ts'
 import type { Entry, TestGate } from '../harness/gate.ts'
@@ -40,6 +41,18 @@ async function read(gate: TestGate, path: string, token: string): Promise<Answer
   return { status, age: headers.get('age'), narrowed: headers.get('ecluse-narrowed'), text, calls: gate.holder.calls.length - before }
 }
 
+/** Refusals of the data holder are forgotten by its next good answer, and by no other. */
+async function refusalsCount(gate: TestGate, token: string, count: () => number): Promise<void> {
+  gate.holder.script = (_request, socket) => answer(socket, 403, JSON.stringify({ code: 'ADAM-DC-0008', message: '' }))
+  expect(await read(gate, daily(METER, -300, -299), token)).toMatchObject({ status: 503, calls: 1 })
+  gate.holder.script = ordinary
+  expect(count()).toBe(1)
+  expect(await read(gate, daily(METER, -30, -20), token)).toMatchObject({ status: 200, calls: 0 })
+  expect(count()).toBe(1)
+  expect(await read(gate, daily(METER, -310, -309), token)).toMatchObject({ status: 200, calls: 1 })
+  expect(count()).toBe(0)
+}
+
 describe('a purpose that keeps what was read', () => {
   let gate: TestGate
   let token: string
@@ -67,6 +80,14 @@ describe('a purpose that keeps what was read', () => {
     ])
     expect(second.text).toBe(first.text)
     expect(Number(second.age)).toBeLessThan(60)
+  })
+
+  test('counts as no call to the data holder', async () => {
+    const text = await (await fetch(`${gate.ops}/metrics`)).text()
+    const of = (line: RegExp): number => Number(line.exec(text)?.[1] ?? Number.NaN)
+    expect(of(/^ecluse_holder_calls_total\{provider="enedis-data-connect",result="delivered"\} (\d+)$/m)).toBe(gate.holder.calls.length)
+    expect(text).not.toContain('result="delivered_from_store"')
+    expect(of(/^ecluse_kept_requests_total\{result="found"\} (\d+)$/m)).toBe(1)
   })
 
   test('puts it on record: an intent as ever that names its source, and its own result', async () => {
@@ -139,6 +160,13 @@ describe('a purpose that keeps what was read', () => {
     await gate.permit({ id: 'recurs', meter: '10000000000003', lines: [line] })
     expect(await read(gate, daily('10000000000003', -30, -20), token)).toMatchObject({ status: 200, calls: 1 })
     expect(await read(gate, daily('10000000000003', -30, -20), token)).toMatchObject({ status: 429, calls: 0 })
+  })
+
+  test('says nothing of the data holder, whose refusals still count', async () => {
+    await read(gate, daily(METER, -30, -20), token)
+    const db = new DatabaseSync(join(gate.state, 'ecluse.db'), { readOnly: true })
+    await refusalsCount(gate, token, () => Number(db.prepare('SELECT count(*) AS n FROM holder_refusal').get()?.['n']))
+    db.close()
   })
 
   test('the log verifies, and every decision can be made again', async () => {
@@ -247,6 +275,7 @@ describe('several gates on one PostgreSQL', () => {
     const first = await read(a, daily(METER, -30, -20), token)
     await until(() => server.sql('SELECT count(*) FROM kept.kept_day') === '10')
     expect(await read(b, daily(METER, -30, -20), token)).toMatchObject({ status: 200, calls: 0, text: first.text })
+    await refusalsCount(b, token, () => Number(server.sql('SELECT count(*) FROM kept.holder_refusal')))
     await b.command('permission withdraw', { permission: 'both' })
     expect(server.sql('SELECT count(*) FROM kept.kept_day')).toBe('0')
     expect(await read(a, daily(METER, -30, -20), token)).toMatchObject({ status: 403, calls: 0 })
