@@ -194,7 +194,7 @@ export async function exportPack(call: Call, order: ExportOrder): Promise<Export
   const packs: Packed[] = []
   for (const log of holding) packs.push(await packOf(call, order, reading, log, chosen.get(log.id) ?? []))
   const contents = packs.flatMap(({ contents: files, log }) =>
-    packs.length === 1 ? files : files.map((file) => ({ ...file, path: `${nameOfLog(log.origin)}/${file.path}` })),
+    packs.length === 1 ? files : files.map((file) => ({ ...file, path: `${folderOf(log, holding)}/${file.path}` })),
   )
   contents.sort((a, b) => (a.path < b.path ? -1 : 1))
 
@@ -261,9 +261,11 @@ async function packOf(call: Call, order: ExportOrder, reading: Begun, of: LogThe
   return { log: of, manifest: made.manifest, manifestHash, contents }
 }
 
-/** The last part of an origin: the name of its folder. */
-export function nameOfLog(origin: string): string {
-  return origin.slice(origin.lastIndexOf('/') + 1)
+/** The last word of its origin; with its number behind it where another one ends alike. */
+function folderOf({ id, origin }: LogThere, among: readonly LogThere[]): string {
+  const nameOf = (of: string): string => of.slice(of.lastIndexOf('/') + 1)
+  const alike = among.some((other) => other.id !== id && nameOf(other.origin) === nameOf(origin))
+  return alike ? `${nameOf(origin)}-of-${id}` : nameOf(origin)
 }
 
 /** So long another gate may take to show what it has sealed: it does so every few seconds. */

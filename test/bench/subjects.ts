@@ -2,6 +2,9 @@
 import { join } from 'node:path'
 import type { GateProcess } from '../harness/gate.ts'
 import { aGateProcess, removeFolder } from '../harness/gate.ts'
+import type { PostgresServer } from '../harness/postgres.ts'
+import { postgresServer, postgresTree } from '../harness/postgres.ts'
+import { redisServer } from '../harness/redis.ts'
 import type { Tree } from '../harness/settings.ts'
 import { permissionTree } from '../harness/settings.ts'
 import { peers } from './peers.ts'
@@ -65,7 +68,7 @@ export async function subjects(holderPort: number, stops: Stop[]): Promise<Subje
 }
 
 /** Three data holders, all of them the one of the bench, and no limit that it could come to. */
-export function settings(url: string, tree: Tree): void {
+function settings(url: string, tree: Tree): void {
   const providers = tree['providers'] as Record<string, Tree>
   const called = { url, allow_private: true }
   const secret = { env: 'TEST_ENEDIS_SECRET' }
@@ -114,4 +117,39 @@ async function gate(
   await running.permit(...wishes())
   const { port, config, env, child } = running
   return { id, title, port, pid: child.pid ?? 0, token: await running.token(), config, env }
+}
+
+/** A gate, or several workers, on PostgreSQL and Redis that are started for it; each on a schema of its own. */
+export interface Grounds {
+  readonly database: PostgresServer
+  gate(schema: string, workers: number): Promise<GateProcess>
+}
+
+export async function grounds(stops: Stop[]): Promise<Grounds> {
+  const database = await postgresServer()
+  stops.push(() => database.close())
+  await database.start()
+  const redis = await redisServer()
+  stops.push(() => redis.close())
+  const { port } = await holder(stops)
+  const holderUrl = `http://127.0.0.1:${port}`
+  return {
+    database,
+    async gate(schema, workers) {
+      const running = await aGateProcess({
+        holderUrl,
+        args: workers === 1 ? [] : ['--workers', String(workers)],
+        change(tree) {
+          settings(holderUrl, tree)
+          tree['storage'] = { postgres: postgresTree(database.port, schema) }
+          tree['redis'] = { url: redis.url, gates: workers }
+        },
+      })
+      stops.push(async () => {
+        await running.kill()
+        removeFolder(running)
+      })
+      return running
+    },
+  }
 }

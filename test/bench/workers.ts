@@ -12,12 +12,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { aGateProcess, removeFolder } from '../harness/gate.ts'
-import { postgresServer, postgresTree } from '../harness/postgres.ts'
-import { freePort, redisServer } from '../harness/redis.ts'
+import { freePort } from '../harness/redis.ts'
 import { cpuMicros, loadProcess } from './processes.ts'
 import type { Stop } from './subjects.ts'
-import { holder, settings } from './subjects.ts'
+import { grounds } from './subjects.ts'
 import { SMALL, wishes } from './traffic.ts'
 
 const MODES = {
@@ -141,31 +139,12 @@ async function compare(): Promise<void> {
 async function gates(): Promise<void> {
   const stops: Stop[] = []
   try {
-    const database = await postgresServer()
-    stops.push(() => database.close())
-    await database.start()
-    const redis = await redisServer()
-    stops.push(() => redis.close())
-    const { port: holderPort } = await holder(stops)
+    const { gate: aGate } = await grounds(stops)
     const load = loadProcess()
     stops.push(() => Promise.resolve(load.end()))
     const all = await Promise.all(
       [1, 2].map(async (workers) => {
-        const gate = await aGateProcess({
-          holderUrl: `http://127.0.0.1:${holderPort}`,
-          args: workers === 1 ? [] : ['--workers', String(workers)],
-          change(tree) {
-            settings(`http://127.0.0.1:${holderPort}`, tree)
-            tree['storage'] = { postgres: postgresTree(database.port, `bench_${workers}`) }
-            tree['redis'] = { url: redis.url, gates: workers }
-            const { gate: listener, ...others } = tree['listeners'] as { gate: object }
-            tree['listeners'] = { ...others, gate: { ...listener, port: 0 } }
-          },
-        })
-        stops.push(async () => {
-          await gate.kill()
-          removeFolder(gate)
-        })
+        const gate = await aGate(`bench_${workers}`, workers)
         await gate.permit(...wishes())
         return { workers, gate, token: await gate.token(), micros: [] as number[], rates: [] as number[] }
       }),

@@ -1,6 +1,6 @@
 /** Several gates on one PostgreSQL: what one does holds for all, each writes a log of its own, and all of them verify. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -214,6 +214,37 @@ test('a call whose intent the database recorded too late for its client is on re
   expect(await verifyPlace(gate.state)).toMatchObject({ ok: true, logs: [{ openIntents: 0 }] })
   await proxy.close()
 }, 60_000)
+
+test('logs whose names end alike are told apart, at a gate and in a pack', async () => {
+  const gateOf = (name: string): Promise<TestGate> =>
+    aGate({
+      holder,
+      env,
+      folder: join(folder, name),
+      change(tree) {
+        tree['instance'] = { ...(tree['instance'] as object), node: name }
+        tree['storage'] = { postgres: postgresTree(server.port, 'alike') }
+        tree['evidence'] = { ...(tree['evidence'] as object), origin: `${name}.test.localhost/journal/2031` }
+      },
+    })
+  const [one, two] = [await gateOf('s'), await gateOf('t')]
+  await one.permit({ id: 'both' })
+  const token = await one.token()
+  for (const gate of [one, two]) await (await fetch(`${gate.url}${curve(METER, today(-3), today(-1))}`, bearer(token))).text()
+  await two.command('audit drain', {})
+  const before = readFileSync(join(one.state, 'log', '2031', 'vkey.txt'), 'utf8')
+  const out = join(folder, 'alike')
+  const select = { meter: `prm:${METER}` as MeterId }
+  const { packs } = await exportPack(one.command, { select, scope: { meter: METER }, out, why: 'a test', for: null })
+  expect(packs).toHaveLength(2)
+  const parts = readdirSync(out).map((part) => join(out, part))
+  const verified = await cli('audit', 'verify', '--json', ...parts)
+  expect([parts.length, verified.exit, JSON.parse(verified.out)]).toMatchObject([2, 0, { ok: true, absent: [] }])
+  expect(readFileSync(join(one.state, 'log', '2031', 'vkey.txt'), 'utf8')).toBe(before)
+  expect(await verifyPlace(one.state)).toMatchObject({ ok: true, logs: [{ origin: 's.test.localhost/journal/2031' }] })
+  await one.stop()
+  await two.stop()
+})
 
 test('gates that start together on an empty database all come up', async () => {
   const schema = 'together'

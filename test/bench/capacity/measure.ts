@@ -2,14 +2,11 @@
 import { readdirSync, statSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
-import { aGateProcess, removeFolder } from '../../harness/gate.ts'
-import { postgresServer, postgresTree } from '../../harness/postgres.ts'
-import { redisServer } from '../../harness/redis.ts'
 import { today } from '../../harness/settings.ts'
 import type { Pieces } from '../pieces.ts'
 import { cpuMicros, loadProcess, printed } from '../processes.ts'
 import type { Stop } from '../subjects.ts'
-import { holder, settings } from '../subjects.ts'
+import { grounds } from '../subjects.ts'
 import { SMALL, wishes } from '../traffic.ts'
 import type { Figures } from './figures.ts'
 
@@ -20,25 +17,8 @@ const AT_ONCE = 100
 export async function measure({ permissions, seconds }: { readonly permissions: number; readonly seconds: number }): Promise<Figures> {
   const stops: Stop[] = []
   try {
-    const database = await postgresServer()
-    stops.push(() => database.close())
-    await database.start()
-    const redis = await redisServer()
-    stops.push(() => redis.close())
-    const { port } = await holder(stops)
-    const url = `http://127.0.0.1:${port}`
-    const gate = await aGateProcess({
-      holderUrl: url,
-      change(tree) {
-        settings(url, tree)
-        tree['storage'] = { postgres: postgresTree(database.port, SCHEMA) }
-        tree['redis'] = { url: redis.url, gates: 1 }
-      },
-    })
-    stops.push(async () => {
-      await gate.kill()
-      removeFolder(gate)
-    })
+    const { database, gate: aGate } = await grounds(stops)
+    const gate = await aGate(SCHEMA, 1)
     const number = (sql: string): number => Number(database.sql(sql))
     const size = (tables: readonly string[]): number =>
       tables.reduce((sum, table) => sum + number(`SELECT pg_total_relation_size('${SCHEMA}.${table}')`), 0)
