@@ -30,10 +30,11 @@ export async function keptParts(
 ): Promise<readonly KeptDays[] | undefined> {
   const rule = ruleOf(exchange)
   if (!rule) return undefined
+  const { purpose } = exchange.caller
   const kept: KeptDays[] = []
   for (const [index, { permission, period }] of decision.parts.entries()) {
     const series = answer.series?.(index)
-    const days = series === undefined || period === null ? null : await lookUp(gate, { permission, series, period, rule, now })
+    const days = series === undefined || period === null ? null : await lookUp(gate, { permission, purpose, series, period, rule, now })
     if (days) kept.push(days)
     else break
   }

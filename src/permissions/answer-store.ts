@@ -26,6 +26,8 @@ export interface KeptDays {
 }
 export interface FindArgs {
   readonly permission: PermissionId
+  /** The one for which they were read: the purpose of a client may be another one by now. */
+  readonly purpose: PurposeCode
   readonly series: Series
   readonly period: Period
   readonly rule: KeepRule
@@ -60,7 +62,7 @@ const MOST_DAYS = 400
 export function answerStoreOn(db: Database, keys: KeyStore): AnswerStore {
   const sql = {
     find: db.prepare(
-      'SELECT day, at, box_key, box FROM kept_day WHERE permission = ? AND series = ? AND day >= ? AND day < ? ORDER BY day',
+      'SELECT day, at, box_key, box FROM kept_day WHERE permission = ? AND series = ? AND purpose = ? AND day >= ? AND day < ? ORDER BY day',
     ),
     permission: db.prepare("SELECT box_key FROM permission WHERE id = ? AND version = ? AND status = 'active'"),
     keep: db.prepare(
@@ -73,10 +75,10 @@ export function answerStoreOn(db: Database, keys: KeyStore): AnswerStore {
   const placeOf = (permission: string, series: string, day: string, at: number): string => `kept ${permission} ${series} ${day} ${at}`
 
   return {
-    find({ permission, series, period, rule, now }) {
+    find({ permission, purpose, series, period, rule, now }) {
       const count = countDays(period)
       if (count > MOST_DAYS) return null
-      const rows = sql.find.all(permission, series, period.from, period.until)
+      const rows = sql.find.all(permission, series, purpose, period.from, period.until)
       if (rows.length !== count || !rows.every((row) => isGood(row['day'] as Day, Number(row['at']), rule, now))) return null
       const days: Json[] = []
       for (const row of rows) {

@@ -48,7 +48,7 @@ export function answerStoreContract(name: string, open: () => Promise<Stores>): 
       return stores.kept.keep({ permission, version, client: VIRIYA, meterToken, purpose: SELF, series: SERIES, days: listed(period), now })
     }
     const find = (permission: PermissionId, period: Period, now: Millis = NOW, rule = RULE, series = SERIES) =>
-      stores.kept.find({ permission, series, period, rule, now })
+      stores.kept.find({ permission, purpose: SELF, series, period, rule, now })
 
     test('are given again in their order, with the moment at which the oldest was read', async () => {
       const id = await aPermission()
@@ -122,6 +122,20 @@ export function answerStoreContract(name: string, open: () => Promise<Stores>): 
       expect(await find(young, OLD)).not.toBeNull()
       expect(await stores.kept.sweep({ purposes: [['advice' as PurposeCode, RULE]], now: NOW })).toBeGreaterThanOrEqual(3)
       expect(await find(young, OLD)).toBeNull()
+    })
+
+    test('of another purpose is not given', async () => {
+      const id = await aPermission()
+      await keep(id, OLD)
+      const asked = { permission: id, series: SERIES, period: OLD, rule: RULE, now: NOW }
+      expect(await stores.kept.find({ ...asked, purpose: 'advice' as PurposeCode })).toBeNull()
+      expect(await stores.kept.find({ ...asked, purpose: SELF })).not.toBeNull()
+    })
+
+    test('under a key that is gone nothing is kept, and that is no fault', async () => {
+      const id = await aPermission()
+      await stores.tamper(`UPDATE permission SET box_key = 'gone' WHERE id = '${id}'`)
+      expect(await keep(id, OLD)).toBe(0)
     })
 
     test('one that was moved or changed is not given', async () => {
