@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -87,7 +88,26 @@ describe('two workers', () => {
         await sleep(2)
       }
     }
-    const all = [...Array.from({ length: 6 }, () => one(agent)), one(undefined), one(undefined)]
+    /** Whoever connects and asks a little later, within the drain, is answered as well. */
+    const hesitant = async (): Promise<void> => {
+      while (going) {
+        const socket = connect(gate.port, '127.0.0.1')
+        let text = ''
+        socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
+        socket.on('error', (error) => (text += String(error)))
+        await sleep(350)
+        socket.write(
+          `GET ${path} HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n${Object.entries(bearer(token).headers)
+            .map(([name, value]) => `${name}: ${value}\r\n`)
+            .join('')}\r\n`,
+        )
+        if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
+        if (!text.startsWith('HTTP/1.1 200')) wrong.push(`hesitant: ${text.slice(0, 60)}`)
+        asked += 1
+      }
+    }
+    const late = Array.from({ length: 10 }, async (_, i) => sleep(i * 35).then(hesitant))
+    const all = [...Array.from({ length: 6 }, () => one(agent)), one(undefined), one(undefined), ...late]
     await work().finally(() => (going = false))
     await Promise.all(all)
     await agent.close()
