@@ -282,13 +282,15 @@ test('asked to stop before they serve, because no database answers, all of them 
   await until(() => workers.every((pid) => !isThere(pid)), 5000)
 })
 
-test('asked to stop while they are being replaced, all of them end', async () => {
-  const gate = await aGateProcess({ holder, args: ['--workers', '2'], change: (tree) => shared('both', tree) })
+test('asked to stop while one gives way, all of them end, and no other is started', async () => {
+  const change = (tree: Tree): void => shared('both', tree)
+  const gate = await aGateProcess({ holder, args: ['--workers', '2', '--drain-ms', '1500'], change })
   const before = workersOf(gate.child.pid ?? 0)
   gate.child.kill('SIGUSR2')
-  await until(() => before.some((pid) => !isThere(pid)), 10_000)
+  await sleep(500)
+  expect(workersOf(gate.child.pid ?? 0), 'the first one is still draining').toStrictEqual(before)
   expect(await gate.stop()).toBe(0)
-  await sleep(1500)
+  expect(gate.output().match(/"node":"test.1".*the gate is ready/g)).toHaveLength(1)
   expect(spawnSync('pgrep', ['-f', gate.config]).stdout.toString()).toBe('')
   removeFolder(gate)
 })
