@@ -173,6 +173,12 @@ export async function startGate({
     decisions.shadow,
   )
   await force.begin()
+  /** What was read is kept no longer than the policy in force lets it be. */
+  async function sweepDays(): Promise<void> {
+    const purposes = force.live.policy.purposes.flatMap(({ code, keep }) => (keep ? [[code, keep]] : []))
+    await state.client.call('sweepDays', { purposes, now: clock.now() })
+  }
+  await sweepDays()
 
   const dc = settings.providers['enedis-data-connect']
   const routes = await routesOf(settings, env, log, between)
@@ -389,8 +395,7 @@ export async function startGate({
       await state.client.call('noteLogs', { now: clock.now() })
     }),
     every(600_000, async () => {
-      const purposes = force.live.policy.purposes.flatMap(({ code, keep }) => (keep ? [[code, keep]] : []))
-      await state.client.call('sweepDays', { purposes, now: clock.now() })
+      await sweepDays()
       await state.client.call('sweepTokens', { now: clock.now() })
       await state.client.call('sweepTickets', { now: clock.now() })
     }),

@@ -218,7 +218,7 @@ describe('without it', () => {
   })
 })
 
-test('what is given again uses up no quota, neither now nor after a restart', async () => {
+test('what is given again uses up no quota, neither now nor after a restart, and goes where the purpose keeps nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ecluse-store-'))
   const holder = await fakeHolder()
   const env = secretsOf()
@@ -238,6 +238,17 @@ test('what is given again uses up no quota, neither now nor after a restart', as
   expect(await read(gate, daily(METER, -50, -40), token)).toMatchObject({ status: 200, calls: 1 })
   expect(await read(gate, daily(METER, -70, -60), token)).toMatchObject({ status: 429, calls: 0 })
   expect(await read(gate, daily(METER, -30, -20), token)).toMatchObject({ status: 200, calls: 0 })
+  await gate.stop()
+  const kept = (): number => {
+    const db = new DatabaseSync(join(folder, 'state', 'ecluse.db'), { readOnly: true })
+    const count = Number(db.prepare('SELECT count(*) AS n FROM kept_day').get()?.['n'])
+    db.close()
+    return count
+  }
+  expect(kept()).toBe(20)
+  // The purpose keeps nothing any more.
+  gate = await aGate({ holder, env, folder, change: () => undefined })
+  expect(kept()).toBe(0)
   await gate.stop()
   await holder.close()
   rmSync(folder, { recursive: true, force: true })
