@@ -87,7 +87,8 @@ export interface StartOptions {
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-const CACHED = 20_000
+/** Permissions of a million meters take 80 to 100 MB packed; of each half of the table, one is always there. */
+const COPIES = { tokens: 20_000, recentViews: 4096, packedViewBytes: 192 << 20 }
 /** After the grace: for those that were cut to close, and for their outcomes to be on record. */
 const CUT_MS = 2000
 const RECORD_MS = 5000
@@ -139,7 +140,7 @@ export async function startGate({
       views: (client, meter) => state.client.call('views', { client, meter }),
     },
     shared,
-    CACHED,
+    COPIES,
     (what, result) => metrics.cache.inc({ what, result }),
   )
   shared?.onTold((told) => copies.hear(told))

@@ -10,7 +10,9 @@
 import type { MeterId } from '../domain/meter.ts'
 import type { ClientId } from '../domain/permission.ts'
 import type { Views } from './registry.ts'
+import { recentlyUsed } from './recently-used.ts'
 import type { Identity } from './tokens.ts'
+import { viewCopies } from './view-copies.ts'
 
 export interface Source {
   identify(hash: Buffer): Promise<Identity | undefined>
@@ -48,14 +50,13 @@ export interface Lookups {
 export function lookups(
   source: Source,
   shared: SharedCache | undefined,
-  most: number,
+  sizes: { readonly tokens: number; readonly recentViews: number; readonly packedViewBytes: number },
   onLookup: (what: 'token' | 'views', result: 'local' | 'shared' | 'registry') => void,
 ): Lookups {
-  const identities = bounded<Identity>(most)
-  const views = bounded<Views>(most)
+  const identities = recentlyUsed<Identity>(sizes.tokens)
+  const views = viewCopies({ recent: sizes.recentViews, packedBytes: sizes.packedViewBytes })
   let epoch = 0
   const tokenKey = (hash: Buffer): string => hash.toString('base64')
-  const viewKey = (client: ClientId, meter: MeterId): string => `${client.length}:${client}\n${meter}`
   function flush(): void {
     epoch += 1
     identities.clear()
@@ -81,8 +82,7 @@ export function lookups(
       return found
     },
     async views(client, meter, fresh) {
-      const key = viewKey(client, meter)
-      const known = fresh ? undefined : views.get(key)
+      const known = fresh ? undefined : views.get(client, meter)
       if (known) {
         onLookup('views', 'local')
         return known
@@ -94,9 +94,9 @@ export function lookups(
       // Deliveries change without an act: where recurrence counts them, only the registry knows.
       const recurs = found.permissions.some((p) => p.scope.lines.some((l) => l.recurrence !== 'on_demand'))
       if (!recurs && began === epoch) {
-        views.set(key, found)
+        views.set(client, meter, found)
         if (!passed) shared?.putViews(client, meter, found)
-      } else views.delete(key)
+      } else views.delete(client, meter)
       return found
     },
     dropIdentity(hash) {
@@ -106,7 +106,7 @@ export function lookups(
     },
     dropViews(client, meter) {
       epoch += 1
-      views.delete(viewKey(client, meter))
+      views.delete(client, meter)
       shared?.dropViews(client, meter)
     },
     flush,
@@ -114,33 +114,7 @@ export function lookups(
       if (told.is === 'all') return flush()
       epoch += 1
       if (told.is === 'token') identities.delete(told.hash)
-      else views.delete(viewKey(told.client, told.meter))
+      else views.delete(told.client, told.meter)
     },
-  }
-}
-
-/** The least recently used goes: keys that an attacker chooses cannot grow it. */
-function bounded<T>(most: number): {
-  get(key: string): T | undefined
-  set(key: string, value: T): void
-  delete(key: string): void
-  clear(): void
-} {
-  const map = new Map<string, T>()
-  return {
-    get(key) {
-      const value = map.get(key)
-      if (value === undefined) return undefined
-      map.delete(key)
-      map.set(key, value)
-      return value
-    },
-    set(key, value) {
-      map.delete(key)
-      if (map.size >= most) map.delete(map.keys().next().value ?? '')
-      map.set(key, value)
-    },
-    delete: (key) => void map.delete(key),
-    clear: () => map.clear(),
   }
 }

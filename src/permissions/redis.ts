@@ -10,14 +10,14 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MeterId } from '../domain/meter.ts'
-import type { ClientId, PermissionView } from '../domain/permission.ts'
+import type { ClientId } from '../domain/permission.ts'
 import type { RedisSecrets, RedisSettings } from '../runtime/redis.ts'
 import { redisClient, redisServer } from '../runtime/redis.ts'
 import type { SharedCache, Told } from './cache.ts'
 import type { ActResult } from './record.ts'
 import type { RedisSeal } from './redis-seal.ts'
-import type { Views } from './registry.ts'
-import { scopeHashOf } from './registry.ts'
+import type { KeptViews } from './kept-views.ts'
+import { keptOf, viewsOf } from './kept-views.ts'
 import type { Identity } from './tokens.ts'
 
 export interface RedisCache extends SharedCache {
@@ -199,28 +199,12 @@ function isIdentity(value: unknown): value is Identity {
   )
 }
 
-/** Views as they lie there: without the meter, to which the key binds them, and the hash of each scope, made from it again. */
-interface Kept {
-  readonly generation: number
-  readonly permissions: readonly Omit<PermissionView, 'meter' | 'scopeHash'>[]
-}
-
-function keptOf({ generation, permissions }: Views): Kept {
-  // What is undefined is not written.
-  return { generation, permissions: permissions.map((permission) => ({ ...permission, meter: undefined, scopeHash: undefined })) }
-}
-
-/** The registry confirms the hash, in the transaction of each intent: it must be that of the scope that was decided on. */
-function viewsOf({ generation, permissions }: Kept, meter: MeterId): Views {
-  return { generation, permissions: permissions.map((kept) => ({ ...kept, meter, scopeHash: scopeHashOf(kept.scope) })) }
-}
-
-function isKept(value: unknown, who: ClientId): value is Kept {
+function isKept(value: unknown, who: ClientId): value is KeptViews {
   if (typeof value !== 'object' || value === null) return false
-  const { generation, permissions } = value as Partial<Kept>
+  const { generation, permissions } = value as Partial<KeptViews>
   return (
     typeof generation === 'number' &&
     Array.isArray(permissions) &&
-    permissions.every((p: Kept['permissions'][number]) => p.scope.recipient === who)
+    permissions.every((p: KeptViews['permissions'][number]) => p.scope.recipient === who)
   )
 }

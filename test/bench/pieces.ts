@@ -12,7 +12,7 @@ import { Redis } from 'ioredis'
 import { decide } from '../../src/decide/decide.ts'
 import type { Decision } from '../../src/domain/decision.ts'
 import type { MeterId } from '../../src/domain/meter.ts'
-import type { AccountId, ClientId } from '../../src/domain/permission.ts'
+import type { AccountId, ClientId, PermissionId } from '../../src/domain/permission.ts'
 import { intentFields, outcomeFields } from '../../src/domain/record.ts'
 import type { AccessRequest, Caller } from '../../src/domain/request.ts'
 import type { Millis } from '../../src/domain/time.ts'
@@ -28,7 +28,8 @@ import { parseImport } from '../../src/permissions/import.ts'
 import { lookups } from '../../src/permissions/cache.ts'
 import { redisCache } from '../../src/permissions/redis.ts'
 import { redisSeal } from '../../src/permissions/redis-seal.ts'
-import type { Registry } from '../../src/permissions/registry.ts'
+import type { Policy } from '../../src/domain/policy.ts'
+import type { Registry, Views } from '../../src/permissions/registry.ts'
 import { rightsOn } from '../../src/permissions/rights.ts'
 import { operatorKeyOn } from '../../src/evidence/operator-key.ts'
 import { permissionToken, registryOn } from '../../src/permissions/registry.ts'
@@ -58,13 +59,28 @@ export interface Pieces {
     readonly keysBytes: number
     /** Of the process that wrote them, beside what it had before. */
     readonly stateRssBytes: number
-    readonly cacheBytes: number
     /** Of one permission, with its key and its place in the server's table; undefined where no server is installed. */
     readonly redisBytes: number | undefined
+  }
+  readonly copies: {
+    readonly permissions: number
+    /** Of one, heap and buffers. */
+    readonly bytes: number
+    /** CPU of look-up and decision, with so many there: of one that lies packed, and of one asked lately. */
+    readonly decisions: readonly { readonly permissions: number; readonly packedMicros: number; readonly recentMicros: number }[]
   }
 }
 
 const ORIGIN = 'bench.localhost/journal/2026'
+const ASKED = {
+  provider: 'enedis-data-connect',
+  api: 'mesure_synchrone_auto',
+  kind: 'daily_energy',
+  direction: 'withdrawal',
+  step: 'P1D',
+} as const
+/** Fewer than the gate has, so that those of a thousand lie packed too. */
+const RECENT = 100
 const permissionCount = Number(process.argv[2])
 const entryCount = Number(process.argv[3])
 const folder = mkdtempSync(join(tmpdir(), 'ecluse-pieces-'))
@@ -77,7 +93,7 @@ try {
 async function measured(): Promise<Pieces> {
   const filter = filters()
   const log = await logPieces()
-  return { ...filter, ...log, memory: await permissionsInMemory() }
+  return { ...filter, ...log, ...(await permissionsInMemory()) }
 }
 
 function filters(): Pick<Pieces, 'filter' | 'copyPerKb'> {
@@ -214,12 +230,8 @@ async function logPieces(): Promise<Pick<Pieces, 'sealing' | 'hashMicros' | 'ver
   while (it.sealer.seal(512) > 0);
 
   const request: AccessRequest = {
-    provider: 'enedis-data-connect',
-    api: 'mesure_synchrone_auto',
+    ...ASKED,
     meter: `prm:${METER}` as MeterId,
-    kind: 'daily_energy',
-    direction: 'withdrawal',
-    step: 'P1D',
     period: { from: today(-30), until: today(-2) } as never,
   }
   const caller: Caller = { client: 'viriya' as ClientId, purpose: 'self_view' as never, set: 'all', refusesNarrowing: false }
@@ -285,7 +297,7 @@ async function logPieces(): Promise<Pick<Pieces, 'sealing' | 'hashMicros' | 'ver
   }
 }
 
-async function permissionsInMemory(): Promise<Pieces['memory']> {
+async function permissionsInMemory(): Promise<Pick<Pieces, 'memory' | 'copies'>> {
   const collect = globalThis.gc
   if (!collect) throw new Error('run with --expose-gc')
   const it = stores('permissions')
@@ -314,10 +326,11 @@ async function permissionsInMemory(): Promise<Pieces['memory']> {
   const registryBytes = Number(sizeOf.get()?.['bytes'])
   const keysBytes = Number(it.keys.prepare('SELECT sum(pgsize) AS bytes FROM dbstat').get()?.['bytes'])
 
-  const cacheBytes = await heldBy(it.registry, Math.min(permissionCount, 20_000), collect)
+  if (!it.accepted.ok) throw new Error('no policy to bench with')
+  const copies = await localCopies(it.registry, it.accepted.policy, collect)
   const redisBytes = onPath('redis-server') ? await heldByRedis(it.registry, Math.min(permissionCount, 20_000)) : undefined
   it.close()
-  return { permissions: permissionCount, registryBytes, keysBytes, stateRssBytes, cacheBytes, redisBytes }
+  return { copies, memory: { permissions: permissionCount, registryBytes, keysBytes, stateRssBytes, redisBytes } }
 }
 
 /** Bytes of one permission in a real Redis, as the gate puts it there. */
@@ -349,26 +362,50 @@ function meterAt(i: number): MeterId {
   return `prm:3${String(i).padStart(13, '0')}` as MeterId
 }
 
-/** Heap of the local cache with so many meters in it, told for all permissions in proportion. */
-async function heldBy(registry: Registry, count: number, collect: () => unknown): Promise<number> {
+/** The gate's local copies with up to a million meters in them: what each takes, and what a decision on one costs. */
+async function localCopies(registry: Registry, policy: Policy, collect: () => unknown): Promise<Pieces['copies']> {
   const client = 'viriya' as ClientId
-  const copies = lookups(
-    {
-      identify: () => Promise.resolve(undefined),
-      // As it comes from the other thread: a copy that shares nothing.
-      views: (_client, meter) => Promise.resolve(structuredClone(registry.views({ client, meter }))),
-    },
-    undefined,
-    count,
-    () => undefined,
-  )
-  for (let i = 0; i < count; i += 1) registry.meterToken(meterAt(i))
-  collect()
-  const before = process.memoryUsage().heapUsed
-  for (let i = 0; i < count; i += 1) await copies.views(client, meterAt(i), false)
-  collect()
-  const held = process.memoryUsage().heapUsed - before
-  // Read again, so that it is alive up to here.
-  if ((await copies.views(client, meterAt(0), false)).permissions.length !== 1) throw new Error('a permission of the bench is lost')
-  return (held / count) * permissionCount
+  const [given] = registry.views({ client, meter: meterAt(0) }).permissions
+  if (!given) throw new Error('no permission to bench with')
+  // As they come of the registry: of one purpose, each of its own person, days and moment.
+  const views = (_client: ClientId, meter: MeterId): Promise<Views> => {
+    const n = Number(meter.slice(5))
+    const validFrom = (given.scope.validFrom + n * 997) as Millis
+    const scope = { ...given.scope, validFrom, validUntil: (given.scope.validUntil + n * 997) as Millis }
+    const one = { ...given, id: `m${n}-${n % 97}` as PermissionId, meter, scope, head: `${ORIGIN}/${3 * n}` }
+    return Promise.resolve({ generation: 3 * n, permissions: [one] })
+  }
+  const source = { identify: () => Promise.resolve(undefined), views }
+  const copies = lookups(source, undefined, { tokens: 1, recentViews: RECENT, packedViewBytes: 256 << 20 }, () => undefined)
+  const caller: Caller = { client, purpose: 'self_view' as never, set: 'all', refusesNarrowing: false }
+  const period = { from: today(-30), until: today(-2) } as never
+  const decided = async (n: number): Promise<void> => {
+    const meter = meterAt(n)
+    const { permissions } = await copies.views(client, meter, false)
+    const request: AccessRequest = { ...ASKED, meter, period }
+    const decision = decide({ request, caller, permissions, policy, now: Date.now() as Millis })
+    if (decision.result === 'deny') throw new Error(`the bench is refused: ${decision.reason}`)
+  }
+  const perDecision = async (rounds: number, which: (i: number) => number): Promise<number> => {
+    for (let i = 0; i < rounds / 5; i += 1) await decided(which(i))
+    const before = process.cpuUsage()
+    for (let i = 0; i < rounds; i += 1) await decided(which(i))
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / rounds
+  }
+  const held = (): number => {
+    collect()
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  const before = held()
+  const decisions: { permissions: number; packedMicros: number; recentMicros: number }[] = []
+  let count = 0
+  for (const size of [1000, 10_000, 100_000, 1_000_000]) {
+    for (; count < size; count += 1) await copies.views(client, meterAt(count), false)
+    // A step that meets all of them, and none again before thousands of others.
+    const packedMicros = await perDecision(20_000, (i) => (i * 7919 + 13) % size)
+    decisions.push({ permissions: size, packedMicros, recentMicros: await perDecision(20_000, (i) => i % 100) })
+  }
+  return { permissions: count, bytes: (held() - before) / count, decisions }
 }

@@ -259,9 +259,16 @@ async function piecesRows(): Promise<void> {
   say(`  memory, measured with ${memory.permissions} permissions of two lines and told for 1,000,000 in proportion:`)
   say(`    registry on disk (ecluse.db + keys.db)          ${perMillion(memory.registryBytes + memory.keysBytes).padStart(8)}`)
   say(`    state thread's process while it holds them      ${perMillion(memory.stateRssBytes).padStart(8)}   (grew by, measured)`)
-  say(`    if all lay in the gate's local cache            ${perMillion(memory.cacheBytes).padStart(8)}   (it is bounded: 20,000)`)
-  say(`    × a JS Map of bare objects (284 B each)          ${text(memory.cacheBytes / memory.permissions / 284, 1).padStart(7)}`)
-  say(`    one permission in that cache: ${besideFigure(FIGURES.cachedPermission, memory.cacheBytes / memory.permissions)}`)
   say(`    one permission in Redis: ${besideFigure(FIGURES.permissionInRedis, memory.redisBytes)}`)
   if (memory.redisBytes === undefined) say('      scripts/bench-peers installs redis-server')
+  const { copies } = told
+  say(`  local copies of the gate, with ${copies.permissions} permissions of two lines in them`)
+  say(`    ${besideFigure(FIGURES.copiedPermission, copies.bytes)}`)
+  say(`    × a JS Map of bare objects (284 B each)          ${text(copies.bytes / 284, 2).padStart(7)}`)
+  say('    look-up and decision, µs CPU: of one that lies packed, and of one asked lately')
+  const [first] = copies.decisions
+  for (const { permissions: count, packedMicros, recentMicros } of copies.decisions) {
+    const ratio = first ? ` = × ${text(packedMicros / first.packedMicros, 2)} of that with ${first.permissions}` : ''
+    say(`      ${String(count).padStart(9)}   ${text(packedMicros).padStart(6)}${ratio}   ${text(recentMicros).padStart(6)}`)
+  }
 }

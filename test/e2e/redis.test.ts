@@ -379,6 +379,7 @@ describe('two gates of one instance', () => {
     generation: 2,
     ...change,
   })
+  const SIZES = { tokens: 100, recentViews: 100, packedViewBytes: 0 }
   let server: RedisServer
   const results: string[] = []
   beforeAll(async () => {
@@ -399,7 +400,7 @@ describe('two gates of one instance', () => {
         },
       },
       shared,
-      100,
+      SIZES,
       () => undefined,
     )
     const told: Told[] = []
@@ -464,7 +465,7 @@ describe('two gates of one instance', () => {
     const results2 = { generation: 1, asked: 0 }
     const a = await aSide(results2)
     const held = Promise.withResolvers<Views>()
-    const slow = lookups({ identify: () => Promise.resolve(identity), views: () => held.promise }, a.shared, 100, () => undefined)
+    const slow = lookups({ identify: () => Promise.resolve(identity), views: () => held.promise }, a.shared, SIZES, () => undefined)
     const filling = slow.views(client, meter, false)
     await sleep(20)
     slow.dropViews(client, meter)
@@ -474,7 +475,7 @@ describe('two gates of one instance', () => {
     expect(await a.shared.getViews(client, meter)).toBeUndefined()
     // The same of a token that is revoked while it is looked up.
     const heldToken = Promise.withResolvers<Identity>()
-    const slowToken = lookups({ identify: () => heldToken.promise, views: () => held.promise }, a.shared, 100, () => undefined)
+    const slowToken = lookups({ identify: () => heldToken.promise, views: () => held.promise }, a.shared, SIZES, () => undefined)
     const looking = slowToken.identify(hash, false)
     await sleep(20)
     slowToken.hear({ is: 'token', hash: hash.toString('base64') })

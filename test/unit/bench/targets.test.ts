@@ -31,7 +31,7 @@ test('where a row is missing its target says so', () => {
 test.each([
   [FIGURES.sealing, 37.66, 'target: at most 18.9 µs/entry wanted, 37.7 reached'],
   [FIGURES.verifying, 123_456.7, 'target: at least 300,000 entries/s wanted, 123,457 reached'],
-  [FIGURES.cachedPermission, 1234.4, 'target: at most 100 bytes wanted, 1,234 reached'],
+  [FIGURES.copiedPermission, 1234.4, 'target: at most 100 bytes wanted, 1,234 reached'],
   [FIGURES.permissionInRedis, undefined, 'target: at most 300 bytes wanted, not measured'],
 ])('a figure stands beside its target: %o', (figure, reached, line) => {
   expect(besideFigure(figure, reached)).toBe(line)

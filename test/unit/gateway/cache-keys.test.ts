@@ -13,7 +13,7 @@ import type { Views } from '../../../src/permissions/registry.ts'
 import type { Identity } from '../../../src/permissions/tokens.ts'
 
 /** A registry that answers with what it was asked for. */
-function echoing(most = 1000): { readonly cache: Lookups; readonly asked: () => number } {
+function echoing(most = 1000, packedViewBytes = 0): { readonly cache: Lookups; readonly asked: () => number } {
   let asked = 0
   const cache = lookups(
     {
@@ -27,7 +27,7 @@ function echoing(most = 1000): { readonly cache: Lookups; readonly asked: () => 
       },
     },
     undefined,
-    most,
+    { tokens: most, recentViews: most, packedViewBytes },
     () => undefined,
   )
   return { cache, asked: () => asked }

@@ -19,7 +19,11 @@ const identity: Identity = {
 }
 
 /** Copies over a registry that answers what the test says, and counts what it was asked. */
-function over(views: (client: string, meter: string) => Views, identify: () => Identity | undefined = () => identity, most = 10) {
+function over(
+  views: (client: string, meter: string) => Views,
+  identify: () => Identity | undefined = () => identity,
+  sizes = { tokens: 10, recentViews: 10, packedViewBytes: 1 << 20 },
+) {
   const asked: string[] = []
   const copies = lookups(
     {
@@ -33,7 +37,7 @@ function over(views: (client: string, meter: string) => Views, identify: () => I
       },
     },
     undefined,
-    most,
+    sizes,
     () => undefined,
   )
   return { copies, asked }
@@ -101,7 +105,7 @@ test('that a token is unknown, or its client disabled, is asked each time', asyn
 })
 
 test('keys that somebody chooses cannot grow it: the one used longest ago goes', async () => {
-  const { copies, asked } = over(() => ({ generation: 1, permissions: [] }), undefined, 3)
+  const { copies, asked } = over(() => ({ generation: 1, permissions: [] }), undefined, { tokens: 3, recentViews: 3, packedViewBytes: 0 })
   const see = (n: number) => copies.views(CLIENT, `prm:${n}` as MeterId, false)
   for (const n of [1, 2, 3, 1, 4]) await see(n)
   asked.length = 0
