@@ -5,6 +5,8 @@ import { postgresServer } from '../../harness/postgres.ts'
 import type { Ground } from './ground.ts'
 import { CONF, LONG_MS, oneOf } from './ground.ts'
 
+/** The number of a cable that no gate has. */
+const TRIED = 15
 /** Less than a gate waits for anything. */
 const SHORT_MS = 700
 
@@ -13,7 +15,8 @@ export function whyNoNamespace(): string | undefined {
   const name = `ecluse-try-${process.pid}`
   try {
     ip('netns', 'add', name)
-    cable(name, 0)
+    // A cable of its own: the kernel takes it away some time after its namespace, and two of one name cannot be.
+    cable(name, TRIED)
     return undefined
   } catch (error) {
     return `no network namespace can be had: ${error instanceof Error ? error.message : 'unknown'}`
@@ -25,9 +28,10 @@ export function whyNoNamespace(): string | undefined {
 export async function network(gates: number): Promise<Ground> {
   const name = `ecluse-${process.pid}`
   ip('netns', 'add', name)
-  ip('-n', name, 'link', 'set', 'lo', 'up')
-  const cables = Array.from({ length: gates }, (_, i) => cable(name, i))
-  const server = await postgresServer([...CONF, "listen_addresses = '*'"], { prefix: ['ip', 'netns', 'exec', name] })
+  const { cables, server } = await filled(name, gates).catch((error: unknown) => {
+    ip('netns', 'del', name)
+    throw error
+  })
   server.admit('10.213.0.0/16')
   await server.start()
   const set = (end: string, to: 'up' | 'down'): void => ip('-n', name, 'link', 'set', end, to)
@@ -66,6 +70,13 @@ export async function network(gates: number): Promise<Ground> {
       },
     },
   }
+}
+
+async function filled(name: string, gates: number) {
+  ip('-n', name, 'link', 'set', 'lo', 'up')
+  const cables = Array.from({ length: gates }, (_, i) => cable(name, i))
+  const server = await postgresServer([...CONF, "listen_addresses = '*'"], { prefix: ['ip', 'netns', 'exec', name] })
+  return { cables, server }
 }
 
 /** Both ends are gone with the namespace. */
