@@ -6,7 +6,7 @@
  *
  * Which ways a client may use its settings say. What is in the address is cut off before anything else sees it.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { ClientId } from '../domain/permission.ts'
@@ -127,5 +127,5 @@ async function held(
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }

@@ -8,6 +8,8 @@
  * clock that never goes back.
  */
 import type { AccountId, ClientId } from '../domain/permission.ts'
+import type { Moments } from './moments.ts'
+import { moments } from './moments.ts'
 
 export interface QuotaLimits {
   readonly perSecond: number
@@ -78,7 +80,7 @@ const SECOND = 1_050
 /** Calls of the last hour or day, the oldest first, and those that are promised. */
 interface Span {
   readonly windowMs: number
-  readonly made: number[]
+  readonly made: Moments
   reserved: number
 }
 interface Waiter {
@@ -86,7 +88,7 @@ interface Waiter {
   readonly signal: AbortSignal
 }
 interface Bucket extends Span {
-  readonly second: number[]
+  readonly second: Moments
   readonly queues: Map<ClientId, Waiter[]>
   timer: NodeJS.Timeout | undefined
   heldUntil: number
@@ -103,38 +105,32 @@ export function quotaOf(
   function bucketOf(account: string, api: string): Bucket {
     return known(buckets, `${account}\n${api}`, () => ({
       windowMs: limits(account as AccountId).windowMs,
-      made: [],
+      made: moments(),
       reserved: 0,
-      second: [],
+      second: moments(),
       queues: new Map(),
       timer: undefined,
       heldUntil: 0,
     }))
   }
   function ruleOf(rule: string, client: string): Span {
-    return known(rules, `${client}\n${rule}`, () => ({ windowMs: HOUR, made: [], reserved: 0 }))
-  }
-  function forget(list: number[], age: number): void {
-    const limit = now() - age
-    let gone = 0
-    while ((list[gone] ?? Infinity) <= limit) gone += 1
-    if (gone > 0) list.splice(0, gone)
+    return known(rules, `${client}\n${rule}`, () => ({ windowMs: HOUR, made: moments(), reserved: 0 }))
   }
   function freeIn(span: Span, most: number): number {
-    forget(span.made, span.windowMs)
-    return most - span.made.length - span.reserved
+    span.made.forget(now() - span.windowMs)
+    return most - span.made.count - span.reserved
   }
   /** Seconds until `calls` fit, if nothing else is called meanwhile. */
   function waitFor(span: Span, most: number, calls: number): number {
-    const frees = span.made[Math.max(0, calls - freeIn(span, most) - 1)] ?? now()
+    const frees = span.made.at(Math.max(0, calls - freeIn(span, most) - 1)) ?? now()
     return Math.max(1, Math.ceil((frees + span.windowMs - now()) / 1000))
   }
 
   /** Gives slots to waiting clients in turn, as long as the second has some. */
   function pump(bucket: Bucket, perSecond: number, second: number): void {
     bucket.timer = undefined
-    forget(bucket.second, second)
-    while (bucket.second.length < perSecond) {
+    bucket.second.forget(now() - second)
+    while (bucket.second.count < perSecond) {
       const turn = bucket.queues.entries().next().value
       if (!turn) return
       const [client, queue] = turn
@@ -143,18 +139,18 @@ export function quotaOf(
       // Back to the end of the round.
       if (queue.length > 0) bucket.queues.set(client, queue)
       if (!waiter || waiter.signal.aborted) continue
-      bucket.second.push(now())
+      bucket.second.add(now())
       waiter.go(true)
     }
     if (bucket.queues.size === 0) return
-    const wait = (bucket.second[0] ?? now()) + second - now()
+    const wait = (bucket.second.at(0) ?? now()) + second - now()
     bucket.timer = setTimeout(() => pump(bucket, perSecond, second), Math.max(1, wait))
   }
   function turnOf(bucket: Bucket, client: ClientId, limit: QuotaLimits, signal: AbortSignal): Promise<boolean> {
     const { perSecond, secondMs = SECOND } = limit
-    forget(bucket.second, secondMs)
-    if (bucket.queues.size === 0 && bucket.second.length < perSecond) {
-      bucket.second.push(now())
+    bucket.second.forget(now() - secondMs)
+    if (bucket.queues.size === 0 && bucket.second.count < perSecond) {
+      bucket.second.add(now())
       return Promise.resolve(true)
     }
     return new Promise((resolve) => {
@@ -203,7 +199,7 @@ export function quotaOf(
           if (!(await turnOf(bucket, client, limit, signal))) return false
           for (const span of spans) {
             if (reserved) span.reserved -= 1
-            span.made.push(now())
+            span.made.add(now())
           }
           if (reserved) left -= 1
           onMade(wish, now())
@@ -214,26 +210,26 @@ export function quotaOf(
     async turn(wish, signal) {
       const bucket = bucketOf(wish.account, wish.api)
       if (signal.aborted || !(await turnOf(bucket, wish.client, limits(wish.account), signal))) return false
-      bucket.made.push(now())
-      if (wish.rule) ruleOf(wish.rule.id, wish.client).made.push(now())
+      bucket.made.add(now())
+      if (wish.rule) ruleOf(wish.rule.id, wish.client).made.add(now())
       onMade(wish, now())
       return true
     },
     note(wish, at) {
       const bucket = bucketOf(wish.account, wish.api)
-      bucket.made.push(at)
-      bucket.second.push(at)
-      if (wish.rule) ruleOf(wish.rule.id, wish.client).made.push(at)
+      bucket.made.add(at)
+      bucket.second.add(at)
+      if (wish.rule) ruleOf(wish.rule.id, wish.client).made.add(at)
     },
     replace(account, api, made) {
       const known = bucketOf(account, api).made
-      known.length = 0
-      for (const at of made) known.push(at)
+      known.clear()
+      for (const at of made) known.add(at)
     },
     recall(calls) {
       for (const { client, account, api, rule, at } of calls.toSorted((a, b) => a.at - b.at)) {
-        bucketOf(account, api).made.push(at)
-        ruleOf(rule, client).made.push(at)
+        bucketOf(account, api).made.add(at)
+        ruleOf(rule, client).made.add(at)
       }
     },
     hold(account, api, seconds) {
