@@ -58,6 +58,8 @@ export class JsonStream {
   #text = ''
   #unicode = ''
   #ok = true
+  /** Up to here in the text at hand no run of items is looked for once more. */
+  #looked = 0
 
   constructor(sink: JsonSink) {
     this.#sink = sink
@@ -65,6 +67,7 @@ export class JsonStream {
 
   /** False from the first character that cannot be part of what is accepted, or when the sink stopped. */
   push(text: string): boolean {
+    this.#looked = 0
     for (let at = 0; this.#ok && at < text.length;) at = this.#token === 'none' ? this.#structure(text, at) : this.#within(text, at)
     return this.#ok
   }
@@ -94,8 +97,9 @@ export class JsonStream {
         this.#expect = 'value'
         return at + 1
       case 0x7b: // {
+        return this.#items(text, at) ?? this.#begin(false, at)
       case 0x5b: // [
-        return this.#begin(code === 0x5b, at)
+        return this.#begin(true, at)
       case 0x7d: // }
       case 0x5d: // ]
         return this.#finish(code === 0x5d, at)
@@ -105,6 +109,23 @@ export class JsonStream {
         this.#text = ''
         return at
     }
+  }
+
+  /**
+   * The items of a list that are whole in this text, read at once: the same as their characters one by one, in a fraction of
+   * the time. Where they end, or undefined where they are not proved to be good.
+   */
+  #items(text: string, at: number): number | undefined {
+    if (at < this.#looked || this.#open.at(-1) !== null || (this.#expect !== 'value' && this.#expect !== 'item or end')) return undefined
+    const close = text.indexOf(']', at)
+    const end = text.lastIndexOf('}', close === -1 ? text.length : close) + 1
+    this.#looked = end
+    const proved = end <= at ? undefined : parseProved(`[${text.slice(at, end)}]`, this.#open.length - 1)
+    if (!proved) return undefined
+    const items = proved.value as readonly unknown[]
+    this.#ok = items.every((item) => feedItem(item, this.#sink))
+    this.#expect = 'comma or end'
+    return end
   }
 
   #begin(array: boolean, at: number): number {
@@ -238,15 +259,17 @@ export class JsonStream {
  * The same reading of a text that is there as a whole, several times faster: JSON.parse, then proof that the text holds
  * nothing that JSON.parse passes over in silence (duplicate names) or that the limits forbid. What is not proved is
  * undefined; {@link JsonStream} then says where it goes wrong.
+ *
+ * @param depth containers around it
  */
-export function parseProved(text: string): { readonly value: unknown } | undefined {
+export function parseProved(text: string, depth = 0): { readonly value: unknown } | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     return undefined // not JSON: the caller refuses it, or reads it again to see how far it is good
   }
-  const names = namesInValue(value, 0)
+  const names = namesInValue(value, depth)
   if (Number.isNaN(names)) return undefined
   // Written again it is the same text: nothing was passed over. So it is with most answers, and this is the faster proof.
   if (JSON.stringify(value) === text || namesInText(text) === names) return { value }

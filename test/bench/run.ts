@@ -25,8 +25,8 @@ const { values: options } = parseArgs({
   options: { short: { type: 'boolean', default: false }, permissions: { type: 'string' }, only: { type: 'string' } },
 })
 const size = options.short
-  ? { warm: 3, warmRequests: 10_000, rounds: 3, seconds: 2, open: 4, readers: 4, permissions: 5_000, entries: 5_000 }
-  : { warm: 4, warmRequests: 30_000, rounds: 7, seconds: 5, open: 10, readers: 12, permissions: 100_000, entries: 30_000 }
+  ? { warm: 3, warmRequests: 10_000, rounds: 3, seconds: 2, open: 4, readers: 50, permissions: 5_000, entries: 5_000 }
+  : { warm: 4, warmRequests: 30_000, rounds: 7, seconds: 5, open: 10, readers: 50, permissions: 100_000, entries: 30_000 }
 const CONNECTIONS = 64
 /** Sections (`small`, `curve`, `open`, `slow`, `pieces`), and `gas` or `soap` for the rows of either; absent, all. */
 const only = options.only?.split(',')
@@ -234,6 +234,7 @@ async function slow(load: Load, all: readonly Subject[]): Promise<void> {
     clearInterval(watch)
     const mb = (bytes: number): string => text(bytes / 1_048_576, 0)
     say(`  ${mb(before.rss).padStart(7)} MB   ${`+${mb(peak - before.rss)}`.padStart(9)} MB   ${subject.title}`)
+    if (subject.id === 'sealed') say(`    ${besideFigure(FIGURES.slowReaders, (peak - before.rss) / 1_048_576)}`)
     const whole = told.bytes / size.readers / 1_048_576
     if (told.failures > 0 || whole < megabytes * 0.9) say(`           only ${text(whole)} MB a reader came: FAILED`)
   }
