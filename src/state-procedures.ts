@@ -17,6 +17,7 @@ import type { OwnCalls } from './evidence/own-calls.ts'
 import { ownCallsOn } from './evidence/own-calls.ts'
 import { packText } from './evidence/pack/manifest.ts'
 import { personEvidenceOn } from './evidence/person.ts'
+import type { AdmitArgs, Admitted, CheckedImport } from './permissions/admit.ts'
 import { admit } from './permissions/admit.ts'
 import { answerStoreOn } from './permissions/answer-store.ts'
 import { attachmentsOn } from './permissions/attachments.ts'
@@ -66,7 +67,7 @@ export interface StateProcedures {
   afterOutcome(args: OutcomeArgs, settled: Settled): readonly ActResult[]
 }
 
-interface ImportArgs {
+interface CheckImportArgs {
   readonly text: string
   readonly context: {
     readonly unverified: boolean
@@ -76,7 +77,6 @@ interface ImportArgs {
   }
   /** Bytes of the documents, by the name that the import gives them. */
   readonly documents: Readonly<Record<string, Uint8Array>>
-  readonly dryRun: boolean
   readonly now: Millis
 }
 
@@ -220,10 +220,15 @@ export function proceduresOn({ store, keys, logs, journal, access, own, secrets,
     showPermission: registry.show,
     holderOf: registry.holderOf,
     holderRefused: doubts.refused,
-    importPermissions: ({ text, context, ...rest }: ImportArgs) => {
+    checkImport: ({ text, context, ...rest }: CheckImportArgs): CheckedImport => {
       const parsed = parseImport(text, { ...context, clients: new Map(context.clients), accounts: new Set(context.accounts) })
-      return parsed.ok ? admit(registry, attachments, rights, { ...rest, drafts: parsed.drafts }) : parsed
+      if (!parsed.ok) return parsed
+      const found = admit(registry, attachments, rights, { ...rest, drafts: parsed.drafts, dryRun: true })
+      if (!found.ok) return found
+      const fresh = new Set(found.created)
+      return { ok: true, fresh: parsed.drafts.filter(({ id }) => fresh.has(id)), unchanged: found.unchanged }
     },
+    importPermissions: (args: Omit<AdmitArgs, 'dryRun'>): Admitted => admit(registry, attachments, rights, { ...args, dryRun: false }),
     summary: (args: { readonly counts: Readonly<Record<string, number>>; readonly now: Millis }) =>
       journal.append({ clear: { t: 'access.summary', counts: args.counts } }, args.now).n,
     clock: (args: { readonly stepMs: number; readonly now: Millis }) =>

@@ -15,7 +15,7 @@ import type { Page, Selection } from '../evidence/disclose.ts'
 import type { Shown } from '../evidence/publish.ts'
 import type { ActResult, PermissionRecord } from '../permissions/record.ts'
 import type { Views } from '../permissions/registry.ts'
-import type { Admitted } from '../permissions/admit.ts'
+import type { Admitted, CheckedImport } from '../permissions/admit.ts'
 import type { IssuedToken } from '../permissions/tokens.ts'
 import type { PolicyDocument } from '../settings/policy-document.ts'
 import type { StateClient } from '../storage/rpc.ts'
@@ -46,6 +46,8 @@ export interface CommandContext {
     | undefined
 }
 
+/** Permissions of an import in one transaction: fifty milliseconds and more of the state's time on PostgreSQL. */
+const IMPORTED_AT_ONCE = 10
 const LIFE_OF_A_TOKEN = 'a token lives between one second and one year'
 const word = z.string().min(1).max(1000)
 /** Stands in clear in the open log: a code, not a sentence about somebody. */
@@ -108,6 +110,10 @@ const ASKED = {
   facts: z.strictObject({ client: word, meter: word }),
 }
 
+function partly(done: number, of: number, error: unknown): string {
+  return `${done} of ${of} permissions are imported, the rest is not: import the same again to go on (${error instanceof Error ? error.message : String(error)})`
+}
+
 function read<S extends z.ZodType>(schema: S, args: unknown): z.output<S> {
   const parsed = schema.safeParse(args)
   if (parsed.success) return parsed.data
@@ -148,10 +154,10 @@ export function commandsOn(context: CommandContext) {
         throw new Error(
           'an unverified permission opens a simulated data holder only (one on a loopback address): import it with its notice, act of will, identity and documents',
         )
-      const result = await state.call<Admitted>('importPermissions', {
+      const files = Object.fromEntries(Object.entries(documents).map(([name, base64]) => [name, Buffer.from(base64, 'base64')]))
+      const checked = await state.call<CheckedImport>('checkImport', {
         text,
-        documents: Object.fromEntries(Object.entries(documents).map(([name, base64]) => [name, Buffer.from(base64, 'base64')])),
-        dryRun,
+        documents: files,
         now: now(),
         context: {
           unverified,
@@ -160,10 +166,26 @@ export function commandsOn(context: CommandContext) {
           accounts: context.accounts(),
         },
       })
-      if (!result.ok) return result
-      await context.onActs(result.acts)
-      for (const permission of result.mandates) await context.issueMandate(permission)
-      return { ok: true, created: result.created, unchanged: result.unchanged }
+      if (!checked.ok) return checked
+      const { fresh, unchanged } = checked
+      if (dryRun) return { ok: true, created: fresh.map(({ id }) => id), unchanged }
+      const created: string[] = []
+      for (let from = 0; from < fresh.length; from += IMPORTED_AT_ONCE) {
+        const drafts = fresh.slice(from, from + IMPORTED_AT_ONCE)
+        const named = new Set(drafts.flatMap(({ attachments }) => attachments.map(({ file }) => file)))
+        const own = Object.fromEntries(Object.entries(files).filter(([name]) => named.has(name)))
+        const result = await state.call<Admitted>('importPermissions', { drafts, documents: own, now: now() }).catch((error: unknown) => {
+          throw new Error(partly(created.length, fresh.length, error), { cause: error })
+        })
+        // Somebody else brought one of them in since it was checked.
+        if (!result.ok && created.length === 0) return result
+        if (!result.ok)
+          throw new Error(partly(created.length, fresh.length, new Error(result.mistakes.map(({ message }) => message).join('; '))))
+        created.push(...result.created)
+        await context.onActs(result.acts)
+        for (const permission of result.mandates) await context.issueMandate(permission)
+      }
+      return { ok: true, created, unchanged }
     },
     /** The form that its holder signs (base64); made now where it was not yet. */
     async 'permission mandate'(args: z.input<typeof ASKED.show>) {

@@ -3,6 +3,8 @@
  * own, all in one transaction. The same import again changes nothing; the same id with other content is refused.
  *
  * Nothing is written before everything is known to be there, so that a refused import leaves neither a document nor a key.
+ * What an operator imports is checked as a whole and then brought in piece by piece: each takes milliseconds a permission on
+ * PostgreSQL, and whoever asks for data meanwhile waits for one piece.
  */
 import type { PermissionId } from '../domain/permission.ts'
 import type { Millis } from '../domain/time.ts'
@@ -24,6 +26,11 @@ export type Admitted =
       /** The last act of each permission, so that caches can be told. */
       readonly acts: readonly ActResult[]
     }
+  | { readonly ok: false; readonly mistakes: readonly ImportMistake[] }
+
+/** An import that can be brought in: what of it is not there yet. */
+export type CheckedImport =
+  | { readonly ok: true; readonly fresh: readonly Draft[]; readonly unchanged: readonly string[] }
   | { readonly ok: false; readonly mistakes: readonly ImportMistake[] }
 
 export interface AdmitArgs {

@@ -79,6 +79,22 @@ describe('two gates', () => {
     expect(two.entry).toMatch(/^gate\.test\.localhost\/journal\/\d{4}-2\/\d+$/)
   })
 
+  test('an import of hundreds of permissions holds up nobody who reads meanwhile', { timeout: 120_000 }, async () => {
+    const token = await b.token()
+    const statuses: number[] = []
+    let importing = true
+    const readers = [a, b].map(async (gate) => {
+      while (importing) statuses.push((await read(gate, token)).status)
+    })
+    const many = Array.from({ length: 500 }, (_, i) => ({ id: `many-${i}`, meter: `3${String(i).padStart(13, '0')}` }))
+    await a.permit(...many).finally(() => (importing = false))
+    await Promise.all(readers)
+    expect(new Set(statuses)).toStrictEqual(new Set([200]))
+    expect(statuses.length).toBeGreaterThan(50)
+    const answer = await fetch(`${b.url}${curve('30000000000499', today(-3), today(-1))}`, bearer(token))
+    expect([answer.status, await answer.text()]).toMatchObject([200, expect.stringContaining('30000000000499')])
+  })
+
   test('what is withdrawn at one is refused by both', async () => {
     const token = await a.token()
     expect(await read(b, token)).toMatchObject({ status: 200 })

@@ -19,6 +19,7 @@ import { intentFields, outcomeFields, refusedFields } from '../../src/domain/rec
 import type { AccessRequest, Caller } from '../../src/domain/request.ts'
 import type { Millis } from '../../src/domain/time.ts'
 import type { IntentResult } from '../../src/evidence/access.ts'
+import type { Admitted, CheckedImport } from '../../src/permissions/admit.ts'
 import type { ActResult } from '../../src/permissions/record.ts'
 import type { Views } from '../../src/permissions/registry.ts'
 import { meterTokenOf } from '../../src/permissions/registry.ts'
@@ -157,13 +158,9 @@ export async function aPortal({ rooms, change }: PortalOptions): Promise<TestPor
         accounts: ['enedis-data-connect/main', 'enedis-sge/enedis-sge'],
       }
       const text = JSON.stringify({ permissions: wishes.map(permissionTree) })
-      const done = await state.client.call<{ ok: boolean }>('importPermissions', {
-        text,
-        context,
-        documents: {},
-        dryRun: false,
-        now: now(),
-      })
+      const checked = await state.client.call<CheckedImport>('checkImport', { text, context, documents: {}, now: now() })
+      const drafts = checked.ok ? checked.fresh : []
+      const done = checked.ok ? await state.client.call<Admitted>('importPermissions', { drafts, documents: {}, now: now() }) : checked
       if (!done.ok) throw new Error(`the permissions of the test have mistakes: ${JSON.stringify(done)}`)
     },
     read: gate.read,
