@@ -3,8 +3,10 @@ import type { ChildProcess } from 'node:child_process'
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { X509Certificate } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
 import { Agent, request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { callControl } from '../../src/ops/control.ts'
@@ -19,6 +21,7 @@ import type { RedisServer } from '../harness/redis.ts'
 import { freePort, redisServer } from '../harness/redis.ts'
 import { until } from '../harness/redis-gates.ts'
 import type { Tree } from '../harness/settings.ts'
+import { anAuthority } from './wire/certificates.ts'
 import { METER, today } from '../harness/settings.ts'
 
 let database: PostgresServer
@@ -252,6 +255,52 @@ describe('two workers', () => {
     expect([status, JSON.parse(stdout)]).toMatchObject([0, { ok: true, absent: [] }])
   })
 })
+
+test('a new certificate is shown by every worker after SIGHUP; a broken one by none', async () => {
+  const authority = anAuthority()
+  const [first, second] = ['first', 'second'].map((name) => authority.sign(name, { names: 'IP:127.0.0.1' }))
+  if (!first || !second) throw new Error('no certificates')
+  const gate = await aGateProcess({
+    holder,
+    args: ['--workers', '2'],
+    change(tree) {
+      shared('certificates', tree)
+      const { gate: listener, ...others } = tree['listeners'] as { gate: object }
+      tree['listeners'] = { ...others, gate: { ...listener, tls: { certificate: first.certificate, key: first.key } } }
+    },
+  })
+  /** Of so many new connections: each worker takes some of them. */
+  const shown = async (): Promise<string[]> => {
+    const all = await Promise.all(Array.from({ length: 24 }, () => serialAt(gate.port)))
+    return [...new Set(all)]
+  }
+  const serialOf = ({ pem }: { readonly pem: { readonly cert: string } }): string => new X509Certificate(pem.cert).serialNumber
+  expect(await shown()).toStrictEqual([serialOf(first)])
+  const next = { certificate: readFileSync(second.certificate), key: readFileSync(second.key) }
+  writeFileSync(first.certificate, next.certificate)
+  writeFileSync(first.key, next.key)
+  gate.child.kill('SIGHUP')
+  await until(async () => (await shown()).join() === serialOf(second))
+  const pids = workersOf(gate.child.pid ?? 0)
+  writeFileSync(first.certificate, next.certificate.subarray(0, 200))
+  gate.child.kill('SIGHUP')
+  await until(() => gate.output().split('the certificate of the listener is not taken').length > 2)
+  expect(await shown()).toStrictEqual([serialOf(second)])
+  expect(workersOf(gate.child.pid ?? 0), 'nobody was replaced for it').toStrictEqual(pids)
+  await gate.stop()
+  authority.remove()
+  removeFolder(gate)
+})
+
+function serialAt(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().serialNumber)
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
+}
 
 test('workers end with the process that started them, even where it is killed', async () => {
   const gate = await aGateProcess({ holder, args: ['--workers', '2'], change: (tree) => shared('orphans', tree) })
