@@ -59,15 +59,27 @@ export function openingLog(logs: Logs, { origin, node, keys, now }: Pick<StateOp
   return open ?? logs.add(name, vkeyOf(newSigner(keys.signing, name)), node, now as Millis)
 }
 
-/** The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold. @param size entries that are stored */
-export function checkCheckpoints(db: Database, { id, folder: log, origin, vkey, publisher }: OwnLog, size: number): void {
+/**
+ * The stored checkpoint is ours, its root is that of the stored entries, and nobody was shown more than we hold.
+ *
+ * @param size entries that are stored
+ * @param shared whether the log lies in PostgreSQL: another state folder would then sign on in the same log
+ */
+export function checkCheckpoints(
+  db: Database,
+  { id, folder: log, origin, vkey, publisher }: OwnLog,
+  { size, shared }: { readonly size: number; readonly shared: boolean },
+): void {
   const row = db.prepare('SELECT body FROM checkpoint WHERE log = ?').get(id)
   const stored = row && readCheckpoint(String(row['body']), 'the checkpoint in ecluse.db')
   const file = join(log, 'checkpoint')
   const shown = existsSync(file) ? readCheckpoint(readFileSync(file, 'utf8'), `the file ${file}`) : undefined
   if (shown && shown.size > (stored?.size ?? 0)) {
+    const told = `the log was shown with ${shown.size} entries and the database knows ${stored?.size ?? 0}`
     throw new Error(
-      `the log was shown with ${shown.size} entries and the database knows ${stored?.size ?? 0}: an older copy of ecluse.db was restored. Signing on would fork the log: restore the newer database, or start a new state folder and keep this one as evidence`,
+      shared
+        ? `${told}: an older copy of the database was restored, or a standby that had not received all of it has taken over. Signing on would fork the log: bring back the newer database. If it is lost, ecluse backup --out DIR, keep this state folder as evidence, drop the schema, and ecluse restore DIR, which goes on in another log`
+        : `${told}: an older copy of ecluse.db was restored. Signing on would fork the log: restore the newer database, or start a new state folder and keep this one as evidence`,
     )
   }
   if (stored && (stored.size > size || !publisher.root(stored.size).equals(stored.root))) {

@@ -193,7 +193,8 @@ function recover(engine: Engine, erasure: Erasure, endLeft: EndLeft, options: St
     )
   }
   const { current } = own
-  checkCheckpoints(db, current, current.sealedUpTo - positionOf(current.id, 0))
+  const size = current.sealedUpTo - positionOf(current.id, 0)
+  checkCheckpoints(db, current, { size, shared: options.postgres !== undefined })
   let interrupted = 0
   store.atomically(() => {
     keys.drop()

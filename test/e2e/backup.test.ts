@@ -1,6 +1,17 @@
 /** A copy taken while the gate serves, and a start from it: on either engine, in a log of its own, with nothing in force unseen. */
 import { spawn } from 'node:child_process'
-import { appendFileSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -121,6 +132,43 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (engine) => {
     expect(await verifyPlace(again.state)).toMatchObject({ ok: true, logs: [{}, {}] })
     await again.stop()
   })
+})
+
+test('a PostgreSQL that has lost what was shown of a log is not written on; what to do is told, and does it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ecluse-lost-'))
+  const env = secretsOf()
+  const change = (tree: Tree): void => void (tree['storage'] = { postgres: postgresTree(server.port, 'lost') })
+  const start = (): Promise<TestGate> => aGate({ holder, env, folder, change })
+  const gate = await start()
+  await gate.permit({ id: 'kept' })
+  const token = await gate.token()
+  await gate.command('audit drain', {})
+  const checkpoint = (): string => readFileSync(join(gate.state, 'log', today(0).slice(0, 4), 'checkpoint'), 'utf8')
+  const before = checkpoint()
+  const [, size = ''] = before.split('\n')
+  expect(await read(gate, token)).toStrictEqual([200, null])
+  await gate.command('audit drain', {})
+  await gate.stop()
+  expect(checkpoint()).not.toBe(before)
+  // As a standby knows it that had received the log up to there.
+  server.sql(`UPDATE lost.checkpoint SET body = '${before}'; DELETE FROM lost.entry WHERE n % (1::bigint << 40) >= ${size}`)
+  await expect(start()).rejects.toThrow(
+    /a standby that had not received all of it has taken over.*ecluse backup --out DIR, .*ecluse restore DIR/,
+  )
+
+  const out = join(folder, 'copy')
+  expect((await run(env, 'backup', '--out', out, '--config', gate.config)).err).toBe('')
+  renameSync(gate.state, join(folder, 'evidence'))
+  server.sql('SET client_min_messages = warning; DROP SCHEMA lost CASCADE')
+  const restored = await run(env, 'restore', out, '--config', gate.config, '--json')
+  expect([restored.exit, restored.err]).toStrictEqual([0, ''])
+  const again = await start()
+  expect(await read(again, token)).toStrictEqual([503, 'holder_unverified'])
+  await again.command('audit drain', {})
+  await again.stop()
+  expect(await verifyPlace(again.state)).toMatchObject({ ok: true })
+  expect(await verifyPlace(join(folder, 'evidence')), 'what was shown').toMatchObject({ ok: true })
+  rmSync(folder, { recursive: true })
 })
 
 describe('a PostgreSQL that is spoken to by TLS', () => {
