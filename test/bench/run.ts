@@ -194,19 +194,25 @@ async function warmed(enough: number, run: (seconds: number) => Promise<Told>): 
 
 async function open(load: Load, all: readonly Subject[], direct: Subject, perSecond: number): Promise<void> {
   const seen = new Map<Subject, Told[]>()
+  const asks = SMALL[0]?.asks ?? []
+  for (const { port, token } of all)
+    await warmed(size.warmRequests, (seconds) =>
+      load.order({ is: 'closed', target: { port, asks, token }, connections: CONNECTIONS, seconds }),
+    )
   for (let round = 0; round < 3; round += 1) {
     for (const subject of [direct, ...all]) {
-      const target = { port: subject.port, asks: SMALL[0]?.asks ?? [], token: subject.token }
+      const target = { port: subject.port, asks, token: subject.token }
       seen.set(subject, [...(seen.get(subject) ?? []), await load.order({ is: 'open', target, perSecond, seconds: size.open })])
     }
   }
   const of = (subject: Subject, pick: (told: Told) => number): number => median((seen.get(subject) ?? []).map(pick))
   say(`\nOpen loop, ${perSecond} requests/s, 1 KB; wait in ms from the moment each request was due, medians of 3 rounds of ${size.open} s`)
-  say('     p50 (added)       p99 (added)   subject')
+  say('     p50 (added, × direct)       p99 (added, × direct)   subject')
   for (const subject of [direct, ...all]) {
     const p50 = of(subject, (t) => t.p50)
     const p99 = of(subject, (t) => t.p99)
-    const added = (own: number, base: number): string => (subject === direct ? '' : `(${signed(own - base)})`).padStart(8)
+    const added = (own: number, base: number): string =>
+      (subject === direct ? '' : `(${signed(own - base)}, × ${text(own / base)})`).padStart(17)
     const row = `${text(p50, 2).padStart(7)} ${added(
       p50,
       of(direct, (t) => t.p50),
