@@ -89,6 +89,7 @@ function besideTheLog(disclosed: readonly Opened[], tagKeys: readonly string[]) 
   let wrong: RefusedPlace | undefined
 
   function take(n: number, bytes: Uint8Array, origin: string): void {
+    if (waiting.size === 0 && keys.length === 0) return
     const name = `${origin}/${n}`
     const opened = waiting.get(name)
     if (opened) {

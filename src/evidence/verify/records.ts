@@ -66,7 +66,7 @@ const MOST_REQUESTS = 10_000
 export function recordCheck(): RecordCheck {
   const types = new Map<string, number>()
   const open = new Map<number, { readonly req: string; readonly call: number }>()
-  const requests = new Map<string, { readonly decision: string; readonly part: number; readonly call: number }>()
+  const requests = new Map<string, { readonly decided: Record_; readonly part: number; readonly call: number }>()
   const policies = new Set<string>()
   const named = new Set<string>()
   let ours: boolean | undefined
@@ -95,22 +95,23 @@ export function recordCheck(): RecordCheck {
     const [, k, of] = /^([1-9]\d*)\/([1-9]\d*)$/.exec(shown(record['part'])) ?? []
     const part = Number(k)
     if (k === undefined || part > Number(of)) return 'bad_part'
-    const decided = decisionMistake(record, ['allow', 'narrow'])
-    if (decided) return decided
+    const undecided = decisionMistake(record, ['allow', 'narrow'])
+    if (undecided) return undecided
     if (!within(record['sent'], record['asked'])) return 'sent_outside_asked'
     const { client, purpose, kind, direction, step, asked, dec } = record
     // When it was decided, and on what, may have changed between two parts: what is granted may not.
     const { result, obligations } = dec as Record_
-    const decision = canonicalJson({ client, purpose, kind, direction, step, asked, of, result, obligations })
+    const decided = { client, purpose, kind, direction, step, asked, of, result, obligations }
     const before = requests.get(req)
     // A retry repeats its part; the next part follows it. Each is a call of its own. A decision that an act overtook
     // is made once more, and then begins at its first part.
     if (call !== (before?.call ?? 0) + 1) return 'bad_part'
-    if (before?.decision !== decision) {
+    // Most requests have one part: nothing is compared, and nothing written for it.
+    if (!before || canonicalJson(before.decided) !== canonicalJson(decided)) {
       if (part !== 1) return before ? 'unlike_its_request' : 'bad_part'
     } else if (part !== before.part && part !== before.part + 1) return 'bad_part'
     requests.delete(req)
-    requests.set(req, { decision, part, call })
+    requests.set(req, { decided, part, call })
     if (requests.size > MOST_REQUESTS) requests.delete(requests.keys().next().value ?? '')
     return undefined
   }
