@@ -2,7 +2,7 @@
  * What single pieces of the gate cost, each by itself and on one thread: filtering an answer, sealing entries,
  * verifying a log, holding permissions. Real stores on a real disk, in a temporary folder.
  *
- * `node --expose-gc pieces.ts PERMISSIONS ENTRIES`; prints one JSON line.
+ * `node --expose-gc pieces.ts PERMISSIONS ENTRIES COPIES`; prints one JSON line.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -83,6 +83,7 @@ const ASKED = {
 const RECENT = 100
 const permissionCount = Number(process.argv[2])
 const entryCount = Number(process.argv[3])
+const copyCount = Number(process.argv[4])
 const folder = mkdtempSync(join(tmpdir(), 'ecluse-pieces-'))
 try {
   process.stdout.write(`${JSON.stringify(await measured())}\n`)
@@ -362,7 +363,7 @@ function meterAt(i: number): MeterId {
   return `prm:3${String(i).padStart(13, '0')}` as MeterId
 }
 
-/** The gate's local copies with up to a million meters in them: what each takes, and what a decision on one costs. */
+/** The gate's local copies with so many meters in them: what each takes, and what a decision on one costs. */
 async function localCopies(registry: Registry, policy: Policy, collect: () => unknown): Promise<Pieces['copies']> {
   const client = 'viriya' as ClientId
   const [given] = registry.views({ client, meter: meterAt(0) }).permissions
@@ -401,7 +402,7 @@ async function localCopies(registry: Registry, policy: Policy, collect: () => un
   const before = held()
   const decisions: { permissions: number; packedMicros: number; recentMicros: number }[] = []
   let count = 0
-  for (const size of [1000, 10_000, 100_000, 1_000_000]) {
+  for (const size of [1000, 10_000, 100_000, 1_000_000].filter((each) => each <= copyCount)) {
     for (; count < size; count += 1) await copies.views(client, meterAt(count), false)
     // A step that meets all of them, and none again before thousands of others.
     const packedMicros = await perDecision(20_000, (i) => (i * 7919 + 13) % size)

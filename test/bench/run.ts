@@ -248,7 +248,7 @@ async function slow(load: Load, all: readonly Subject[]): Promise<void> {
 
 async function piecesRows(): Promise<void> {
   const permissions = Number(options.permissions ?? size.permissions)
-  const told = await printed<Pieces>('pieces.ts', ['--expose-gc'], [String(permissions), String(size.entries)])
+  const told = await printed<Pieces>('pieces.ts', ['--expose-gc'], [String(permissions), String(size.entries), '1000000'])
   say('\nPieces, in a process of their own on one core')
   for (const [name, cost] of Object.entries(told.filter)) {
     say(`  filter of ${name.padEnd(44)} ${text(cost.perKb, 2).padStart(7)} µs/KB = ${text(cost.perKb / told.copyPerKb, 0)} × copying it`)

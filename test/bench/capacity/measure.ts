@@ -71,7 +71,7 @@ export async function measure({ permissions, seconds }: { readonly permissions: 
     await settle()
     const after = at()
     const per = (value: number): number => value / told.requests
-    const pieces = await printed<Pieces>('pieces.ts', ['--expose-gc'], ['2000', String(Math.max(5000, Math.round(seconds * 500)))])
+    const pieces = await printed<Pieces>('pieces.ts', ['--expose-gc'], ['2000', String(Math.max(5000, Math.round(seconds * 500))), '1000'])
     if (pieces.memory.redisBytes === undefined) throw new Error('redis-server is not installed: scripts/bench-peers installs it')
     return {
       measuredAt: new Date().toISOString().slice(0, 10),
