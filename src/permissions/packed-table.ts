@@ -27,16 +27,16 @@ const GONE = 0xff_ff_ff_ff
 
 /** @param maxBytes of both halves together, without their indexes: these take about ten bytes an entry */
 export function packedTable(maxBytes: number): PackedTable {
-  // Nobody outside can tell which keys meet.
   const seed = randomInt(2 ** 32)
-  let young = half(seed)
-  let old = half(seed)
+  let young = half(seed, LEAST_PLACES)
+  let old = half(seed, LEAST_PLACES)
   function set(key: Uint8Array, value: Uint8Array): void {
     const size = HEAD_BYTES + key.byteLength + value.byteLength
     if (key.byteLength > 0xff || value.byteLength > 0xff_ff || size > maxBytes / 2) return remove(key)
     if (young.bytes + size > maxBytes / 2) {
       old = young
-      young = half(seed)
+      // It will have as many: growing through all sizes again would hold requests up each time.
+      young = half(seed, old.places)
     }
     old.delete(key)
     young.set(key, value)
@@ -57,8 +57,8 @@ export function packedTable(maxBytes: number): PackedTable {
     set,
     delete: remove,
     clear() {
-      young = half(seed)
-      old = half(seed)
+      young = half(seed, LEAST_PLACES)
+      old = half(seed, LEAST_PLACES)
     },
   }
 }
@@ -66,18 +66,19 @@ export function packedTable(maxBytes: number): PackedTable {
 interface Half {
   /** Written so far, with what has been written again or deleted since. */
   readonly bytes: number
+  readonly places: number
   get(key: Uint8Array): Uint8Array | undefined
   set(key: Uint8Array, value: Uint8Array): void
   delete(key: Uint8Array): void
 }
 
-function half(seed: number): Half {
+function half(seed: number, least: number): Half {
   const chunks: Buffer[] = []
   /** Where the next entry goes: entries lie one after the other, none across two chunks. */
   let end = 0
   let bytes = 0
   /** Open addressing: 1 + where an entry lies. */
-  let places = new Uint32Array(LEAST_PLACES)
+  let places = new Uint32Array(least)
   /** Places that are not free, with those that are gone. */
   let taken = 0
 
@@ -120,7 +121,7 @@ function half(seed: number): Half {
     const before = places
     places = new Uint32Array(before.length * 2)
     taken = 0
-    for (const entry of before) if (entry !== FREE && entry !== GONE) put(keyAt(entry - 1), entry - 1)
+    for (const entry of before) if (entry !== FREE && entry !== GONE && !put(keyAt(entry - 1), entry - 1)) wipe(entry - 1)
   }
   /** What is deleted is not in memory any more, though its room is. */
   function wipe(offset: number): void {
@@ -148,6 +149,9 @@ function half(seed: number): Half {
     get bytes() {
       return bytes
     },
+    get places() {
+      return places.length
+    },
     get(key) {
       const place = placeOf(key)
       return place === undefined ? undefined : valueAt((places[place] ?? 0) - 1)
@@ -160,11 +164,10 @@ function half(seed: number): Half {
         places[place] = offset + 1
       } else {
         if (taken * 4 >= places.length * 3) grow()
+        if (put(key, offset)) return
         // In a table that is half empty only keys chosen to meet find no place.
-        if (!put(key, offset) && taken * 2 > places.length) {
-          grow()
-          put(key, offset)
-        }
+        if (taken * 2 > places.length) grow()
+        if (!put(key, offset)) wipe(offset)
       }
     },
     delete(key) {
@@ -176,7 +179,7 @@ function half(seed: number): Half {
   }
 }
 
-/** FNV-1a, from a seed, its bits mixed once more at the end (MurmurHash3). */
+/** FNV-1a, from a seed, its bits mixed once more at the end (MurmurHash3). Who chooses keys that meet gains little: see {@link MOST_STEPS}. */
 function hashOf(key: Uint8Array, seed: number): number {
   let hash = 0x81_1c_9d_c5 ^ seed
   for (const byte of key) hash = Math.imul(hash ^ byte, 0x01_00_01_93)

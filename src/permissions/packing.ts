@@ -9,17 +9,19 @@ import { dayNumber, dayOfNumber, parseDay } from '../domain/time.ts'
 
 export interface Packing {
   /**
-   * Undefined where the text cannot be kept small: it is too long, or its form is new and no more are kept. The bytes are
-   * overwritten by the next call.
+   * Undefined where the text cannot be kept small: it is too long, an id in it holds a quote or has more than 200 characters,
+   * or its form is new and no more are kept. The bytes are overwritten by the next call.
    */
   pack(text: string): Uint8Array | undefined
   /** Of bytes that `pack` gave since the last `clear`. */
   unpack(bytes: Uint8Array): string
   clear(): void
+  /** Texts of a new form are packed no more, until it is cleared. */
+  readonly full: boolean
 }
 
-/** An id or a reference in ASCII, by the name of its member; a day; a number that is exact in a double, without leading zeros. */
-const FACTS = /((?<="(?:id|contractRef)":")[ !#-[\]-~]{1,100})|(\d{4}-\d\d-\d\d)|([1-9]\d{0,14})/g
+/** An id or a reference, by the name of its member; a day; a number that is exact in a double, without leading zeros. */
+const FACTS = /((?<="(?:id|contractRef)":")[^"\\\ud800-\udfff]{0,200})|(\d{4}-\d\d-\d\d)|([1-9]\d{0,14})/g
 /** What stands in a form for a fact. `JSON.stringify` writes none of them. */
 const ID = '\u0001'
 const DAY = '\u0002'
@@ -40,7 +42,7 @@ interface Form {
 export function packing(): Packing {
   const numbers = new Map<string, number>()
   const forms: Form[] = []
-  // A number takes at most eight bytes, and one character of the text at least.
+  // A number takes at most eight bytes, an id three for each character and two for its length; each is a character at least.
   const out = Buffer.allocUnsafe(8 * MOST_CHARACTERS)
   let end = 0
 
@@ -50,15 +52,15 @@ export function packing(): Packing {
     out[end++] = rest
   }
   function writeId(text: string): void {
-    writeNumber(text.length)
-    end += out.write(text, end, 'latin1')
+    writeNumber(Buffer.byteLength(text))
+    end += out.write(text, end)
   }
   function formOf(literals: string[], marks: string[]): number | undefined {
     const name = literals.reduce((text, literal, i) => text + (marks[i - 1] ?? '') + literal)
     const known = numbers.get(name)
     if (known !== undefined || forms.length === MOST_FORMS) return known
     numbers.set(name, forms.length)
-    return forms.push({ literals, marks }) - 1
+    return forms.push({ literals: literals.map(ownMemory), marks }) - 1
   }
   return {
     pack(text) {
@@ -72,6 +74,8 @@ export function packing(): Packing {
         const day = written === undefined ? undefined : parseDay(written)
         // Ten digits and dashes that are no day stay in the form.
         if (written !== undefined && day === undefined) continue
+        // What identifies stays in no form: these are kept beyond the text that brought them.
+        if (id !== undefined && text[found.index + id.length] !== '"') return undefined
         literals.push(text.slice(from, found.index))
         from = found.index + fact.length
         marks.push(id !== undefined ? ID : day !== undefined ? DAY : NUMBER)
@@ -98,7 +102,7 @@ export function packing(): Packing {
       const readId = (): string => {
         const size = readNumber()
         at += size
-        return from.toString('latin1', at - size, at)
+        return from.toString('utf8', at - size, at)
       }
       const { literals = [], marks = [] } = forms[from.readUInt16LE()] ?? {}
       let text = literals[0] ?? ''
@@ -110,11 +114,19 @@ export function packing(): Packing {
       }
       return text
     },
+    get full() {
+      return forms.length === MOST_FORMS
+    },
     clear() {
       numbers.clear()
       forms.length = 0
     },
   }
+}
+
+/** V8 keeps the whole of a text for a piece of it, and with it what was deleted. */
+function ownMemory(piece: string): string {
+  return Buffer.from(piece, 'utf16le').toString('utf16le')
 }
 
 /** Days are told from 1900 on: their numbers are never negative. */

@@ -24,6 +24,11 @@ export function viewCopies(sizes: { readonly recent: number; readonly packedByte
   const packed = packedTable(sizes.packedBytes)
   const [keys, texts] = [packing(), packing()]
   const keyOf = (client: ClientId, meter: MeterId): string => `${client.length}:${client}\n${meter}`
+  function forgetPacked(): void {
+    packed.clear()
+    keys.clear()
+    texts.clear()
+  }
   return {
     get(client, meter) {
       const key = keyOf(client, meter)
@@ -39,11 +44,14 @@ export function viewCopies(sizes: { readonly recent: number; readonly packedByte
     set(client, meter, views) {
       const key = keyOf(client, meter)
       recent.set(key, views)
+      // Odd forms of what has long been deleted would keep all others out.
+      if (keys.full || texts.full) forgetPacked()
       const place = keys.pack(key)
       if (!place) return
       const bytes = texts.pack(JSON.stringify(keptOf(views)))
-      if (bytes) packed.set(place, bytes)
-      else packed.delete(place)
+      if (!bytes) return packed.delete(place)
+      packed.set(place, bytes)
+      bytes.fill(0)
     },
     delete(client, meter) {
       const key = keyOf(client, meter)
@@ -53,9 +61,7 @@ export function viewCopies(sizes: { readonly recent: number; readonly packedByte
     },
     clear() {
       recent.clear()
-      packed.clear()
-      keys.clear()
-      texts.clear()
+      forgetPacked()
     },
   }
 }

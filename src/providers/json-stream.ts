@@ -4,7 +4,8 @@
  *
  * Strict, because what two readers may read in two ways cannot be said to be consented to: UTF-8 only and without a
  * byte order mark, no trailing text, no duplicate member names anywhere (RFC 7493 § 2.3), nothing that JSON.parse
- * would refuse. What is within the limits is handed on exactly as JSON.parse would have read it, however it is cut.
+ * would refuse. What is within the limits is handed on exactly as JSON.parse would have read it, however it is cut; of names
+ * that look like integers, which no API here has, the order is not told.
  */
 
 import { isUtf8 } from 'node:buffer'
@@ -58,8 +59,8 @@ export class JsonStream {
   #text = ''
   #unicode = ''
   #ok = true
-  /** Up to here in the text at hand no run of items is looked for once more. */
-  #looked = 0
+  /** A bit for each depth at which a list of the text at hand has items that are not read at once. */
+  #inPieces = 0
 
   constructor(sink: JsonSink) {
     this.#sink = sink
@@ -67,7 +68,7 @@ export class JsonStream {
 
   /** False from the first character that cannot be part of what is accepted, or when the sink stopped. */
   push(text: string): boolean {
-    this.#looked = 0
+    this.#inPieces = 0
     for (let at = 0; this.#ok && at < text.length;) at = this.#token === 'none' ? this.#structure(text, at) : this.#within(text, at)
     return this.#ok
   }
@@ -116,12 +117,17 @@ export class JsonStream {
    * the time. Where they end, or undefined where they are not proved to be good.
    */
   #items(text: string, at: number): number | undefined {
-    if (at < this.#looked || this.#open.at(-1) !== null || (this.#expect !== 'value' && this.#expect !== 'item or end')) return undefined
+    if (this.#open.at(-1) !== null || (this.#expect !== 'value' && this.#expect !== 'item or end')) return undefined
+    const depth = this.#open.length
+    if ((this.#inPieces & (1 << depth)) !== 0) return undefined
     const close = text.indexOf(']', at)
     const end = text.lastIndexOf('}', close === -1 ? text.length : close) + 1
-    this.#looked = end
-    const proved = end <= at ? undefined : parseProved(`[${text.slice(at, end)}]`, this.#open.length - 1)
-    if (!proved) return undefined
+    const proved = end <= at ? undefined : parseProved(`[${text.slice(at, end)}]`, depth - 1)
+    if (!proved) {
+      // Where items hold lists, each would be tried in vain; the lists in them are still read at once.
+      this.#inPieces |= 1 << depth
+      return undefined
+    }
     const items = proved.value as readonly unknown[]
     this.#ok = items.every((item) => feedItem(item, this.#sink))
     this.#expect = 'comma or end'
@@ -300,7 +306,7 @@ function isEscaped(text: string, quote: number): boolean {
   return backslashes % 2 === 1
 }
 
-/** Member names in the value; NaN, which equals nothing, where a limit is passed. */
+/** Member names in the value; NaN, which equals nothing, where a limit is passed or a name may be another one. */
 function namesInValue(value: unknown, depth: number): number {
   if (typeof value === 'string') return value.length > MAX_TEXT ? Number.NaN : 0
   if (typeof value !== 'object' || value === null) return 0
@@ -314,7 +320,9 @@ function namesInValue(value: unknown, depth: number): number {
   // Made by JSON.parse, it has no members but its own: without a list of their names there is less to throw away.
   for (const name in value) {
     own += 1
-    if (own > MAX_KEYS || name.length > MAX_TEXT) return Number.NaN
+    // V8 may read a name that is written with an escape as another one, with a backslash in it, if it met that one in an
+    // earlier text (nodejs/node#63785): such names are read character by character.
+    if (own > MAX_KEYS || name.length > MAX_TEXT || name.includes('\\')) return Number.NaN
     names += namesInValue((value as Readonly<Record<string, unknown>>)[name], depth + 1)
   }
   return names + own

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { MeterId } from '../../../src/domain/meter.ts'
 import type { ClientId, PurposeCode } from '../../../src/domain/permission.ts'
 import type { Millis } from '../../../src/domain/time.ts'
+import type { Lookups } from '../../../src/permissions/cache.ts'
 import { lookups } from '../../../src/permissions/cache.ts'
 import type { Views } from '../../../src/permissions/registry.ts'
 import type { Identity } from '../../../src/permissions/tokens.ts'
@@ -113,4 +114,38 @@ test('keys that somebody chooses cannot grow it: the one used longest ago goes',
   expect(asked, 'still there').toStrictEqual([])
   await see(2)
   expect(asked).toHaveLength(1)
+})
+
+test('what was asked before an act is not kept after it', async () => {
+  const acts = [
+    (copies: Lookups) => copies.dropViews(CLIENT, METER),
+    (copies: Lookups) => copies.hear({ is: 'views', client: CLIENT, meter: METER }),
+    (copies: Lookups) => copies.flush(),
+    (copies: Lookups) => copies.hear({ is: 'all' }),
+    (copies: Lookups) => copies.dropIdentity(Buffer.from('h')),
+  ]
+  for (const [i, act] of acts.entries()) {
+    const held = Promise.withResolvers<void>()
+    let asked = 0
+    const slow = async <T>(value: T): Promise<T> => {
+      asked += 1
+      await held.promise
+      return value
+    }
+    const copies = lookups(
+      { identify: () => slow(identity), views: () => slow({ generation: 1, permissions: [] }) },
+      undefined,
+      { tokens: 10, recentViews: 10, packedViewBytes: 1 << 20 },
+      () => undefined,
+    )
+    const both = () => Promise.all([copies.views(CLIENT, METER, false), copies.identify(Buffer.from('h'), false)])
+    const began = both()
+    act(copies)
+    held.resolve()
+    await began
+    await both()
+    expect(asked, `act ${i}`).toBe(4)
+    await both()
+    expect(asked, `act ${i}, kept from then on`).toBe(4)
+  }
 })

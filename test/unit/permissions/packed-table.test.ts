@@ -35,6 +35,51 @@ test('does as a Map does, while there is room', () => {
   )
 })
 
+test('with little room it forgets, and never gives what is not the latest, or was deleted', () => {
+  const key = fc.nat(30).map(String)
+  const step = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        do: fc.constant('set' as const),
+        key,
+        value: fc.string({ unit: 'grapheme-ascii', minLength: 20, maxLength: 300 }),
+      }),
+    },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('get' as const), key }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), key }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const), key }) },
+  )
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 50, maxLength: 400, size: 'max' }), (steps) => {
+      const table = packedTable(4000)
+      const model = new Map<string, string>()
+      let found = 0
+      for (const each of steps) {
+        const bytes = Buffer.from(each.key)
+        if (each.do === 'set') {
+          table.set(bytes, Buffer.from(each.value))
+          model.set(each.key, each.value)
+          expect(plain(table.get(bytes))).toBe(each.value)
+        } else if (each.do === 'delete') {
+          table.delete(bytes)
+          model.delete(each.key)
+        } else if (each.do === 'clear') {
+          table.clear()
+          model.clear()
+        }
+        const value = plain(table.get(bytes))
+        if (value !== undefined) expect(value).toBe(model.get(each.key))
+        found += value === undefined ? 0 : 1
+      }
+      for (const gone of Array.from({ length: 31 }, (_, i) => String(i)).filter((each) => !model.has(each)))
+        expect(table.get(Buffer.from(gone))).toBeUndefined()
+      expect(found).toBeGreaterThan(0)
+    }),
+    { numRuns: 200 },
+  )
+})
+
 test('a hundred thousand of them are all found, through many growths, and none that was not put', () => {
   const table = packedTable(64 << 20)
   for (let n = 0; n < 100_000; n += 1) table.set(Buffer.from(`k${n}`), Buffer.from(`v${n}`))
