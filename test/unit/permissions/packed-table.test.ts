@@ -31,7 +31,7 @@ test('does as a Map does, while there is room', () => {
       }
       for (const each of steps) if ('key' in each) expect(plain(table.get(Buffer.from(each.key)))).toBe(model.get(each.key))
     }),
-    { numRuns: 100 },
+    { numRuns: 100, endOnFailure: true },
   )
 })
 
@@ -76,7 +76,8 @@ test('with little room it forgets, and never gives what is not the latest, or wa
         expect(table.get(Buffer.from(gone))).toBeUndefined()
       expect(found).toBeGreaterThan(0)
     }),
-    { numRuns: 200 },
+    // Hundreds of steps are not made fewer in any time that somebody waits for.
+    { numRuns: 200, endOnFailure: true },
   )
 })
 
