@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { obtainSystemPrograms } from './system.ts'
 
-const LIMIT_MS = 34 * 60_000
+const LIMIT_MS = 37 * 60_000
 const repository = join(import.meta.dirname, '..')
 /** In the environment of all that the run starts, however deep: by it the run finds what a test left behind. */
 const MARK = `ECLUSE_TEST_RUN=${randomUUID()}`
