@@ -175,7 +175,9 @@ export function commandsOn(context: CommandContext) {
         const named = new Set(drafts.flatMap(({ attachments }) => attachments.map(({ file }) => file)))
         const own = Object.fromEntries(Object.entries(files).filter(([name]) => named.has(name)))
         const result = await state.call<Admitted>('importPermissions', { drafts, documents: own, now: now() }).catch((error: unknown) => {
-          throw new Error(partly(created.length, fresh.length, error), { cause: error })
+          // The same error, so that it is told as what it is: a state that does not answer is no wrong import.
+          if (error instanceof Error) error.message = partly(created.length, fresh.length, error)
+          throw error
         })
         // Somebody else brought one of them in since it was checked.
         if (!result.ok && created.length === 0) return result
