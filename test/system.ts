@@ -5,14 +5,15 @@
  * packages, so that a person can install them.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Package → a file that proves it is there: a program on the PATH, or a path. */
+/** Package → a file that proves it is there: a program on the PATH, or a path, in which `*` stands for any version. */
 const NEEDED = {
   'redis-server': 'redis-server',
-  postgresql: '/usr/lib/postgresql',
+  // The folder alone may be of its client.
+  postgresql: '/usr/lib/postgresql/*/bin/postgres',
   'golang-go': 'go',
   'golang-golang-x-mod-dev': '/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go',
   strace: 'strace',
@@ -52,9 +53,9 @@ function missingPackages(): string[] {
   return Object.entries(NEEDED).flatMap(([name, proof]) => (onPath(proof) ? [] : [name]))
 }
 
-/** @param program a name to be found on the PATH, or a path */
+/** @param program a name to be found on the PATH, or a path, in which `*` stands for one folder of any name */
 export function onPath(program: string): boolean {
-  if (program.startsWith('/')) return existsSync(program)
+  if (program.startsWith('/')) return globSync(program).length > 0
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
   return folders.some((folder) => existsSync(join(folder, program)))
 }

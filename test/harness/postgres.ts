@@ -5,9 +5,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PostgresSettings } from '../../src/storage/postgres.ts'
 import { freePort } from './redis.ts'
@@ -160,8 +160,9 @@ function run(program: string, args: readonly string[]): void {
 }
 
 function binaries(): string {
-  const versions = existsSync('/usr/lib/postgresql') ? readdirSync('/usr/lib/postgresql').toSorted((a, b) => Number(b) - Number(a)) : []
-  return versions[0] === undefined ? '/usr/bin' : `/usr/lib/postgresql/${versions[0]}/bin`
+  // A folder without the server is of a client of another version.
+  const servers = globSync('/usr/lib/postgresql/*/bin/postgres').toSorted((a, b) => Number(b.split('/')[4]) - Number(a.split('/')[4]))
+  return servers[0] === undefined ? '/usr/bin' : dirname(servers[0])
 }
 
 function userNamed(name: string): { readonly uid: number; readonly gid: number } {
